@@ -1,0 +1,1 @@
+"""The models, one module per subject; import them from ``dubhooks.webhooks`` or ``.postbacks``."""

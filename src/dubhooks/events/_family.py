@@ -1,0 +1,124 @@
+"""A family of events, and parsing one of them."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, Union, get_args
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from ..errors import InvalidEnvelope, InvalidEvent, InvalidJSON, Problem
+from ..payload import NOT_JSON, is_payout_like, read_document, write_document
+from ..signature import raw_body
+from ._base import Event, Model, keep_wire
+from .unknown import UnknownEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Family"]
+
+EventT = TypeVar("EventT", bound=Event)
+
+_CONFIG = ConfigDict(cache_strings="none", defer_build=False, hide_input_in_errors=True)
+
+
+class Family(Generic[EventT]):
+    """The webhook events or the postback events: their names, classes and parser."""
+
+    def __init__(self, name: str, *classes: type[Event]) -> None:
+        self.name = name
+        self.classes: dict[str, type[Event]] = {
+            event_name: cls for cls in classes for event_name in event_names_of(cls)
+        }
+
+    def __repr__(self) -> str:
+        return f"<Family {self.name}: {len(self.classes)} event names>"
+
+    @cached_property
+    def _parse(self) -> Callable[[bytes], EventT]:
+        # Built with the first event: an import that is not used must cost nothing.
+        classes = tuple(dict.fromkeys(self.classes.values()))
+        tagged: Any = Annotated[Union[classes], Field(discriminator="event")]  # noqa: UP007
+        adapter: TypeAdapter[EventT] = TypeAdapter(tagged, config=_CONFIG)
+        if hasattr(adapter, "rebuild"):
+            # From pydantic 2.10 on, an adapter of models that defer their build defers its own.
+            adapter.rebuild(force=True, raise_errors=True)
+        return adapter.validator.validate_json
+
+    def warm_up(self) -> None:
+        """Build the parser now, some 20 ms, instead of with the first event."""
+        _ = self._parse
+
+    def parse(self, body: bytes) -> EventT:
+        """Return the typed event in ``body``, or an ``UnknownEvent`` for an unknown name.
+
+        Raises:
+            BodyEmpty, InvalidJSON, InvalidEnvelope, InvalidEvent: it holds none.
+            ConfigurationError: ``body`` is not bytes.
+        """
+        body = raw_body(body)
+        try:
+            event = self._parse(body)
+        except ValidationError:
+            event = self._parse_carefully(body)
+        keep_wire(event, body)
+        return event
+
+    def _parse_carefully(self, body: bytes) -> Any:
+        document = read_document(body)
+        try:
+            envelope = _validated(UnknownEvent, document)
+        except ValidationError as error:
+            fields = ", ".join(problem.path or "all fields" for problem in _problems(error))
+            raise InvalidEnvelope(f"the JSON is not an event: check {fields}") from None
+        cls = self.classes.get(envelope.event)
+        if cls is None:
+            return envelope
+        data: Any = document["data"]
+        cls.mend_old_shape(data)
+        try:
+            return _validated(cls, document)
+        except ValidationError as error:
+            payout_like = is_payout_like(envelope.event, data)
+            raise InvalidEvent(envelope.event, envelope.id, _problems(error), payout_like) from None
+
+
+def event_names_of(cls: type[Event]) -> tuple[str, ...]:
+    """Return the wire names that ``cls`` stands for."""
+    names: tuple[str, ...] = get_args(cls.model_fields["event"].annotation)
+    return names
+
+
+def _validated(cls: type[EventT], document: dict[str, Any]) -> EventT:
+    try:
+        return cls.model_validate_json(write_document(document))
+    except ValidationError as error:
+        if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
+            # Python's parser took it, the native one does not: it is nested too deep.
+            raise InvalidJSON(NOT_JSON) from None
+        raise
+
+
+def _problems(error: ValidationError) -> tuple[Problem, ...]:
+    # The first problem of a path says it best; the others come from branches of unions.
+    problems: dict[str, str] = {}
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        problems.setdefault(_path(detail["loc"]), detail["type"])
+    return tuple(Problem(path, problem) for path, problem in problems.items())
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    # A key that no model knows may be somebody's data, so it is left out.
+    known = _wire_names()
+    return ".".join(str(part) for part in location if isinstance(part, int) or part in known)
+
+
+@lru_cache(maxsize=1)
+def _wire_names() -> frozenset[str]:
+    classes: list[type[Model]] = [Model]
+    for cls in classes:
+        classes.extend(cls.__subclasses__())
+    return frozenset(
+        field.alias or name for cls in classes for name, field in cls.model_fields.items()
+    )

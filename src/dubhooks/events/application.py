@@ -1,0 +1,130 @@
+"""Applications to a program, under their old and their new event name."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ._base import Event, Items, Model, Open, Timestamp
+from .enrollment import EnrollmentStatus, NetworkStatus, PayoutMethod
+
+__all__ = [
+    "Application",
+    "ApplicationPartner",
+    "FormAnswer",
+    "PartnerApplicationSubmitted",
+    "Platform",
+    "ProgramApplication",
+    "ProgramApplicationCreated",
+    "ProgramApplicationPartner",
+]
+
+
+class FormAnswer(Model, frozen=True):
+    """One question of the application form and its answer."""
+
+    __shown__: ClassVar[tuple[str, ...]] = ()
+
+    label: str | None = None
+    value: str | None = None
+    """``None`` for an empty answer and for an uploaded image."""
+
+
+class ApplicationPartner(Model, frozen=True):
+    """Who applied."""
+
+    id: str
+    name: str
+    company_name: str | None = Field(default=None, alias="companyName")
+    email: str | None = None
+    image: str | None = None
+    description: str | None = None
+    country: str | None = None
+    group_id: str | None = Field(default=None, alias="groupId")
+    status: EnrollmentStatus | None = None
+    """``pending`` in practice."""
+    website: str | None = None
+    youtube: str | None = None
+    """In ``partner.application_submitted`` raw input, and only if the form asks for it; in
+    ``program_application.created`` a cleaned-up handle.  The same holds for the others."""
+    twitter: str | None = None
+    linkedin: str | None = None
+    instagram: str | None = None
+    tiktok: str | None = None
+
+
+class Platform(Model, frozen=True):
+    """A site or profile of a partner."""
+
+    __shown__: ClassVar[tuple[str, ...]] = ("type",)
+
+    type: (
+        Annotated[
+            Literal["website", "youtube", "twitter", "linkedin", "instagram", "tiktok"] | str,
+            Open(),
+        ]
+        | None
+    ) = None
+    identifier: str | None = None
+    """A URL for a website, else a handle."""
+    verified_at: Timestamp | None = Field(default=None, alias="verifiedAt")
+    """``None`` when not verified."""
+
+
+class ProgramApplicationPartner(ApplicationPartner, frozen=True):
+    """Who applied, with more of the profile."""
+
+    network_status: NetworkStatus | None = Field(default=None, alias="networkStatus")
+    default_payout_method: PayoutMethod | None = Field(default=None, alias="defaultPayoutMethod")
+    payouts_enabled_at: Timestamp | None = Field(default=None, alias="payoutsEnabledAt")
+    platforms: Items[Platform] = Field(default_factory=list[Platform])
+
+
+class Application(Model, frozen=True):
+    """An application, as ``partner.application_submitted`` reports it."""
+
+    __shown__: ClassVar[tuple[str, ...]] = ("id", "partner")
+
+    id: str
+    """``pga_…``"""
+    created_at: Timestamp = Field(alias="createdAt")
+    """When the partner applied."""
+    partner: ApplicationPartner
+    application_form_data: Items[FormAnswer] = Field(
+        default_factory=list[FormAnswer], alias="applicationFormData"
+    )
+
+
+class ProgramApplication(Application, frozen=True):
+    """An application, as ``program_application.created`` reports it."""
+
+    partner: ProgramApplicationPartner
+
+
+class PartnerApplicationSubmitted(Event, frozen=True):
+    """Somebody applied to the program.
+
+    Deprecated by Dub for ``program_application.created``, and sent next to it:
+    a receiver of both sees every application twice, with one natural key.
+    """
+
+    event: Literal["partner.application_submitted"]
+    data: Application
+
+    @property
+    def natural_key(self) -> str | None:
+        """``application:<application id>``, the same for both application events."""
+        return f"application:{self.data.id}"
+
+
+class ProgramApplicationCreated(Event, frozen=True):
+    """Somebody applied to the program.  ``partner.enrolled`` can follow at once."""
+
+    event: Literal["program_application.created"]
+    data: ProgramApplication
+
+    @property
+    def natural_key(self) -> str | None:
+        """``application:<application id>``, the same for both application events."""
+        return f"application:{self.data.id}"

@@ -1,0 +1,73 @@
+"""Commissions (Dub docs: commission.created)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from ._base import JSON, Event, Integer, Model, Open, Timestamp
+from .customer import CommissionCustomer
+from .link import LinkRef
+from .partner import WebhookPartner
+
+__all__ = ["Commission", "CommissionCreated", "CommissionStatus", "CommissionType"]
+
+CommissionType = Annotated[Literal["click", "lead", "sale", "referral", "custom"] | str, Open()]
+
+CommissionStatus = Annotated[
+    Literal["pending", "processed", "paid", "refunded", "duplicate", "fraud", "canceled", "hold"]
+    | str,
+    Open(),
+]
+
+
+class Commission(Model, frozen=True):
+    """What a partner earned."""
+
+    __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "earnings", "currency", "partner")
+
+    id: str
+    """``cm_…``"""
+    type: CommissionType | None = None
+    amount: Integer
+    """The sale's amount in cents; 0 for lead, custom and referral commissions."""
+    earnings: Integer | None = None
+    """What the partner earns, in cents; negative for clawbacks.  ``None`` only in the
+    payload printed in third-party documentation."""
+    currency: str
+    """Lower-case ISO 4217, normally ``usd``."""
+    status: CommissionStatus | None = None
+    invoice_id: str | None = Field(default=None, alias="invoiceId")
+    description: str | None = None
+    quantity: Integer | None = None
+    user_id: str | None = Field(default=None, alias="userId")
+    """Who made a manual commission."""
+    metadata: dict[str, JSON] | None = None
+    """Metadata of the lead or sale, or of the Stripe webhook; sent since 2026-08-25."""
+    created_at: Timestamp | None = Field(default=None, alias="createdAt")
+    """Can lie in the past for manual and imported commissions."""
+    updated_at: Timestamp | None = Field(default=None, alias="updatedAt")
+    partner: WebhookPartner
+    """Whose commission it is."""
+    customer: CommissionCustomer | None = None
+    """``None`` for commissions without a customer, referral commissions among them."""
+    link: LinkRef | None = None
+
+
+class CommissionCreated(Event, frozen=True):
+    """A partner earned, or lost, a commission.  Click commissions send nothing."""
+
+    event: Literal["commission.created"]
+    data: Commission
+
+    @property
+    def natural_key(self) -> str | None:
+        """``commission:<commission id>``: the sender's workflow can run again."""
+        return f"commission:{self.data.id}"
+
+    @classmethod
+    def mend_old_shape(cls, data: Any) -> None:
+        """Accept ``partnerId`` in place of ``partner``, as third-party documentation prints it."""
+        if isinstance(data, dict) and "partner" not in data and "partnerId" in data:
+            data["partner"] = {"id": data["partnerId"]}

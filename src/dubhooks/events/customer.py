@@ -1,0 +1,43 @@
+"""The customer of a lead, a sale or a commission; three shapes of it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ._base import Integer, Model, Timestamp
+
+__all__ = ["CommissionCustomer", "ConversionCustomer", "PostbackCustomer"]
+
+
+class PostbackCustomer(Model, frozen=True):
+    """The customer as a partner's postback shows it: nothing that names a person."""
+
+    id: str
+    """``cus_…``, or a bare id for old customers."""
+    country: str | None = None
+    created_at: Timestamp | None = Field(default=None, alias="createdAt")
+    first_sale_at: Timestamp | None = Field(default=None, alias="firstSaleAt")
+    subscription_canceled_at: Timestamp | None = Field(default=None, alias="subscriptionCanceledAt")
+
+
+class ConversionCustomer(PostbackCustomer, frozen=True):
+    """The customer of ``lead.created`` and ``sale.created``.
+
+    ``country`` is never sent with these two.  The counters do not include the
+    sale being reported, except for Shopify sales.
+    """
+
+    name: str | None = None
+    """Without a name and an e-mail address, a random one that differs in every event."""
+    email: str | None = None
+    avatar: str | None = None
+    external_id: str | None = Field(default=None, alias="externalId")
+    """Your own id of the customer; an empty string when there is none."""
+    stripe_customer_id: str | None = Field(default=None, alias="stripeCustomerId")
+    sales: Integer | None = None
+    sale_amount: Integer | None = Field(default=None, alias="saleAmount")
+    """Sum of the sales, in cents."""
+
+
+class CommissionCustomer(ConversionCustomer, frozen=True):
+    """The customer of ``commission.created``: ``country`` is sent, ``name`` can be null."""

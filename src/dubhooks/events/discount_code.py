@@ -1,0 +1,53 @@
+"""Discount codes of partners (Dub docs: discount_code.created)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ._base import Event, Integer, Model, Open, Timestamp
+
+__all__ = ["Discount", "DiscountCode", "DiscountCodeCreated", "DiscountCodeDeleted"]
+
+
+class Discount(Model, frozen=True):
+    """What a code takes off."""
+
+    __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "type")
+
+    id: str
+    amount: Integer | None = None
+    """Percent for ``percentage``, cents for ``flat``."""
+    type: Annotated[Literal["percentage", "flat"] | str, Open()] | None = None
+    max_duration: Integer | None = Field(default=None, alias="maxDuration")
+    """In months; 0 means once and ``None`` for ever."""
+    provider: Annotated[Literal["stripe", "shopify", "custom"] | str, Open()] | None = None
+
+
+class DiscountCode(Model, frozen=True):
+    """A code that a partner hands out."""
+
+    id: str
+    """``dcode_…``"""
+    code: str
+    partner_id: str = Field(alias="partnerId")
+    link_id: str | None = Field(default=None, alias="linkId")
+    disabled_at: Timestamp | None = Field(default=None, alias="disabledAt")
+    """Set on ``discount_code.deleted`` when the partner was banned or deactivated."""
+    discount: Discount | None = None
+    """``None`` when the discount is gone."""
+
+
+class DiscountCodeCreated(Event, frozen=True):
+    """A code was created.  With a ``custom`` provider the receiver must create it."""
+
+    event: Literal["discount_code.created"]
+    data: DiscountCode
+
+
+class DiscountCodeDeleted(Event, frozen=True):
+    """A code was deleted or disabled.  With a ``custom`` provider the receiver must do it too."""
+
+    event: Literal["discount_code.deleted"]
+    data: DiscountCode

@@ -1,0 +1,68 @@
+"""Messages from partners (Dub docs: message.received)."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from ._base import Event, Integer, Items, Model, Open, Timestamp
+
+__all__ = ["Message", "MessageAttachment", "MessagePartner", "MessageReceived"]
+
+
+class MessageAttachment(Model, frozen=True):
+    """A file that came with a message.  Every value is the partner's choice."""
+
+    __shown__: ClassVar[tuple[str, ...]] = ("size", "type")
+
+    name: str | None = None
+    """The file's name; not safe as a path."""
+    size: Integer | None = None
+    """In bytes."""
+    type: str | None = None
+    """MIME type."""
+    url: str | None = None
+    """A presigned download link that works for an hour: a secret, never shown in ``repr``."""
+
+
+class MessagePartner(Model, frozen=True):
+    """Who wrote."""
+
+    id: str
+    name: str | None = None
+    email: str | None = None
+    image: str | None = None
+
+
+class Message(Model, frozen=True):
+    """A message."""
+
+    __shown__: ClassVar[tuple[str, ...]] = ("id", "partner")
+
+    id: str
+    """``msg_…``"""
+    text: str | None = None
+    """Empty when the message has attachments only."""
+    read_in_app: Timestamp | None = Field(default=None, alias="readInApp")
+    """``None`` means unread."""
+    read_in_email: Timestamp | None = Field(default=None, alias="readInEmail")
+    created_at: Timestamp | None = Field(default=None, alias="createdAt")
+    updated_at: Timestamp | None = Field(default=None, alias="updatedAt")
+    attachments: Items[MessageAttachment] = Field(default_factory=list[MessageAttachment])
+    source_type: Annotated[Literal["partner"] | str, Open()] | None = Field(
+        default=None, alias="sourceType"
+    )
+    partner: MessagePartner | None = None
+
+
+class MessageReceived(Event, frozen=True):
+    """A partner wrote to the program."""
+
+    event: Literal["message.received"]
+    data: Message
+
+    @property
+    def natural_key(self) -> str | None:
+        """``message:<message id>``."""
+        return f"message:{self.data.id}"

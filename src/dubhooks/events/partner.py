@@ -1,0 +1,68 @@
+"""The partner of a conversion, and two partners becoming one."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from ._base import Event, Integer, Model, Timestamp
+
+__all__ = ["MergedPartner", "PartnerMerged", "PartnerMergedData", "WebhookPartner"]
+
+
+class WebhookPartner(Model, frozen=True):
+    """The partner who is paid for a lead, a sale or a commission.
+
+    The totals are sums over the partner's links in this program.
+    """
+
+    id: str
+    """``pn_…``"""
+    name: str | None = None
+    email: str | None = None
+    image: str | None = None
+    payouts_enabled_at: Timestamp | None = Field(default=None, alias="payoutsEnabledAt")
+    country: str | None = None
+    group_id: str | None = Field(default=None, alias="groupId")
+    total_clicks: Integer | None = Field(default=None, alias="totalClicks")
+    total_leads: Integer | None = Field(default=None, alias="totalLeads")
+    total_conversions: Integer | None = Field(default=None, alias="totalConversions")
+    total_sales: Integer | None = Field(default=None, alias="totalSales")
+    total_sale_amount: Integer | None = Field(default=None, alias="totalSaleAmount")
+    """In cents."""
+    total_commissions: Integer | None = Field(default=None, alias="totalCommissions")
+    """In cents; negative after clawbacks.  With a lead or a sale it does not yet hold the
+    commission that this very event may create."""
+
+
+class MergedPartner(Model, frozen=True):
+    """One side of a merge."""
+
+    id: str
+    tenant_id: str | None = Field(default=None, alias="tenantId")
+    email: str | None = None
+
+
+class PartnerMergedData(Model, frozen=True):
+    """What ``partner.merged`` reports."""
+
+    __shown__: ClassVar[tuple[str, ...]] = ("source_partner", "target_partner")
+
+    source_partner: MergedPartner = Field(alias="sourcePartner")
+    """The account that was merged away."""
+    target_partner: MergedPartner = Field(alias="targetPartner")
+    """The account that remains."""
+    target_already_enrolled: bool | None = Field(default=None, alias="targetAlreadyEnrolled")
+    """True: two enrolments became one.  False: the enrolment went to the target."""
+
+
+class PartnerMerged(Event, frozen=True):
+    """Two partner accounts became one.
+
+    Sent once per program of the source partner without naming the program, so
+    two programs cannot be told apart and there is no natural key.
+    """
+
+    event: Literal["partner.merged"]
+    data: PartnerMergedData

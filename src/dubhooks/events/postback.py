@@ -1,0 +1,114 @@
+"""The events that Dub sends to partners (Dub docs: postbacks).
+
+They share three names with webhook events and carry less: no name, e-mail
+address, metadata, partner or invoice.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from ._base import Event, Integer, Model, Number, Timestamp
+from .click import Click
+from .commission import CommissionStatus, CommissionType
+from .customer import PostbackCustomer
+from .link import LinkRef
+
+__all__ = [
+    "CommissionCreated",
+    "LeadCreated",
+    "PostbackCommission",
+    "PostbackLeadData",
+    "PostbackSale",
+    "PostbackSaleData",
+    "SaleCreated",
+]
+
+
+class PostbackLeadData(Model, frozen=True):
+    """What a partner's ``lead.created`` reports."""
+
+    __shown__: ClassVar[tuple[str, ...]] = ("customer", "click", "link")
+
+    event_name: str | None = Field(default=None, alias="eventName")
+    click: Click
+    link: LinkRef
+    customer: PostbackCustomer
+
+
+class PostbackSale(Model, frozen=True):
+    """The money of a sale, without processor and invoice."""
+
+    __shown__: ClassVar[tuple[str, ...]] = ("amount", "currency")
+
+    amount: Number
+    """In cents."""
+    currency: str
+    """Lower-case ISO 4217."""
+
+
+class PostbackSaleData(PostbackLeadData, frozen=True):
+    """What a partner's ``sale.created`` reports.
+
+    ``click.timestamp`` has lost its milliseconds, unlike in the webhook of the same sale.
+    """
+
+    __shown__: ClassVar[tuple[str, ...]] = ("customer", "click", "link", "sale")
+
+    sale: PostbackSale
+
+
+class PostbackCommission(Model, frozen=True):
+    """What the partner earned.  Referral commissions are not sent."""
+
+    __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "earnings", "currency")
+
+    id: str
+    """``cm_…``"""
+    type: CommissionType | None = None
+    amount: Integer
+    """The sale's amount in cents; 0 for lead and custom commissions."""
+    earnings: Integer
+    """What the partner earns, in cents; negative for clawbacks."""
+    currency: str
+    """Lower-case ISO 4217."""
+    status: CommissionStatus | None = None
+    description: str | None = None
+    quantity: Integer | None = None
+    created_at: Timestamp | None = Field(default=None, alias="createdAt")
+    link: LinkRef | None = None
+    customer: PostbackCustomer | None = None
+
+
+class LeadCreated(Event, frozen=True):
+    """The partner brought a lead."""
+
+    event: Literal["lead.created"]
+    data: PostbackLeadData
+
+    @property
+    def natural_key(self) -> str | None:
+        """``lead:<customer id>:<click id>:<event name>``."""
+        data = self.data
+        return f"lead:{data.customer.id}:{data.click.id}:{data.event_name or ''}"
+
+
+class SaleCreated(Event, frozen=True):
+    """A customer of the partner bought something.  Without an invoice id, no natural key."""
+
+    event: Literal["sale.created"]
+    data: PostbackSaleData
+
+
+class CommissionCreated(Event, frozen=True):
+    """The partner earned, or lost, a commission."""
+
+    event: Literal["commission.created"]
+    data: PostbackCommission
+
+    @property
+    def natural_key(self) -> str | None:
+        """``commission:<commission id>``: the sender's workflow can run again."""
+        return f"commission:{self.data.id}"

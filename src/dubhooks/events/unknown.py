@@ -1,0 +1,16 @@
+"""An event that this version of the library has no model for."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ._base import JSON, Event
+
+__all__ = ["UnknownEvent"]
+
+
+class UnknownEvent(Event, frozen=True):
+    """An event with a name that is not modelled yet; ``data`` is plain JSON."""
+
+    event: str = Field(min_length=1)
+    data: JSON

@@ -1,0 +1,90 @@
+"""Bytes → JSON document, told apart by what is wrong with them.
+
+This is the slow and careful path: it runs when the native parser refused a
+body, to say why, or to mend what Dub may really send and that parser refuses.
+"""
+
+from __future__ import annotations
+
+import json
+from fnmatch import fnmatchcase
+from functools import partial
+from math import isfinite
+from typing import Any, NoReturn, cast
+
+from .errors import InvalidEnvelope, InvalidJSON
+from .signature import not_empty
+
+__all__ = ["NOT_JSON", "is_payout_like", "read_document", "write_document"]
+
+NOT_JSON = "the body is not a JSON document in UTF-8: is it the body that Dub sent?"
+
+
+def read_document(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in ``body``.
+
+    Raises:
+        BodyEmpty: there are no bytes.
+        InvalidJSON: it is not JSON in UTF-8, holds NaN, Infinity or a number
+            that overflows, or is nested too deep.
+        InvalidEnvelope: it is JSON but not an object.
+    """
+    try:
+        document = _mended(
+            json.loads(not_empty(body).decode(), parse_constant=_not_finite, parse_float=_finite)
+        )
+    except (ValueError, RecursionError):
+        # UnicodeDecodeError and JSONDecodeError are ValueErrors, as is an integer of 5,000
+        # digits.  Their messages quote the body, so they are not chained.
+        raise InvalidJSON(NOT_JSON) from None
+    if not isinstance(document, dict):
+        raise InvalidEnvelope("the body is JSON but not an object: events are objects")
+    return cast("dict[str, Any]", document)
+
+
+def write_document(document: dict[str, Any]) -> bytes:
+    """Return ``document`` as compact JSON in UTF-8, as Dub writes it."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _mended(value: Any) -> Any:
+    # Lone surrogates, which JavaScript can write as escapes, become U+FFFD, and whole floats
+    # integers: the native parser refuses the first, and typed amounts the second.
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case float() if value.is_integer():
+            return int(value)
+        case list():
+            return [_mended(item) for item in cast("list[object]", value)]
+        case dict():
+            members = cast("dict[str, Any]", value).items()
+            return {_mended(key): _mended(item) for key, item in members}
+        case _:
+            return value
+
+
+def is_payout_like(event_name: str, data: object) -> bool:
+    """Tell whether an answer below 400 might mark a payout as paid.
+
+    Dub renames and adds payout events, so the name is not trusted alone.
+    """
+    if fnmatchcase(event_name.lower(), "*payout*"):
+        return True
+    read = cast("dict[str, object]", data).get if isinstance(data, dict) else partial(_read, data)
+    return read("mode") == "external" and str(read("id")).startswith("po_")
+
+
+def _read(data: object, name: str) -> object:
+    return getattr(data, name, None)
+
+
+def _not_finite(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not isfinite(number):
+        raise ValueError
+    return number

@@ -1,0 +1,73 @@
+"""The postback events that Dub sends to partners: models, union and parser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from .events._family import Family
+from .events.click import Click
+from .events.commission import CommissionStatus, CommissionType
+from .events.customer import PostbackCustomer
+from .events.link import LinkRef
+from .events.postback import (
+    CommissionCreated,
+    LeadCreated,
+    PostbackCommission,
+    PostbackLeadData,
+    PostbackSale,
+    PostbackSaleData,
+    SaleCreated,
+)
+from .events.unknown import UnknownEvent
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = [
+    "Click",
+    "CommissionCreated",
+    "CommissionStatus",
+    "CommissionType",
+    "EventName",
+    "KnownPostbackEvent",
+    "LeadCreated",
+    "LinkRef",
+    "PostbackCommission",
+    "PostbackCustomer",
+    "PostbackEvent",
+    "PostbackLeadData",
+    "PostbackSale",
+    "PostbackSaleData",
+    "SaleCreated",
+    "UnknownEvent",
+    "family",
+    "parse",
+    "warm_up",
+]
+
+EventName: TypeAlias = Literal["lead.created", "sale.created", "commission.created"]
+"""The name of every event of this family."""
+
+KnownPostbackEvent: TypeAlias = LeadCreated | SaleCreated | CommissionCreated
+"""An event that this version has a model for."""
+
+PostbackEvent: TypeAlias = KnownPostbackEvent | UnknownEvent
+"""Any event of this family, told apart by ``match`` or ``isinstance``."""
+
+family: Family[PostbackEvent] = Family("postback", LeadCreated, SaleCreated, CommissionCreated)
+
+
+def parse(body: bytes) -> PostbackEvent:
+    """Return the typed event in ``body``, without verifying where it comes from.
+
+    An event with a name that is not known here is an ``UnknownEvent``.
+
+    Raises:
+        BodyEmpty, InvalidJSON, InvalidEnvelope, InvalidEvent: it holds no event.
+    """
+    return family.parse(body)
+
+
+def warm_up() -> None:
+    """Build the parser now instead of with the first event (some 20 ms)."""
+    family.warm_up()

@@ -1,0 +1,215 @@
+"""The webhook events that Dub sends to a workspace: models, union and parser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from .events._family import Family
+from .events.application import (
+    Application,
+    ApplicationPartner,
+    FormAnswer,
+    PartnerApplicationSubmitted,
+    Platform,
+    ProgramApplication,
+    ProgramApplicationCreated,
+    ProgramApplicationPartner,
+)
+from .events.bounty import (
+    Bounty,
+    BountyCreated,
+    BountyUpdated,
+    ImageRequirement,
+    IncrementalBonus,
+    ObjectRef,
+    PerformanceCondition,
+    SocialMetrics,
+    SubmissionRequirements,
+    UrlRequirement,
+)
+from .events.click import Click
+from .events.commission import Commission, CommissionCreated, CommissionStatus, CommissionType
+from .events.conversion import LeadCreated, LeadData, Sale, SaleCreated, SaleData
+from .events.customer import CommissionCustomer, ConversionCustomer
+from .events.discount_code import Discount, DiscountCode, DiscountCodeCreated, DiscountCodeDeleted
+from .events.enrollment import (
+    BannedReason,
+    EnrolledPartner,
+    EnrollmentStatus,
+    NetworkStatus,
+    PartnerEnrolled,
+    PartnerLink,
+    PayoutMethod,
+)
+from .events.link import (
+    Link,
+    LinkClicked,
+    LinkClickedData,
+    LinkCreated,
+    LinkDeleted,
+    LinkRef,
+    LinkTag,
+    LinkUpdated,
+    LinkVariant,
+)
+from .events.message import Message, MessageAttachment, MessagePartner, MessageReceived
+from .events.partner import MergedPartner, PartnerMerged, PartnerMergedData, WebhookPartner
+from .events.payout import Payout, PayoutConfirmed, PayoutPartner
+from .events.unknown import UnknownEvent
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = [
+    "Application",
+    "ApplicationPartner",
+    "BannedReason",
+    "Bounty",
+    "BountyCreated",
+    "BountyUpdated",
+    "Click",
+    "Commission",
+    "CommissionCreated",
+    "CommissionCustomer",
+    "CommissionStatus",
+    "CommissionType",
+    "ConversionCustomer",
+    "Discount",
+    "DiscountCode",
+    "DiscountCodeCreated",
+    "DiscountCodeDeleted",
+    "EnrolledPartner",
+    "EnrollmentStatus",
+    "EventName",
+    "FormAnswer",
+    "ImageRequirement",
+    "IncrementalBonus",
+    "KnownWebhookEvent",
+    "LeadCreated",
+    "LeadData",
+    "Link",
+    "LinkClicked",
+    "LinkClickedData",
+    "LinkCreated",
+    "LinkDeleted",
+    "LinkRef",
+    "LinkTag",
+    "LinkUpdated",
+    "LinkVariant",
+    "MergedPartner",
+    "Message",
+    "MessageAttachment",
+    "MessagePartner",
+    "MessageReceived",
+    "NetworkStatus",
+    "ObjectRef",
+    "PartnerApplicationSubmitted",
+    "PartnerEnrolled",
+    "PartnerLink",
+    "PartnerMerged",
+    "PartnerMergedData",
+    "Payout",
+    "PayoutConfirmed",
+    "PayoutMethod",
+    "PayoutPartner",
+    "PerformanceCondition",
+    "Platform",
+    "ProgramApplication",
+    "ProgramApplicationCreated",
+    "ProgramApplicationPartner",
+    "Sale",
+    "SaleCreated",
+    "SaleData",
+    "SocialMetrics",
+    "SubmissionRequirements",
+    "UnknownEvent",
+    "UrlRequirement",
+    "WebhookEvent",
+    "WebhookPartner",
+    "family",
+    "parse",
+    "warm_up",
+]
+
+EventName: TypeAlias = Literal[
+    "link.created",
+    "link.updated",
+    "link.deleted",
+    "link.clicked",
+    "lead.created",
+    "sale.created",
+    "commission.created",
+    "partner.enrolled",
+    "partner.application_submitted",
+    "program_application.created",
+    "partner.merged",
+    "bounty.created",
+    "bounty.updated",
+    "payout.confirmed",
+    "external_payout.confirmed",
+    "discount_code.created",
+    "discount_code.deleted",
+    "message.received",
+]
+"""The name of every event of this family."""
+
+KnownWebhookEvent: TypeAlias = (
+    LinkCreated
+    | LinkUpdated
+    | LinkDeleted
+    | LinkClicked
+    | LeadCreated
+    | SaleCreated
+    | CommissionCreated
+    | PartnerEnrolled
+    | PartnerApplicationSubmitted
+    | ProgramApplicationCreated
+    | PartnerMerged
+    | BountyCreated
+    | BountyUpdated
+    | PayoutConfirmed
+    | DiscountCodeCreated
+    | DiscountCodeDeleted
+    | MessageReceived
+)
+"""An event that this version has a model for."""
+
+WebhookEvent: TypeAlias = KnownWebhookEvent | UnknownEvent
+"""Any event of this family, told apart by ``match`` or ``isinstance``."""
+
+family: Family[WebhookEvent] = Family(
+    "webhook",
+    LinkCreated,
+    LinkUpdated,
+    LinkDeleted,
+    LinkClicked,
+    LeadCreated,
+    SaleCreated,
+    CommissionCreated,
+    PartnerEnrolled,
+    PartnerApplicationSubmitted,
+    ProgramApplicationCreated,
+    PartnerMerged,
+    BountyCreated,
+    BountyUpdated,
+    PayoutConfirmed,
+    DiscountCodeCreated,
+    DiscountCodeDeleted,
+    MessageReceived,
+)
+
+
+def parse(body: bytes) -> WebhookEvent:
+    """Return the typed event in ``body``, without verifying where it comes from.
+
+    An event with a name that is not known here is an ``UnknownEvent``.
+
+    Raises:
+        BodyEmpty, InvalidJSON, InvalidEnvelope, InvalidEvent: it holds no event.
+    """
+    return family.parse(body)
+
+
+def warm_up() -> None:
+    """Build the parser now instead of with the first event (some 20 ms)."""
+    family.warm_up()
