@@ -1,7 +1,5 @@
 """Applications to a program, under their old and their new event name."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

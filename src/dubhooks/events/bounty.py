@@ -1,7 +1,5 @@
 """Bounties (Dub docs: bounty.created)."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

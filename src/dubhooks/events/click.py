@@ -1,7 +1,5 @@
 """The click that an event goes back to (Dub docs: webhook event types)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

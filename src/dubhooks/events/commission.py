@@ -1,7 +1,5 @@
 """Commissions (Dub docs: commission.created)."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field

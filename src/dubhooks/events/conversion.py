@@ -1,7 +1,5 @@
 """Leads and sales (Dub docs: webhook event types)."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The customer of a lead, a sale or a commission; three shapes of it."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from ._base import Integer, Model, Timestamp

@@ -1,7 +1,5 @@
 """Discount codes of partners (Dub docs: discount_code.created)."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Partners joining a program (Dub docs: partner.enrolled)."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Links, whole and in short, and the four link events (Dub docs: webhook event types)."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

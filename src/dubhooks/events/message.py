@@ -1,7 +1,5 @@
 """Messages from partners (Dub docs: message.received)."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The partner of a conversion, and two partners becoming one."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """External payouts: the events whose answer moves money (Dub docs: external payouts)."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

@@ -4,8 +4,6 @@ They share three names with webhook events and carry less: no name, e-mail
 address, metadata, partner or invoice.
 """
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """An event that this version of the library has no model for."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from ._base import JSON, Event
