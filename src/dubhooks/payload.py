@@ -19,6 +19,8 @@ __all__ = ["NOT_JSON", "is_payout_like", "read_document", "write_document"]
 
 NOT_JSON = "the body is not a JSON document in UTF-8: is it the body that Dub sent?"
 
+_NOTHING = object()
+
 
 def read_document(body: bytes) -> dict[str, Any]:
     """Return the JSON object in ``body``.
@@ -29,17 +31,22 @@ def read_document(body: bytes) -> dict[str, Any]:
             that overflows, or is nested too deep.
         InvalidEnvelope: it is JSON but not an object.
     """
-    try:
-        document = _mended(
-            json.loads(not_empty(body).decode(), parse_constant=_not_finite, parse_float=_finite)
-        )
-    except (ValueError, RecursionError):
-        # UnicodeDecodeError and JSONDecodeError are ValueErrors, as is an integer of 5,000
-        # digits.  Their messages quote the body, so they are not chained.
-        raise InvalidJSON(NOT_JSON) from None
+    document = _loaded(not_empty(body))
+    if document is _NOTHING:
+        raise InvalidJSON(NOT_JSON)
     if not isinstance(document, dict):
         raise InvalidEnvelope("the body is JSON but not an object: events are objects")
     return cast("dict[str, Any]", document)
+
+
+def _loaded(body: bytes) -> Any:
+    # UnicodeDecodeError and JSONDecodeError are ValueErrors, as is an integer of 5,000 digits.
+    # They hold the body, so they must not become the context of an error of ours.
+    try:
+        text = body.decode()
+        return _mended(json.loads(text, parse_constant=_not_finite, parse_float=_finite))
+    except (ValueError, RecursionError):
+        return _NOTHING
 
 
 def write_document(document: dict[str, Any]) -> bytes:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from binascii import unhexlify
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from hmac import compare_digest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .errors import (
     BodyEmpty,
@@ -21,7 +23,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import TypeAlias
 
     OneSecret: TypeAlias = str | bytes
@@ -109,17 +111,13 @@ def keys_of(secret: Secret) -> tuple[Key, ...]:
     Raises:
         ConfigurationError: there is none, or one of them cannot be right.
     """
-    if isinstance(secret, (str, bytes)):
-        return (_key(secret),)
-    if callable(secret):
-        given = secret()
-        if callable(given):
-            raise ConfigurationError("the secret callable must return secrets, not a callable")
-        return keys_of(given)
-    if isinstance(secret, (list, tuple)) and secret:
-        return tuple([_key(one) for one in secret])
+    given: object = secret() if callable(secret) else secret
+    if isinstance(given, (str, bytes)):
+        return (_key(given),)
+    if isinstance(given, Sequence) and given:
+        return tuple([_checked(one) for one in cast("Sequence[object]", given)])
     raise ConfigurationError(
-        "no signing secret: pass a str, bytes, a non-empty list or tuple of them, or a callable "
+        "no signing secret: pass a str, bytes, a non-empty sequence of them, or a callable "
         "that returns one; is DUB_WEBHOOK_SECRET (or DUB_POSTBACK_SECRET) set?"
     )
 
@@ -153,19 +151,22 @@ def not_empty(body: bytes) -> bytes:
     return body
 
 
-@lru_cache(maxsize=256)
-def _key(secret: str | bytes) -> Key:
+def _checked(secret: object) -> Key:
+    # Before the cache, which takes only what can be hashed.
     if not isinstance(secret, (str, bytes)):
         raise ConfigurationError(f"a secret must be str or bytes, not {type(secret).__name__}")
+    return _key(secret)
+
+
+@lru_cache(maxsize=256)
+def _key(secret: OneSecret) -> Key:
     if not secret:
         raise ConfigurationError(
             "the signing secret is empty: set DUB_WEBHOOK_SECRET (or DUB_POSTBACK_SECRET)"
         )
-    try:
-        key = secret.encode() if isinstance(secret, str) else bytes(secret)
-    except UnicodeEncodeError:
-        raise ConfigurationError("the signing secret cannot be encoded as UTF-8") from None
-    if key != key.strip() or key[:1] in b"\"'" or key[-1:] in b"\"'":
+    # Stripped as text, which knows more kinds of whitespace than bytes do.
+    key = _utf8(secret) if secret == secret.strip() else None
+    if key is None or key[:1] in b"\"'" or key[-1:] in b"\"'":
         raise ConfigurationError(
             "the signing secret begins or ends with whitespace or a quote: "
             "copy it again, and check the quoting in the .env file"
@@ -173,13 +174,20 @@ def _key(secret: str | bytes) -> Key:
     return Key(key)
 
 
+def _utf8(secret: OneSecret) -> bytes:
+    if isinstance(secret, bytes):
+        return secret
+    with suppress(UnicodeEncodeError):
+        return secret.encode()
+    # Raised out here because a UnicodeEncodeError in the context would hold the secret.
+    raise ConfigurationError("the signing secret cannot be encoded as UTF-8")
+
+
 def _decoded(signature: str) -> bytes:
     stripped = signature.strip(" \t") if isinstance(signature, str) else ""
     if len(stripped) == 2 * _DIGEST_SIZE:
-        try:
+        with suppress(ValueError):
             return unhexlify(stripped)
-        except ValueError:
-            pass
     raise SignatureMalformed(
         "the Dub-Signature header must be exactly 64 hex characters, once, without a prefix"
     )

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, TypeVar, 
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError, core_schema
+from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
+    from typing_extensions import Self
 
 __all__ = [
     "JSON",
@@ -73,7 +75,13 @@ class _TimestampSchema(_Annotation):
 
 
 def _as_utc(value: datetime) -> datetime:
-    return value.astimezone(timezone.utc) if value.tzinfo else value.replace(tzinfo=timezone.utc)
+    if value.tzinfo is None:
+        return value.replace(tzinfo=timezone.utc)
+    try:
+        return value.astimezone(timezone.utc)
+    except OverflowError:
+        # The first and the last hours of the calendar have no UTC time in some zones.
+        raise PydanticCustomError("datetime_range", "Input is out of range in UTC") from None
 
 
 def _wire_date(value: datetime) -> str:
@@ -224,15 +232,19 @@ class Model(BaseModel, frozen=True):
 class Event(Model, frozen=True):
     """One webhook or postback event: the envelope that all of them share."""
 
-    __slots__ = ("_wire",)
-
     __shown__: ClassVar[tuple[str, ...]] = ("id", "event")
 
     id: str = Field(min_length=1)
     """Dub's id of this event, ``evt_…``, the same for every retry of it."""
 
+    event: str
+    """The event's name."""
+
     created_at: Timestamp = Field(alias="createdAt")
     """When Dub built this payload; not when it was delivered."""
+
+    data: Any
+    """What happened; typed by each event."""
 
     @property
     def natural_key(self) -> str | None:
@@ -252,14 +264,24 @@ class Event(Model, frozen=True):
         A changed copy (``model_copy``) is written anew, with unknown keys,
         without absent ones, and with dates as Dub writes them.
         """
-        try:
-            wire: bytes = object.__getattribute__(self, "_wire")
-        except AttributeError:
+        wire: bytes | None = vars(self).get("_wire")
+        if wire is None:
             return self.model_dump_json(by_alias=True, exclude_unset=True).encode()
         return wire
+
+    @override
+    def model_copy(
+        self, *, update: "Mapping[str, Any] | None" = None, deep: bool = False
+    ) -> "Self":
+        """Return a copy, with ``update`` in place of fields of that name (not validated)."""
+        copied = super().model_copy(update=dict(update) if update else None, deep=deep)
+        if update:
+            vars(copied).pop("_wire", None)
+        return copied
 
 
 def keep_wire(event: Event, body: bytes) -> None:
     """Remember the bytes that ``event`` was parsed from."""
+    # Beside the fields, where copies and pickles take it along and comparing leaves it out.
     # The model is frozen for users; this is the one write, before anyone has seen the event.
-    object.__setattr__(event, "_wire", body)
+    vars(event)["_wire"] = body

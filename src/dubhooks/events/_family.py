@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, Union, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -58,30 +58,35 @@ class Family(Generic[EventT]):
             ConfigurationError: ``body`` is not bytes.
         """
         body = raw_body(body)
-        try:
-            event = self._parse(body)
-        except ValidationError:
+        event = self._parse_quickly(body)
+        if event is None:
             event = self._parse_carefully(body)
         keep_wire(event, body)
         return event
 
+    def _parse_quickly(self, body: bytes) -> EventT | None:
+        # A ValidationError holds the input, so it must not become the context of our errors.
+        try:
+            return self._parse(body)
+        except ValidationError:
+            return None
+
     def _parse_carefully(self, body: bytes) -> Any:
         document = read_document(body)
-        try:
-            envelope = _validated(UnknownEvent, document)
-        except ValidationError as error:
-            fields = ", ".join(problem.path or "all fields" for problem in _problems(error))
-            raise InvalidEnvelope(f"the JSON is not an event: check {fields}") from None
+        envelope = _validated(UnknownEvent, document)
+        if isinstance(envelope, tuple):
+            fields = ", ".join(problem.path for problem in envelope)
+            raise InvalidEnvelope(f"the JSON is not an event: check {fields}")
         cls = self.classes.get(envelope.event)
         if cls is None:
             return envelope
         data: Any = document["data"]
         cls.mend_old_shape(data)
-        try:
-            return _validated(cls, document)
-        except ValidationError as error:
+        event = _validated(cls, document)
+        if isinstance(event, tuple):
             payout_like = is_payout_like(envelope.event, data)
-            raise InvalidEvent(envelope.event, envelope.id, _problems(error), payout_like) from None
+            raise InvalidEvent(envelope.event, envelope.id, event, payout_like)
+        return event
 
 
 def event_names_of(cls: type[Event]) -> tuple[str, ...]:
@@ -90,31 +95,31 @@ def event_names_of(cls: type[Event]) -> tuple[str, ...]:
     return names
 
 
-def _validated(cls: type[EventT], document: dict[str, Any]) -> EventT:
+def _validated(cls: type[EventT], document: dict[str, Any]) -> EventT | tuple[Problem, ...]:
     try:
         return cls.model_validate_json(write_document(document))
     except ValidationError as error:
-        if error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
-            # Python's parser took it, the native one does not: it is nested too deep.
-            raise InvalidJSON(NOT_JSON) from None
-        raise
+        problems = _problems(error)
+    if problems[0].problem == "json_invalid":
+        # Python's parser took it, the native one does not: it is nested too deep.
+        raise InvalidJSON(NOT_JSON)
+    return problems
 
 
 def _problems(error: ValidationError) -> tuple[Problem, ...]:
     # The first problem of a path says it best; the others come from branches of unions.
+    known = _wire_names()
     problems: dict[str, str] = {}
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
-        problems.setdefault(_path(detail["loc"]), detail["type"])
+        problems.setdefault(_path(detail["loc"], known), detail["type"])
     return tuple(Problem(path, problem) for path, problem in problems.items())
 
 
-def _path(location: tuple[int | str, ...]) -> str:
+def _path(location: tuple[int | str, ...], known: frozenset[str]) -> str:
     # A key that no model knows may be somebody's data, so it is left out.
-    known = _wire_names()
     return ".".join(str(part) for part in location if isinstance(part, int) or part in known)
 
 
-@lru_cache(maxsize=1)
 def _wire_names() -> frozenset[str]:
     classes: list[type[Model]] = [Model]
     for cls in classes:
