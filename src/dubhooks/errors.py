@@ -19,6 +19,7 @@ __all__ = [
     "InvalidEnvelope",
     "InvalidEvent",
     "InvalidJSON",
+    "MethodNotAllowed",
     "PayloadError",
     "Problem",
     "Reject",
@@ -102,6 +103,12 @@ class BodyCompressed(PayloadError):
     """The request has a ``Content-Encoding``; Dub sends plain JSON."""
 
     code: ClassVar[str] = "body_compressed"
+
+
+class MethodNotAllowed(PayloadError):
+    """The request is not a POST."""
+
+    code: ClassVar[str] = "method_not_allowed"
 
 
 class InvalidJSON(PayloadError):

@@ -1,0 +1,110 @@
+"""A receiver as an ASGI application (ASGI 3.0): no framework needed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ._body import READ_TIMEOUT, BodyReader
+from .errors import MethodNotAllowed, PayloadError
+from .reply import Reply, reply_to
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+    from typing import TypeAlias
+
+    from .receiver import Receiver
+
+    Scope: TypeAlias = MutableMapping[str, Any]
+    Message: TypeAlias = MutableMapping[str, Any]
+    Receive: TypeAlias = Callable[[], Awaitable[Message]]
+    Send: TypeAlias = Callable[[Message], Awaitable[None]]
+    Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+__all__ = ["app", "read_body"]
+
+logger = logging.getLogger("dubhooks")
+
+
+class ClientGone(Exception):
+    """The client hung up before the body was there: nobody waits for a reply."""
+
+
+def app(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> Application:
+    """Return an ASGI application that gives every POST to ``hooks``.
+
+    ``read_timeout``: seconds for the body to arrive.
+    """
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(hooks, receive, send)
+        elif scope["type"] == "http":
+            try:
+                reply = await _reply(hooks, scope, receive, read_timeout)
+            except ClientGone:
+                return
+            await send_reply(reply, send)
+        else:
+            await send({"type": "websocket.close", "code": 1003})
+
+    return application
+
+
+async def read_body(
+    receive: Receive, headers: Iterable[tuple[bytes, bytes]], max_body: int, read_timeout: float
+) -> bytes:
+    """Return the raw body of a request.
+
+    Raises:
+        BodyTooLarge, BodyTooSlow: it is refused, and read no further.
+        ClientGone: the client hung up.
+    """
+    length = next((value for name, value in headers if name == b"content-length"), b"")
+    reader = BodyReader(max_body, length.decode("latin-1"), read_timeout)
+    more = True
+    while more:
+        try:
+            message = await asyncio.wait_for(receive(), reader.seconds_left)
+        except asyncio.TimeoutError:
+            raise reader.too_slow() from None
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        reader.add(message.get("body", b""))
+        more = message.get("more_body", False)
+    return reader.body()
+
+
+async def send_reply(reply: Reply, send: Send) -> None:
+    """Send a reply as an ASGI response."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
+    headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _reply(
+    hooks: Receiver[Any], scope: Scope, receive: Receive, read_timeout: float
+) -> Reply:
+    try:
+        if scope["method"] != "POST":
+            return hooks.refuse(MethodNotAllowed("a delivery is a POST"))
+        body = await read_body(receive, scope["headers"], hooks.max_body, read_timeout)
+    except PayloadError as error:
+        return hooks.refuse(error)
+    try:
+        return await hooks.ahandle(body, scope["headers"])
+    except Exception:
+        logger.exception("the handler of a delivery failed")
+        return reply_to("failed")
+
+
+async def _lifespan(hooks: Receiver[Any], receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            hooks.warm_up()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

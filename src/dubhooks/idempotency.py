@@ -1,0 +1,389 @@
+"""Run-once: claim, handle, complete or release.
+
+Deliveries come at least once.  A claim lets one live runner at a time handle an
+event, and a completed claim turns every later delivery of it into a duplicate.
+A crash between the handler's effect and the completion can repeat the effect;
+only an effect in the same database transaction as the claim cannot (see the
+inboxes).
+
+The lifecycle is a generator that yields the steps to take, so that it is
+written once; :func:`drive` and :func:`drive_async` take the steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from dataclasses import dataclass, replace
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+
+from .errors import DubhooksError, Reject, RetryLater
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
+    from typing import TypeAlias
+
+    from .reply import Outcome
+
+    ResultT = TypeVar("ResultT")
+    Mode: TypeAlias = Literal["await", "thread", "inline"]
+    Steps: TypeAlias = Generator["Step", "Answer", ResultT]
+
+__all__ = [
+    "Answer",
+    "AsyncStore",
+    "Claim",
+    "Ending",
+    "Job",
+    "Step",
+    "Store",
+    "drive",
+    "drive_async",
+    "is_async_store",
+    "lifecycle",
+]
+
+logger = logging.getLogger("dubhooks")
+
+
+class Claim(NamedTuple):
+    """A store's decision about one delivery."""
+
+    state: Literal["acquired", "done", "busy"]
+    """Run it, it was done before, or another worker holds it."""
+    attempt: int
+    """Grows with every takeover: a fencing number."""
+    fingerprint: str
+    """SHA-256 of the first body seen under this key, in hex."""
+    retry_after: float
+    """Seconds until the lease may be taken over; 0 unless busy."""
+
+
+class Store(Protocol):
+    """Where claims live.  Every method is one atomic decision by the store's clock.
+
+    ``lease`` and ``retention`` are durations in seconds; points in time never
+    cross this interface.  A row older than its retention counts as absent.
+    ``dubhooks.testing.StoreContract`` tests an implementation.
+    """
+
+    def claim(
+        self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
+    ) -> Claim:
+        """Claim ``key`` for the owner of ``token``.
+
+        Absent, expired or released: acquired.  Held by ``token`` itself:
+        acquired again, with a new lease.  Lease over: acquired, with the next
+        attempt.  Held by another token: busy.  Completed: done.
+        """
+        ...
+
+    def complete(self, key: str, token: str, *, retention: float) -> bool:
+        """Mark ``key`` as done for ``retention`` seconds; false when ``token`` does not hold it."""
+        ...
+
+    def release(self, key: str, token: str) -> bool:
+        """Free ``key`` for the next delivery; false when ``token`` does not hold it."""
+        ...
+
+
+class AsyncStore(Protocol):
+    """A :class:`Store` whose methods are coroutines."""
+
+    async def claim(
+        self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
+    ) -> Claim:
+        """See :meth:`Store.claim`."""
+        ...
+
+    async def complete(self, key: str, token: str, *, retention: float) -> bool:
+        """See :meth:`Store.complete`."""
+        ...
+
+    async def release(self, key: str, token: str) -> bool:
+        """See :meth:`Store.release`."""
+        ...
+
+
+class Step(NamedTuple):
+    """One thing for a driver to do."""
+
+    call: Callable[[], Any]
+    mode: Mode
+    """On an event loop: await what ``call`` returns, call it in a thread, or just call it."""
+    can_cancel: bool = False
+    """Cancelling the task stops this step; any other step goes to its end first."""
+
+
+class Answer(NamedTuple):
+    """What a step came to.  An error is a value here, so that no kind of it is special."""
+
+    value: Any = None
+    error: BaseException | None = None
+    cancelled: bool = False
+    """The task was cancelled meanwhile; the step itself went to its end."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run for a delivery, and under which keys."""
+
+    call: Callable[[], Any]
+    """The handler with its arguments."""
+    is_async: bool
+    """``call`` returns an awaitable that belongs on the caller's event loop."""
+    keys: tuple[str, ...]
+    """The event's key first, then the natural key, if that counts too."""
+    fingerprint: str
+    """SHA-256 of the body in hex."""
+    outcome: Outcome = "handled"
+    """What it comes to when the handler returns."""
+    status_of: Callable[[Any], int] = lambda _: 200
+    """The HTTP status in the handler's result."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a lifecycle ended."""
+
+    outcome: Outcome
+    attempt: int | None = None
+    result: Any = None
+    """What the handler returned."""
+    status: int | None = None
+    """HTTP status in the handler's result."""
+    retry_after: float | None = None
+    """Seconds."""
+    error: BaseException | None = None
+    """What the handler raised."""
+
+
+def is_async_store(store: Store | AsyncStore) -> bool:
+    """Tell whether ``store`` has coroutines for methods."""
+    return inspect.iscoroutinefunction(store.claim)
+
+
+def lifecycle(
+    store: Store | AsyncStore | None, job: Job, *, lease: float, retention: float
+) -> Steps[Ending]:
+    """Claim, run and complete or release a job."""
+    run = Step(job.call, "await" if job.is_async else "thread", can_cancel=job.is_async)
+    if store is None:
+        ran = yield run
+        return _judged(job, ran, 1)[0]
+    holder = _Holder(store, job, lease, retention)
+    refused = yield from holder.claim_all()
+    if refused is not None:
+        return refused
+    ran = yield run
+    ending, is_done = _judged(job, ran, holder.attempt)
+    yield from holder.complete_all() if is_done else holder.release_all()
+    return replace(ending, error=holder.interrupt) if holder.interrupt else ending
+
+
+class _Holder:
+    """One runner's claims on the keys of one job."""
+
+    def __init__(self, store: Store | AsyncStore, job: Job, lease: float, retention: float) -> None:
+        self._store = store
+        self._mode: Mode = _mode_of(store)
+        self._job = job
+        self._lease = lease
+        self._retention = retention
+        self._token = token_hex(16)
+        self._held: list[str] = []
+        self.attempt = 1
+        self.interrupt: BaseException | None = None
+        """What told the process to stop while a claim was completed or released."""
+
+    def claim_all(self) -> Steps[Ending | None]:
+        """Claim every key, or say why the job must not run and hold nothing."""
+        for key in self._job.keys:
+            claimed = yield self._claim(key)
+            if claimed.error is None and not claimed.cancelled:
+                refused = self._refused(key, claimed.value)
+                if refused is None:
+                    continue
+            else:
+                refused = self._not_claimed(key, claimed)
+            # An event whose natural key is done is done as well.
+            yield from (
+                self.complete_all() if refused.outcome == "duplicate" else self.release_all()
+            )
+            return refused
+        return None
+
+    def _claim(self, key: str) -> Step:
+        return self._step(
+            "claim",
+            key,
+            fingerprint=self._job.fingerprint,
+            lease=self._lease,
+            retention=self._retention,
+        )
+
+    def _not_claimed(self, key: str, answer: Answer) -> Ending:
+        if answer.error is None or not isinstance(answer.error, Exception):
+            # Stopped while the store was deciding: whatever it decided is taken back.
+            self._held.append(key)
+            return Ending("failed", self.attempt, error=answer.error)
+        logger.error(
+            "the store did not answer a claim, so the handler does not run: %s",
+            _described(answer.error),
+        )
+        return Ending("unavailable", self.attempt)
+
+    def _refused(self, key: str, claim: Claim) -> Ending | None:
+        if claim.state == "acquired":
+            self._held.append(key)
+        if key == self._job.keys[0]:
+            self.attempt = claim.attempt
+            # A natural key may come in another body, under another event id.
+            if claim.fingerprint != self._job.fingerprint:
+                return Ending("conflict", claim.attempt)
+        if claim.state == "done":
+            return Ending("duplicate", claim.attempt)
+        if claim.state == "busy":
+            return Ending("busy", claim.attempt, retry_after=claim.retry_after)
+        return None
+
+    def complete_all(self) -> Steps[None]:
+        """Complete every claim that is held."""
+        for key in self._held:
+            answer = yield self._step("complete", key, retention=self._retention)
+            if self._failed(answer):
+                logger.error(
+                    "the handler succeeded but its claim could not be completed: the event runs "
+                    "again if it is delivered after the lease: %s",
+                    _described(answer.error),
+                )
+            elif not answer.value:
+                logger.error(
+                    "the handler succeeded after its lease was over and another worker took the "
+                    "event over: use a lease longer than the slowest handler"
+                )
+
+    def release_all(self) -> Steps[None]:
+        """Release every claim that is held."""
+        for key in self._held:
+            answer = yield self._step("release", key)
+            if self._failed(answer):
+                logger.error(
+                    "a claim could not be released: the event waits for the end of the lease: %s",
+                    _described(answer.error),
+                )
+
+    def _failed(self, answer: Answer) -> bool:
+        if answer.error is not None and not isinstance(answer.error, Exception):
+            self.interrupt = answer.error
+        return answer.error is not None
+
+    def _step(self, method: str, key: str, **arguments: Any) -> Step:
+        call = getattr(self._store, method)
+        return Step(lambda: call(key, self._token, **arguments), self._mode)
+
+
+def _mode_of(store: Store | AsyncStore) -> Mode:
+    if is_async_store(store):
+        return "await"
+    return "inline" if getattr(store, "never_blocks", False) else "thread"
+
+
+def _judged(job: Job, ran: Answer, attempt: int) -> tuple[Ending, bool]:
+    """Return how the handler ended, and whether the event is done."""
+    if isinstance(ran.error, RetryLater):
+        return Ending("retry", attempt, retry_after=ran.error.after), False
+    if isinstance(ran.error, Reject):
+        return Ending("rejected", attempt), True
+    if ran.error is not None:
+        return Ending("failed", attempt, error=ran.error), False
+    status = job.status_of(ran.value)
+    if 200 <= status < 300:
+        return Ending(job.outcome, attempt, ran.value, status), job.outcome != "unhandled_payout"
+    if status < 400:
+        logger.error(
+            "the handler answered %d: Dub takes a redirect as success and its queue does not, so "
+            "500 is sent instead; answer 2xx or from 400 on",
+            status,
+        )
+        return Ending("failed", attempt), False
+    return Ending("failed", attempt, ran.value, status), False
+
+
+def _described(error: BaseException | None) -> str:
+    # A driver's message can quote the statement and its values; our own never do.
+    return str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
+
+
+def drive(steps: Steps[ResultT]) -> ResultT:
+    """Take the steps in this thread."""
+    try:
+        step = next(steps)
+        while True:
+            step = steps.send(_taken(step))
+    except StopIteration as stop:
+        result: ResultT = stop.value
+        return result
+
+
+async def drive_async(steps: Steps[ResultT]) -> ResultT:
+    """Take the steps on the running event loop.
+
+    A step that cannot be cancelled goes to its end even when the task is
+    cancelled: a thread does not stop, and a claim that was made but not seen
+    would be held until its lease ends.
+    """
+    cancelled = False
+    try:
+        step = next(steps)
+        while True:
+            answer = await _taken_async(step)
+            cancelled = cancelled or answer.cancelled
+            step = steps.send(answer)
+    except StopIteration as stop:
+        if cancelled:
+            raise asyncio.CancelledError from None
+        result: ResultT = stop.value
+        return result
+
+
+def _taken(step: Step) -> Answer:
+    try:
+        value = step.call()
+        return Answer(asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value)
+    except BaseException as error:  # noqa: BLE001 - claims are released on every one of them
+        return Answer(error=error)
+
+
+async def _taken_async(step: Step) -> Answer:
+    if step.mode == "inline":
+        return _taken(step)
+    if step.mode == "thread":
+        return await _to_the_end(asyncio.to_thread(_taken, step))
+    if not step.can_cancel:
+        return await _to_the_end(_answered(step))
+    return await _answered(step)
+
+
+async def _answered(step: Step) -> Answer:
+    try:
+        return Answer(await step.call())
+    except BaseException as error:  # noqa: BLE001 - claims are released on every one of them
+        return Answer(error=error)
+
+
+async def _to_the_end(answering: Coroutine[Any, Any, Answer]) -> Answer:
+    task = asyncio.ensure_future(answering)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    return task.result()._replace(cancelled=cancelled)
+
+
+async def _awaited(value: Awaitable[Any]) -> Any:
+    return await value

@@ -1,0 +1,151 @@
+"""What a receiver answers: from an outcome to a status that Dub's queue understands.
+
+Dub counts every answer from 400 on towards disabling the endpoint, and takes
+any answer below 400 to a payout as "paid".  Bodies are constant codes, because
+Dub stores them and shows them in its dashboard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import ceil
+from typing import TYPE_CHECKING, Final, Literal
+
+from .errors import (
+    BodyCompressed,
+    BodyTooLarge,
+    BodyTooSlow,
+    InvalidEvent,
+    MethodNotAllowed,
+    PayloadError,
+    VerificationError,
+)
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from .errors import DubhooksError
+
+__all__ = ["DeliveryRecord", "Outcome", "Reply", "outcome_of", "refusal", "reply_to"]
+
+Outcome: TypeAlias = Literal[
+    "handled",
+    "duplicate",
+    "ignored",
+    "unhandled_payout",
+    "busy",
+    "conflict",
+    "unauthorized",
+    "malformed",
+    "invalid",
+    "too_large",
+    "too_slow",
+    "wrong_method",
+    "compressed",
+    "unavailable",
+    "retry",
+    "rejected",
+    "failed",
+]
+"""What became of a delivery."""
+
+_STATUS: Final[dict[Outcome, int]] = {
+    "handled": 200,
+    "duplicate": 200,
+    "ignored": 200,
+    # Not 2xx: that would mark a payout as paid that nobody took over.
+    "unhandled_payout": 501,
+    "busy": 409,
+    "conflict": 422,
+    "unauthorized": 401,
+    "malformed": 400,
+    "invalid": 422,
+    "too_large": 413,
+    "too_slow": 408,
+    "wrong_method": 405,
+    "compressed": 415,
+    "unavailable": 503,
+    "retry": 503,
+    # With the header below, this one status stops the queue's retries (QStash docs: retry).
+    "rejected": 489,
+    "failed": 500,
+}
+
+_HEADERS: Final[dict[Outcome, dict[str, str]]] = {
+    "unavailable": {"Retry-After": "30"},
+    "wrong_method": {"Allow": "POST"},
+    "rejected": {"Upstash-NonRetryable-Error": "true"},
+    "too_large": {"Connection": "close"},
+    "too_slow": {"Connection": "close"},
+}
+
+_REFUSALS: Final[tuple[tuple[type[DubhooksError], Outcome], ...]] = (
+    (VerificationError, "unauthorized"),
+    (InvalidEvent, "invalid"),
+    (BodyTooLarge, "too_large"),
+    (BodyTooSlow, "too_slow"),
+    (BodyCompressed, "compressed"),
+    (MethodNotAllowed, "wrong_method"),
+    (PayloadError, "malformed"),
+)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer to one delivery, for any framework to send."""
+
+    status: int
+    """HTTP status."""
+    headers: dict[str, str]
+    """HTTP headers, ``Content-Type`` among them; no ``Content-Length``."""
+    body: bytes
+    """A short JSON object of constant codes."""
+    outcome: Outcome
+    """What became of the delivery."""
+    event_id: str | None = field(default=None)
+    """Dub's id of the event, once the body was verified and read."""
+
+
+@dataclass(frozen=True)
+class DeliveryRecord:
+    """What an observer is told about a delivery; nothing of its payload."""
+
+    outcome: Outcome
+    status: int
+    """HTTP status of the answer."""
+    event_name: str | None
+    event_id: str | None
+    attempt: int | None
+    """How many times the event was claimed, this time included."""
+    seconds: float
+    """From the body being there to the answer."""
+    error_code: str | None
+    """``code`` of the error that refused the delivery."""
+
+
+def reply_to(
+    outcome: Outcome,
+    event_id: str | None = None,
+    *,
+    status: int | None = None,
+    code: str | None = None,
+    retry_after: float | None = None,
+) -> Reply:
+    """Return the reply for an outcome; ``retry_after`` is in seconds."""
+    headers = {"Content-Type": "application/json", **_HEADERS.get(outcome, {})}
+    if retry_after is not None:
+        headers["Retry-After"] = str(ceil(retry_after))
+    reason = f',"code":"{code}"' if code else ""
+    body = f'{{"outcome":"{outcome}"{reason}}}'.encode()
+    return Reply(status or _STATUS[outcome], headers, body, outcome, event_id)
+
+
+def outcome_of(error: DubhooksError) -> Outcome:
+    """Return the outcome of a delivery that was refused with ``error``."""
+    return next(outcome for kind, outcome in _REFUSALS if isinstance(error, kind))
+
+
+def refusal(error: DubhooksError) -> Reply:
+    """Return the reply to a delivery that was refused with ``error``."""
+    event_id = error.event_id if isinstance(error, InvalidEvent) else None
+    return reply_to(outcome_of(error), event_id, code=error.code)

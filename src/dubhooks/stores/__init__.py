@@ -1,0 +1,1 @@
+"""Stores for claims; each module names the extra that it needs."""

@@ -1,0 +1,197 @@
+"""Claims in an SQLite file: for all threads and processes of one machine."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING
+
+from .._keys import checked_namespace, event_key
+from ..errors import ConfigurationError
+from ..idempotency import Claim
+from ._boot_clock import boot_clock
+from ._sqlite_connections import Connections
+
+if TYPE_CHECKING:
+    from ..events._base import Event
+
+__all__ = ["SQLiteInbox", "SQLiteStore"]
+
+_FREE, _HELD, _DONE = 0, 1, 2
+
+# Keys compare byte by byte: BINARY is SQLite's own collation.
+_SCHEMA = (
+    """
+    CREATE TABLE IF NOT EXISTS dubhooks_claims (
+        key TEXT NOT NULL PRIMARY KEY,
+        token TEXT NOT NULL,
+        state INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        fingerprint TEXT NOT NULL,
+        lease_clock TEXT NOT NULL,
+        lease_until REAL NOT NULL,
+        keep_until REAL NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX IF NOT EXISTS dubhooks_claims_keep_until ON dubhooks_claims (keep_until)",
+)
+_FIND = (
+    "SELECT token, state, attempt, fingerprint, lease_clock, lease_until FROM dubhooks_claims "
+    "WHERE key = ? AND keep_until > ?"
+)
+_PUT = "INSERT OR REPLACE INTO dubhooks_claims VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_COMPLETE = (
+    "UPDATE dubhooks_claims SET state = ?, keep_until = ? WHERE key = ? AND token = ? AND state = ?"
+)
+_RELEASE = "UPDATE dubhooks_claims SET state = ? WHERE key = ? AND token = ? AND state = ?"
+_PURGE = (
+    "DELETE FROM dubhooks_claims WHERE key IN "
+    "(SELECT key FROM dubhooks_claims WHERE keep_until <= ? LIMIT ?)"
+)
+_PURGE_EVERY, _PURGE_BATCH = 256, 1_024
+
+
+class SQLiteStore:
+    """Claims in an SQLite file, in WAL mode and flushed to the disk with every change.
+
+    It may be made before a server forks: every thread of every process opens a
+    connection of its own.  The file must be on a local disk.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 10.0) -> None:
+        """``timeout``: how many seconds to wait for another writer.
+
+        Raises:
+            ConfigurationError: there can be no such file.
+        """
+        self._path = os.fspath(path)
+        if self._path == ":memory:" or not Path(self._path).absolute().parent.is_dir():
+            raise ConfigurationError(
+                "SQLiteStore needs the path of a file in a directory that exists; use "
+                "MemoryStore() to keep claims in memory"
+            )
+        self._connections = Connections(self._path, _SCHEMA, timeout)
+        self._claims = 0
+
+    def __repr__(self) -> str:
+        return f"SQLiteStore({self._path!r})"
+
+    def claim(
+        self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
+    ) -> Claim:
+        """Claim ``key``; see :meth:`dubhooks.idempotency.Store.claim`."""
+        with self._connections.writing() as connection:
+            now = time()
+            clock, instant = boot_clock()
+            row = connection.execute(_FIND, (key, now)).fetchone()
+            attempt = 1
+            if row is not None:
+                owner, state, attempt, fingerprint, lease_clock, lease_until = row
+                if state == _DONE:
+                    return Claim("done", attempt, fingerprint, 0.0)
+                is_live = lease_clock == clock and lease_until > instant
+                if state == _HELD and owner != token and is_live:
+                    return Claim("busy", attempt, fingerprint, lease_until - instant)
+                attempt += owner != token
+            held = (key, token, _HELD, attempt, fingerprint, clock, instant + lease)
+            connection.execute(_PUT, (*held, now + retention))
+            self._purge_a_little(connection, now)
+            return Claim("acquired", attempt, fingerprint, 0.0)
+
+    def complete(self, key: str, token: str, *, retention: float) -> bool:
+        """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
+        with self._connections.writing() as connection:
+            change = (_DONE, time() + retention, key, token, _HELD)
+            return connection.execute(_COMPLETE, change).rowcount == 1
+
+    def release(self, key: str, token: str) -> bool:
+        """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
+        with self._connections.writing() as connection:
+            return connection.execute(_RELEASE, (_FREE, key, token, _HELD)).rowcount == 1
+
+    def purge(self) -> int:
+        """Delete the rows whose retention is over and return how many there were.
+
+        Claims do this now and then as well, so calling it is optional.
+        """
+        deleted = 0
+        while True:
+            # In batches, so that a claim never waits long.
+            with self._connections.writing() as connection:
+                count = connection.execute(_PURGE, (time(), _PURGE_BATCH)).rowcount
+            deleted += count
+            if count < _PURGE_BATCH:
+                return deleted
+
+    def close(self) -> None:
+        """Close the connections that this process opened."""
+        self._connections.close()
+
+    def _purge_a_little(self, connection: sqlite3.Connection, now: float) -> None:
+        self._claims += 1
+        if self._claims % _PURGE_EVERY == 0:
+            connection.execute(_PURGE, (now, _PURGE_BATCH))
+
+
+class SQLiteInbox:
+    """Exactly once for effects in an SQLite database of your own.
+
+    The event is noted in the transaction of its effect, so both happen or
+    neither does::
+
+        with connection:  # sqlite3 commits at the end, or rolls back
+            if inbox.first(connection, event):
+                connection.execute("INSERT INTO sales ...")
+
+    Call ``first`` before reading in the transaction: SQLite refuses to turn a
+    transaction that has read into a writing one while another one writes.
+    """
+
+    def __init__(self, *, namespace: str = "default") -> None:
+        """``namespace``: keeps receivers that share a database apart."""
+        self._namespace = checked_namespace(namespace)
+
+    def create_table(self, connection: sqlite3.Connection) -> None:
+        """Create the table ``dubhooks_inbox`` unless it is there."""
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS dubhooks_inbox "
+            "(key TEXT NOT NULL PRIMARY KEY, seen_at REAL NOT NULL) WITHOUT ROWID"
+        )
+
+    def first(self, connection: sqlite3.Connection, event: Event) -> bool:
+        """Note ``event`` in the open transaction; false when it was noted before.
+
+        Raises:
+            ConfigurationError: there is no transaction, or no table.
+        """
+        if not connection.in_transaction and _commits_by_itself(connection):
+            raise ConfigurationError(
+                "the connection commits every statement by itself, so the event would be noted "
+                "even if its effect fails: begin a transaction first"
+            )
+        key = event_key(self._namespace, event.id)
+        try:
+            noted = connection.execute(
+                "INSERT OR IGNORE INTO dubhooks_inbox VALUES (?, ?)", (key, time())
+            )
+        except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                raise ConfigurationError(
+                    "there is no table dubhooks_inbox: call create_table(connection) once"
+                ) from None
+            raise
+        return noted.rowcount == 1
+
+    def purge(self, connection: sqlite3.Connection, older_than: timedelta) -> int:
+        """Forget events noted longer ago than ``older_than``; return how many."""
+        limit = time() - older_than.total_seconds()
+        return connection.execute("DELETE FROM dubhooks_inbox WHERE seen_at < ?", (limit,)).rowcount
+
+
+def _commits_by_itself(connection: sqlite3.Connection) -> bool:
+    # From Python 3.12 on there is the attribute; its legacy value leaves it to isolation_level.
+    autocommit = getattr(connection, "autocommit", -1)
+    return bool(autocommit) if autocommit != -1 else connection.isolation_level is None

@@ -1,0 +1,93 @@
+"""A receiver as a WSGI application (PEP 3333): no framework needed."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from ._body import READ_TIMEOUT, BodyReader
+from .errors import MethodNotAllowed, PayloadError
+from .reply import Reply, reply_to
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from .receiver import Receiver
+
+__all__ = ["app", "headers_of", "read_body"]
+
+_CHUNK = 65_536
+_REGISTERED = frozenset(status.value for status in HTTPStatus)
+
+logger = logging.getLogger("dubhooks")
+
+
+def app(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> WSGIApplication:
+    """Return a WSGI application that gives every POST to ``hooks``.
+
+    ``read_timeout``: seconds for the body to arrive.  It is looked at whenever
+    some bytes have come; waiting for the first ones is the server's to limit.
+    """
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        reply = _reply(hooks, environ, read_timeout)
+        headers = [*reply.headers.items(), ("Content-Length", str(len(reply.body)))]
+        start_response(status_line(reply.status), headers)
+        return [reply.body]
+
+    return application
+
+
+def headers_of(environ: WSGIEnvironment) -> list[tuple[str, str]]:
+    """Return the request headers in ``environ``."""
+    return [
+        (name[5:].replace("_", "-"), value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    ]
+
+
+def read_body(environ: WSGIEnvironment, max_body: int, read_timeout: float) -> bytes:
+    """Return the raw body in ``environ``.
+
+    Raises:
+        BodyTooLarge, BodyTooSlow: it is refused, and read no further.
+    """
+    length = environ.get("CONTENT_LENGTH")
+    reader = BodyReader(max_body, length, read_timeout)
+    if length and length.isdecimal():
+        left = int(length)
+    elif environ.get("wsgi.input_terminated"):
+        left = max_body + 1
+    else:
+        # Nothing marks the end of such a stream, so reading it could wait for ever.
+        return b""
+    while left > 0:
+        chunk = environ["wsgi.input"].read(min(left, _CHUNK))
+        if not chunk:
+            break
+        reader.add(chunk)
+        left -= len(chunk)
+    return reader.body()
+
+
+def status_line(status: int) -> str:
+    """Return a status with its phrase; 489 is not a registered one."""
+    phrase = HTTPStatus(status).phrase if status in _REGISTERED else "Not Retryable"
+    return f"{status} {phrase}"
+
+
+def _reply(hooks: Receiver[Any], environ: WSGIEnvironment, read_timeout: float) -> Reply:
+    try:
+        if environ["REQUEST_METHOD"] != "POST":
+            return hooks.refuse(MethodNotAllowed("a delivery is a POST"))
+        body = read_body(environ, hooks.max_body, read_timeout)
+    except PayloadError as error:
+        return hooks.refuse(error)
+    try:
+        return hooks.handle(body, headers_of(environ))
+    except Exception:
+        logger.exception("the handler of a delivery failed")
+        return reply_to("failed")
