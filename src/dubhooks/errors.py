@@ -184,6 +184,9 @@ class RetryLater(DubhooksError):
         self.after = after
         super().__init__("the handler asked for this event later")
 
+    def __reduce__(self) -> tuple[type[RetryLater], tuple[object, ...]]:
+        return type(self), (self.after,)
+
 
 class Reject(DubhooksError):
     """Raise it in a handler to refuse an event for good.
@@ -197,3 +200,6 @@ class Reject(DubhooksError):
 
     def __init__(self) -> None:
         super().__init__("the handler rejected this event for good")
+
+    def __reduce__(self) -> tuple[type[Reject], tuple[object, ...]]:
+        return type(self), ()

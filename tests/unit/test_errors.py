@@ -1,0 +1,118 @@
+"""The errors: one tree, stable codes, pickling, and the two that handlers raise."""
+
+import copy
+import inspect
+import math
+import pickle
+
+import pytest
+
+from dubhooks import errors
+from dubhooks.errors import (
+    ConfigurationError,
+    DubhooksError,
+    InvalidEvent,
+    PayloadError,
+    Problem,
+    Reject,
+    RetryLater,
+    VerificationError,
+)
+
+CODES = {
+    "BodyCompressed": "body_compressed",
+    "BodyEmpty": "body_empty",
+    "BodyTooLarge": "body_too_large",
+    "BodyTooSlow": "body_too_slow",
+    "ConfigurationError": "configuration",
+    "DubhooksError": "dubhooks_error",
+    "EventTooOld": "event_too_old",
+    "InvalidEnvelope": "invalid_envelope",
+    "InvalidEvent": "invalid_event",
+    "InvalidJSON": "invalid_json",
+    "MethodNotAllowed": "method_not_allowed",
+    "PayloadError": "payload",
+    "Reject": "rejected",
+    "RetryLater": "retry_later",
+    "SignatureMalformed": "signature_malformed",
+    "SignatureMismatch": "signature_mismatch",
+    "SignatureMissing": "signature_missing",
+    "VerificationError": "unauthorized",
+}
+
+
+def _classes() -> dict[str, type[DubhooksError]]:
+    return {
+        name: value
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and issubclass(value, BaseException)
+    }
+
+
+def test_codes_are_stable() -> None:
+    """Every error has the code that replies and users rely on; none is added unseen."""
+    assert {name: cls.code for name, cls in _classes().items()} == CODES
+    assert sorted([*CODES, "Problem"]) == sorted(errors.__all__)
+
+
+def test_tree() -> None:
+    """Every error can be caught as ours, and by what kind of fault it is."""
+    kinds = {name: cls.__mro__[1].__name__ for name, cls in _classes().items()}
+    assert {name for name, kind in kinds.items() if kind == "VerificationError"} == {
+        "SignatureMissing",
+        "SignatureMalformed",
+        "SignatureMismatch",
+    }
+    assert {name for name, kind in kinds.items() if kind == "DubhooksError"} == {
+        "ConfigurationError",
+        "VerificationError",
+        "PayloadError",
+        "RetryLater",
+        "Reject",
+    }
+    assert not issubclass(VerificationError, PayloadError)
+    assert all(cls.__doc__ for cls in _classes().values())
+
+
+@pytest.mark.parametrize("name", sorted(set(CODES) - {"InvalidEvent", "RetryLater", "Reject"}))
+def test_pickle_of_plain_errors(name: str) -> None:
+    """An error crosses a process boundary, as in a task queue."""
+    error = _classes()[name]("what to do next")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.args, again.code) == (type(error), error.args, error.code)
+
+
+def test_pickle_of_errors_with_details() -> None:
+    """Their details cross it too."""
+    invalid = InvalidEvent("sale.created", "evt_1", (Problem("data.sale", "missing"),), True)
+    for make in (copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))):
+        again = make(invalid)
+        assert (again.event_name, again.event_id) == ("sale.created", "evt_1")
+        assert (again.problems, again.payout_like) == (invalid.problems, True)
+        assert str(again) == str(invalid)
+        assert make(RetryLater(after=5)).after == 5
+        assert str(make(Reject())) == str(Reject())
+
+
+def test_invalid_event_lists_its_problems() -> None:
+    """The message names every field and what is wrong with it, and not the event's id."""
+    problems = (Problem("data.id", "missing"), Problem("data.sale.amount", "int_type"))
+    error = InvalidEvent("sale.created", "evt_1", problems)
+    assert str(error) == (
+        "a sale.created event does not fit its model (data.id: missing; data.sale.amount: int_type)"
+    )
+    assert error.payout_like is False
+
+
+@pytest.mark.parametrize("after", [None, 0, 0.5, 300, 86_400])
+def test_retry_later(after: float | None) -> None:
+    """The seconds to wait are kept."""
+    assert RetryLater(after=after).after == after
+    assert RetryLater(after).after == after
+
+
+@pytest.mark.parametrize("after", [-1, -0.001, math.inf, -math.inf, math.nan])
+def test_retry_later_refuses_what_is_no_delay(after: float) -> None:
+    """A delay that no header can carry is found where it is written."""
+    with pytest.raises(ConfigurationError, match="seconds"):
+        RetryLater(after=after)

@@ -1,0 +1,145 @@
+"""Reading the signature out of whatever holds request headers."""
+
+from collections.abc import Callable
+from http.client import HTTPMessage
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from dubhooks._headers import pairs_of, signature_in
+from dubhooks.errors import BodyCompressed, ConfigurationError, SignatureMalformed
+
+VALUE = "ab" * 32
+
+
+def _message(*pairs: tuple[str, str]) -> HTTPMessage:
+    message = HTTPMessage()
+    for name, value in pairs:
+        message[name] = value
+    return message
+
+
+CONTAINERS: dict[str, Callable[[], Any]] = {
+    "dict": lambda: {"Dub-Signature": VALUE},
+    "dict of bytes": lambda: {b"Dub-Signature": VALUE.encode()},
+    "bytes name, text value": lambda: {b"dub-signature": VALUE},
+    "mapping": lambda: MappingProxyType({"DUB-SIGNATURE": VALUE}),
+    "http.client message": lambda: _message(("dub-Signature", VALUE)),
+    "list of pairs": lambda: [("Dub-Signature", VALUE)],
+    "list of lists": lambda: [["Dub-Signature", VALUE]],
+    "tuple of pairs of bytes": lambda: ((b"dub-signature", VALUE.encode()),),
+    "pairs of bytearrays": lambda: [(bytearray(b"Dub-Signature"), bytearray(VALUE.encode()))],
+    "generator of pairs": lambda: (pair for pair in [("Dub-Signature", VALUE)]),
+    "items": lambda: {"Dub-Signature": VALUE}.items(),
+    "among others": lambda: {"Host": "x", "dub-signature": VALUE, "Content-Type": "a/b"},
+}
+
+
+@pytest.mark.parametrize("make", CONTAINERS.values(), ids=CONTAINERS.keys())
+def test_container(make: Callable[[], Any]) -> None:
+    """Every mapping and every iterable of pairs is read, in text or bytes, in any case."""
+    assert signature_in(pairs_of(make())) == VALUE
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Dub-Signature", "dub-signature", "DUB-SIGNATURE", "X-Dub-Signature", "x-dub-signature"],
+)
+def test_name(name: str) -> None:
+    """Both names of the header are read, in any case."""
+    assert signature_in(pairs_of({name: VALUE})) == VALUE
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Signature", "Dub_Signature", "HTTP_DUB_SIGNATURE", "Dub-Signature-256", "Dub-Signature "],
+)
+def test_other_name(name: str) -> None:
+    """A header of another name is not the signature."""
+    assert signature_in(pairs_of({name: VALUE})) is None
+
+
+def test_no_headers() -> None:
+    """Without headers there is no signature."""
+    assert pairs_of([]) == []
+    assert signature_in([]) is None
+
+
+def test_an_empty_value_is_a_value() -> None:
+    """An empty header is malformed and not missing, which is for the caller to say."""
+    assert signature_in(pairs_of({"Dub-Signature": ""})) == ""
+
+
+DOUBLES: dict[str, Any] = {
+    "same name": [("Dub-Signature", VALUE), ("Dub-Signature", VALUE)],
+    "other case": [("Dub-Signature", VALUE), ("dub-signature", VALUE[::-1])],
+    "both names": {"Dub-Signature": VALUE, "X-Dub-Signature": VALUE},
+    "empty first": [("Dub-Signature", ""), ("Dub-Signature", VALUE)],
+    "three": [("Dub-Signature", VALUE)] * 3,
+    "text and bytes": [("Dub-Signature", VALUE), (b"dub-signature", VALUE.encode())],
+    "http.client message": _message(("Dub-Signature", VALUE), ("Dub-Signature", VALUE)),
+}
+
+
+@pytest.mark.parametrize("headers", DOUBLES.values(), ids=DOUBLES.keys())
+def test_two_signatures(headers: Any) -> None:
+    """Two values are refused even if they are equal, and none of them is shown."""
+    with pytest.raises(SignatureMalformed, match="two signature headers") as raised:
+        signature_in(pairs_of(headers))
+    assert VALUE not in str(raised.value)
+
+
+def test_doubles_are_kept_in_order() -> None:
+    """Pairs come out as they went in, names in lower case."""
+    pairs = [("A", "1"), ("b", "2"), ("a", "3")]
+    assert pairs_of(pairs) == [("a", "1"), ("b", "2"), ("a", "3")]
+
+
+def test_bytes_that_are_not_ascii() -> None:
+    """No header fails to decode."""
+    assert pairs_of([(b"X-Name", b"\xff\xe9")]) == [("x-name", "ÿé")]
+
+
+@pytest.mark.parametrize(
+    "encoding", ["gzip", "GZIP", "br", "deflate", "zstd", "identity, gzip", "x"]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_compressed_body(encoding: str, first: bool) -> None:
+    """A compressed body has an error of its own, because its signature cannot match."""
+    pairs = [("Content-Encoding", encoding), ("Dub-Signature", VALUE)]
+    with pytest.raises(BodyCompressed) as raised:
+        signature_in(pairs_of(pairs if first else pairs[::-1]))
+    assert raised.value.code == "body_compressed"
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", " identity ", "", " "])
+def test_body_sent_as_it_is(encoding: str) -> None:
+    """The encoding that changes nothing is fine."""
+    headers = {"Content-Encoding": encoding, "Dub-Signature": VALUE}
+    assert signature_in(pairs_of(headers)) == VALUE
+
+
+BAD: dict[str, Any] = {
+    "none": None,
+    "number": 5,
+    "text": "Dub-Signature: " + VALUE,
+    "bytes": b"Dub-Signature: x",
+    "list of text": ["Dub-Signature", VALUE],
+    "list of numbers": [1, 2],
+    "singles": [(VALUE,)],
+    "triples": [("Dub-Signature", VALUE, "")],
+    "value none": {"Dub-Signature": None},
+    "value list": {"Dub-Signature": [VALUE]},
+    "value number": [("Content-Length", 5)],
+    "name number": {5: VALUE},
+    "list of none": [None],
+}
+
+
+@pytest.mark.parametrize("headers", BAD.values(), ids=BAD.keys())
+def test_bad_shape(headers: Any) -> None:
+    """Anything else is the developer's error, and no value is shown."""
+    with pytest.raises(ConfigurationError, match="mapping or an iterable") as raised:
+        pairs_of(headers)
+    assert VALUE not in f"{raised.value} {raised.value.__context__}"
