@@ -111,6 +111,8 @@ def keys_of(secret: Secret) -> tuple[Key, ...]:
     Raises:
         ConfigurationError: there is none, or one of them cannot be right.
     """
+    if isinstance(secret, str):
+        return (_key(secret),)
     given: object = secret() if callable(secret) else secret
     if isinstance(given, (str, bytes)):
         return (_key(given),)
@@ -186,8 +188,10 @@ def _utf8(secret: OneSecret) -> bytes:
 def _decoded(signature: str) -> bytes:
     stripped = signature.strip(" \t") if isinstance(signature, str) else ""
     if len(stripped) == 2 * _DIGEST_SIZE:
-        with suppress(ValueError):
+        try:
             return unhexlify(stripped)
+        except ValueError:
+            pass
     raise SignatureMalformed(
         "the Dub-Signature header must be exactly 64 hex characters, once, without a prefix"
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "JSON",
     "VALIDATION",
+    "WIRE",
     "Event",
     "Integer",
     "Items",
@@ -32,8 +33,11 @@ __all__ = [
     "Number",
     "Open",
     "Timestamp",
-    "keep_wire",
 ]
+
+WIRE = "_wire"
+"""Where an event keeps the bytes it was parsed from.  Beside the fields, where copies and pickles
+take it along and comparing leaves it out."""
 
 VALIDATION = ConfigDict(
     extra="allow",
@@ -264,7 +268,7 @@ class Event(Model, frozen=True):
         A changed copy (``model_copy``) is written anew, with unknown keys,
         without absent ones, and with dates as Dub writes them.
         """
-        wire: bytes | None = vars(self).get("_wire")
+        wire: bytes | None = vars(self).get(WIRE)
         if wire is None:
             return self.model_dump_json(by_alias=True, exclude_unset=True).encode()
         return wire
@@ -276,12 +280,5 @@ class Event(Model, frozen=True):
         """Return a copy, with ``update`` in place of fields of that name (not validated)."""
         copied = super().model_copy(update=dict(update) if update else None, deep=deep)
         if update:
-            vars(copied).pop("_wire", None)
+            vars(copied).pop(WIRE, None)
         return copied
-
-
-def keep_wire(event: Event, body: bytes) -> None:
-    """Remember the bytes that ``event`` was parsed from."""
-    # Beside the fields, where copies and pickles take it along and comparing leaves it out.
-    # The model is frozen for users; this is the one write, before anyone has seen the event.
-    vars(event)["_wire"] = body

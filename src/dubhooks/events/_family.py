@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from ..errors import InvalidEnvelope, InvalidEvent, InvalidJSON, Problem
 from ..payload import NOT_JSON, is_payout_like, read_document, write_document
 from ..signature import raw_body
-from ._base import Event, Model, keep_wire
+from ._base import WIRE, Event, Model
 from .unknown import UnknownEvent
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ class Family(Generic[EventT]):
         classes = tuple(dict.fromkeys(self.classes.values()))
         tagged: Any = Annotated[Union[classes], Field(discriminator="event")]  # noqa: UP007
         adapter: TypeAdapter[EventT] = TypeAdapter(tagged, config=_CONFIG)
-        if hasattr(adapter, "rebuild"):
-            # From pydantic 2.10 on, an adapter of models that defer their build defers its own.
-            adapter.rebuild(force=True, raise_errors=True)
+        # Where an adapter of models that defer their build defers its own, this builds it.
         return adapter.validator.validate_json
 
     def warm_up(self) -> None:
@@ -58,18 +56,18 @@ class Family(Generic[EventT]):
             ConfigurationError: ``body`` is not bytes.
         """
         body = raw_body(body)
-        event = self._parse_quickly(body)
+        event: EventT | None = None
+        # Errors of ours are raised after the block: a ValidationError holds the input, so it
+        # must not become their context.
+        try:
+            event = self._parse(body)
+        except ValidationError:
+            pass
         if event is None:
             event = self._parse_carefully(body)
-        keep_wire(event, body)
+        # The model is frozen for users; this is the one write, before anyone has seen the event.
+        vars(event)[WIRE] = body
         return event
-
-    def _parse_quickly(self, body: bytes) -> EventT | None:
-        # A ValidationError holds the input, so it must not become the context of our errors.
-        try:
-            return self._parse(body)
-        except ValidationError:
-            return None
 
     def _parse_carefully(self, body: bytes) -> Any:
         document = read_document(body)
