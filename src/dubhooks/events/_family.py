@@ -56,13 +56,11 @@ class Family(Generic[EventT]):
             ConfigurationError: ``body`` is not bytes.
         """
         body = raw_body(body)
-        event: EventT | None = None
-        # Errors of ours are raised after the block: a ValidationError holds the input, so it
-        # must not become their context.
         try:
             event = self._parse(body)
         except ValidationError:
-            pass
+            # It holds the input, so it must not become the context of an error of ours.
+            event = None
         if event is None:
             event = self._parse_carefully(body)
         # The model is frozen for users; this is the one write, before anyone has seen the event.

@@ -1,0 +1,369 @@
+"""From bytes to an envelope: what is not JSON, what is not an event, and which payouts look so."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from payload_fixtures import PRODUCTION, encode
+from pydantic import VERSION
+
+from dubhooks import postbacks, webhooks
+from dubhooks.errors import (
+    BodyEmpty,
+    ConfigurationError,
+    InvalidEnvelope,
+    InvalidEvent,
+    InvalidJSON,
+    PayloadError,
+)
+from dubhooks.events._base import Event
+from dubhooks.payload import is_payout_like, read_document, write_document
+
+SALE = PRODUCTION["webhooks", "sale.created"]
+FAMILIES = pytest.mark.parametrize("parse", [webhooks.parse, postbacks.parse])
+Parse = Callable[[bytes], Event]
+
+
+def _envelope(**changes: Any) -> dict[str, Any]:
+    known = {"id": "evt_1", "event": "a.b", "createdAt": "2026-08-20T10:11:12.345Z", "data": {}}
+    return known | changes
+
+
+def _with_data(data: str, name: str = "new.event") -> bytes:
+    text = json.dumps(_envelope(event=name, data=0)).replace('"data": 0', f'"data": {data}')
+    return text.encode()
+
+
+NOT_JSON: dict[str, bytes] = {
+    "text": b"hello",
+    "form": b"id=evt_1&event=sale.created",
+    "blank": b" \n",
+    "truncated": SALE.rstrip()[:-1],
+    "truncated in a string": SALE[: SALE.index(b"Purchase") + 3],
+    "truncated in a character": encode({"id": "é"})[:8],
+    "two documents": encode(_envelope()) * 2,
+    "trailing text": encode(_envelope()) + b"x",
+    "trailing comma": b'{"id":"evt_1",}',
+    "single quotes": b"{'id':'evt_1'}",
+    "comment": b"{} // end",
+    "NUL after": encode(_envelope()) + b"\0",
+    "control character": b'{"id":"evt\n_1"}',
+    "bad escape": b'{"id":"\\x41"}',
+    "short escape": b'{"id":"\\u12"}',
+    "BOM": b"\xef\xbb\xbf" + SALE,
+    "UTF-16": SALE.decode().encode("utf-16"),
+    "UTF-16 without BOM": SALE.decode().encode("utf-16-le"),
+    "UTF-32": SALE.decode().encode("utf-32"),
+    "Latin-1": SALE.decode().replace("✓", "é").encode("latin-1", "replace"),
+    "invalid UTF-8": SALE.replace(b"Purchase", b"Purch\xff"),
+    "overlong UTF-8": SALE.replace(b"Purchase", b"\xc0\xaf"),
+    "surrogate in UTF-8": SALE.replace(b"Purchase", b"\xed\xa0\xbd"),
+    "gzip": bytes.fromhex("1f8b0800000000000003ab562aca2c52b25250ca4852d25128492d2e51aa0500"),
+    "100,000 nested arrays": _with_data("[" * 100_000 + "]" * 100_000),
+    "100,000 open arrays": b"[" * 100_000,
+    "100,000 nested objects": _with_data('{"a":' * 100_000 + "1" + "}" * 100_000),
+    "300 nested arrays": _with_data("[" * 300 + "]" * 300),
+}
+
+
+@FAMILIES
+@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
+def test_not_json(parse: Parse, body: bytes) -> None:
+    """A body that is not JSON in UTF-8 has one answer, which shows nothing of it."""
+    with pytest.raises(InvalidJSON) as raised:
+        parse(body)
+    assert raised.value.code == "invalid_json"
+    assert str(raised.value) == (
+        "the body is not a JSON document in UTF-8: is it the body that Dub sent?"
+    )
+    assert raised.value.__context__ is raised.value.__cause__ is None
+
+
+NUMBERS = [
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "1e999",
+    "-1e999",
+    "1E+400",
+    "9" * 5000,
+    "-" + "9" * 5000,
+]
+PLACES: dict[str, tuple[bytes, bytes]] = {
+    "typed number": (b'"amount": 1990', b'"amount": %s'),
+    "typed integer": (b'"clicks": 1201', b'"clicks": %s'),
+    "optional float": (b'"percentage": 30', b'"percentage": %s'),
+    "text": (b'"eventName": "Purchase"', b'"eventName": %s'),
+    "metadata": (b'"seats": 3', b'"seats": %s'),
+    "deep in metadata": (b"true", b'[{"a": %s}]'),
+    "unknown key of the envelope": (b'"data": {', b'"extra": %s, "data": {'),
+    "unknown key of an object": (b'"sale": {', b'"sale": {"extra": [%s], '),
+    "id": (b'"id": "evt_Wfixture05"', b'"id": %s'),
+    "event": (b'"event": "sale.created"', b'"event": %s'),
+    "createdAt": (b'"createdAt": "2026-08-20T10:12:05.926Z"', b'"createdAt": %s'),
+}
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:9])
+@pytest.mark.parametrize(("old", "new"), PLACES.values(), ids=PLACES.keys())
+def test_number_that_no_float_and_no_json_has(number: str, old: bytes, new: bytes) -> None:
+    """NaN, Infinity and numbers that overflow are refused wherever they stand."""
+    assert SALE.count(old) >= 1
+    with pytest.raises(InvalidJSON) as raised:
+        webhooks.parse(SALE.replace(old, new % number.encode()))
+    assert number not in str(raised.value)
+    assert raised.value.__context__ is None
+
+
+@FAMILIES
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:9])
+def test_such_a_number_in_an_unknown_event(parse: Parse, number: str) -> None:
+    """Events without a model are no exception."""
+    for data in (number, f"[{number}]", f'{{"a": {{"b": {number}}}}}'):
+        with pytest.raises(InvalidJSON):
+            parse(_with_data(data))
+
+
+@FAMILIES
+@pytest.mark.parametrize(
+    "body",
+    [b"null", b"[]", b"1", b'""', b"true", b"1.5", b'"text"', b"[{}]", b'[["id","evt_1"]]'],
+    ids=bytes.decode,
+)
+def test_json_that_is_not_an_object(parse: Parse, body: bytes) -> None:
+    """JSON of another kind is no event."""
+    with pytest.raises(InvalidEnvelope, match="not an object") as raised:
+        parse(body)
+    assert raised.value.__context__ is None
+
+
+@FAMILIES
+def test_empty_body(parse: Parse) -> None:
+    """An empty body is told apart from a broken one."""
+    with pytest.raises(BodyEmpty) as raised:
+        parse(b"")
+    assert raised.value.__context__ is None
+
+
+@FAMILIES
+@pytest.mark.parametrize(
+    "body", [SALE.decode(), json.loads(SALE), None], ids=["str", "dict", "None"]
+)
+def test_not_bytes(parse: Parse, body: Any) -> None:
+    """A body that somebody decoded or parsed already is the developer's error."""
+    with pytest.raises(ConfigurationError, match=type(body).__name__):
+        parse(body)
+
+
+def test_other_bytes_like_bodies() -> None:
+    """A bytearray and a memoryview are read, and written again as bytes."""
+    for body in (bytearray(SALE), memoryview(SALE)):
+        event = webhooks.parse(body)  # type: ignore[arg-type]
+        assert event.to_json() == SALE
+        assert type(event.to_json()) is bytes
+
+
+@FAMILIES
+def test_blanks_around_the_document(parse: Parse) -> None:
+    """White space that JSON allows is kept and harmless."""
+    body = b"\r\n\t " + encode(_envelope()) + b"\n"
+    assert parse(body).to_json() == body
+
+
+WRONG: dict[str, list[Any]] = {
+    "id": [None, "", 1, 1.5, True, [], {}, ["evt_1"]],
+    "event": [None, "", 1, True, [], {}, ["sale.created"]],
+    "createdAt": [
+        None,
+        "",
+        "soon",
+        True,
+        [],
+        {},
+        "2026-13-01T00:00:00.000Z",
+        "2026-02-30T00:00:00.000Z",
+        "2026-08-20T25:00:00.000Z",
+        "0001-01-01T00:00:00+05:00",
+        "9999-12-31T23:59:59-05:00",
+    ],
+}
+
+
+@FAMILIES
+@pytest.mark.parametrize("name", ["new.event", "sale.created"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(key, value) for key, values in WRONG.items() for value in values],
+    ids=json.dumps,
+)
+def test_wrong_envelope(parse: Parse, name: str, key: str, value: Any) -> None:
+    """Id, name and date are checked before anything else, and named when they are wrong."""
+    with pytest.raises(InvalidEnvelope) as raised:
+        parse(encode(_envelope(**{"event": name, key: value})))
+    assert str(raised.value) == f"the JSON is not an event: check {key}"
+    assert raised.value.code == "invalid_envelope"
+    assert raised.value.__context__ is None
+
+
+@FAMILIES
+@pytest.mark.parametrize("name", ["new.event", "sale.created"])
+@pytest.mark.parametrize("key", ["id", "event", "createdAt", "data"])
+def test_envelope_without_a_key(parse: Parse, name: str, key: str) -> None:
+    """All four keys must be there."""
+    document = _envelope(event=name)
+    del document[key]
+    with pytest.raises(InvalidEnvelope, match=f"check {key}$"):
+        parse(encode(document))
+
+
+@FAMILIES
+def test_empty_object(parse: Parse) -> None:
+    """Every missing key is named at once."""
+    with pytest.raises(InvalidEnvelope) as raised:
+        parse(b"{}")
+    named = str(raised.value).partition("check ")[2].split(", ")
+    assert sorted(named) == ["createdAt", "data", "event", "id"]
+
+
+@FAMILIES
+@pytest.mark.parametrize("data", [None, [], [{}], "text", 1, True], ids=json.dumps)
+def test_data_of_a_known_event_that_is_not_an_object(parse: Parse, data: Any) -> None:
+    """It is the event that does not fit, not the envelope."""
+    with pytest.raises(InvalidEvent) as raised:
+        parse(encode(_envelope(event="commission.created", data=data)))
+    assert [path for path, _ in raised.value.problems] == ["data"]
+    assert (raised.value.event_name, raised.value.event_id) == ("commission.created", "evt_1")
+
+
+ODD_IDS = ["evt\0_1", "\0", " ", "e" * 10_000, "ключ", "🚀", "a:b", "../..", "évt", "E", "\u2028"]
+
+
+@FAMILIES
+@pytest.mark.parametrize("event_id", ODD_IDS, ids=lambda value: ascii(value[:9]))
+def test_odd_ids_are_opaque(parse: Parse, event_id: str) -> None:
+    """Any text that is not empty is an id."""
+    assert parse(encode(_envelope(id=event_id))).id == event_id
+
+
+DUPLICATES: dict[str, tuple[str, str]] = {
+    "id": ('"id": "evt_Wfixture05"', '"id": "evt_first", "id": "evt_Wfixture05"'),
+    "event": ('"event": "sale.created"', '"event": "link.created", "event": "sale.created"'),
+    "event, last unknown": ('"event": "sale.created"', '"event": "sale.created", "event": "new"'),
+    "event, first no text": ('"event": "sale.created"', '"event": 5, "event": "sale.created"'),
+    "event after the data": ("\n}\n", ', "event": "link.created", "data": {"id": "link_1"}}'),
+    "data": ('"data": {', '"data": null, "data": {'),
+    "all four": ("\n}\n", f", {json.dumps(_envelope(event='new'))[1:]}"),
+    "amount": ('"amount": 1990', '"amount": 1, "amount": 1990'),
+    "object": ('"sale": {', '"sale": null, "sale": {'),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), DUPLICATES.values(), ids=DUPLICATES.keys())
+def test_duplicate_keys(old: str, new: str) -> None:
+    """The class is always that of the event's name; with pydantic 2.11 or newer the last wins.
+
+    JSON.stringify cannot write them; older versions take either of the two.
+    """
+    body = SALE.decode().replace(old, new).encode()
+    assert body != SALE
+    event = webhooks.parse(body)
+    assert type(event) is webhooks.family.classes.get(event.event, webhooks.UnknownEvent)
+    if tuple(int(part) for part in VERSION.split(".")[:2]) >= (2, 11):
+        last = json.loads(body)
+        assert (event.id, event.event) == (last["id"], last["event"])
+        assert event.model_dump(mode="json", by_alias=True, exclude_unset=True) == last
+
+
+def test_read_document() -> None:
+    """Lone surrogates become U+FFFD in text and keys, whole floats integers, the rest stays."""
+    text = r'{"id": "\ud83d", "\ude00": ["\ud83d\ude00", 1.0, 1.5, 1e21, -0.0, null, true, {}]}'
+    document = read_document(text.encode())
+    assert document == {"id": "\ufffd", "\ufffd": ["😀", 1, 1.5, 10**21, 0, None, True, {}]}
+    kinds = [type(value) for value in document["\ufffd"]]
+    assert kinds == [str, int, float, int, int, type(None), bool, dict]
+    assert json.loads(write_document(document)) == document
+
+
+def test_write_document() -> None:
+    """Documents are written as JavaScript writes them."""
+    assert write_document({"a": [1, "é\u2028"]}) == '{"a":[1,"é\u2028"]}'.encode()
+
+
+def test_read_document_knows_its_errors() -> None:
+    """Each fault has its own error, all of them of one kind."""
+    for body, error in ((b"", BodyEmpty), (b"{", InvalidJSON), (b"[]", InvalidEnvelope)):
+        with pytest.raises(error) as raised:
+            read_document(body)
+        assert isinstance(raised.value, PayloadError)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("payout.confirmed", None, True),
+        ("external_payout.confirmed", {}, True),
+        ("PAYOUT.sent", [], True),
+        ("internal-payouts", "text", True),
+        ("new.event", {"mode": "external", "id": "po_1"}, True),
+        ("link.created", {"mode": "external", "id": "po_1"}, True),
+        ("new.event", {"mode": "external", "id": "pay_1"}, False),
+        ("new.event", {"mode": "internal", "id": "po_1"}, False),
+        ("new.event", {"mode": "external"}, False),
+        ("new.event", {"mode": "external", "id": 5}, False),
+        ("new.event", {"mode": ["external"], "id": "po_1"}, False),
+        ("new.event", {"id": "po_1"}, False),
+        ("new.event", {}, False),
+        ("new.event", [], False),
+        ("new.event", None, False),
+        ("new.event", "po_1", False),
+        ("sale.created", {"payout": 1}, False),
+    ],
+)
+def test_payout_like(name: str, data: Any, expected: bool) -> None:
+    """A payout is known by its name or by its data, whatever Dub calls the event."""
+    assert is_payout_like(name, data) is expected
+
+
+def test_payout_like_models() -> None:
+    """Typed data is read like a plain object."""
+    payout = webhooks.parse(PRODUCTION["webhooks", "payout.confirmed"])
+    assert is_payout_like("renamed", payout.data)
+    assert not is_payout_like("renamed", webhooks.parse(SALE).data)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "expected"),
+    [
+        ("payout.confirmed", {}, True),
+        ("external_payout.confirmed", None, True),
+        ("link.created", {"mode": "external", "id": "po_1", "clicks": "1"}, True),
+        ("link.created", {"clicks": "1"}, False),
+    ],
+)
+def test_invalid_event_says_whether_it_may_be_a_payout(
+    name: str, data: Any, expected: bool
+) -> None:
+    """The receiver must not acknowledge a payout that it cannot read."""
+    with pytest.raises(InvalidEvent) as raised:
+        webhooks.parse(encode(_envelope(event=name, data=data)))
+    assert raised.value.payout_like is expected
+
+
+@FAMILIES
+@pytest.mark.parametrize(
+    "data",
+    ["null", "1", '"text"', "[]", "{}", "-0.0", "1e300", "9" * 4000, '{"a":[1,{"b":null}]}'],
+    ids=lambda data: data[:9],
+)
+def test_unknown_event(parse: Parse, data: str) -> None:
+    """An event without a model keeps its data, whatever JSON that is."""
+    body = _with_data(data)
+    event = parse(body)
+    assert isinstance(event, webhooks.UnknownEvent)
+    assert (event.id, event.event, event.natural_key) == ("evt_1", "new.event", None)
+    assert event.data == json.loads(data)
+    assert event.to_json() == body
+    assert parse(event.to_json()) == event
+    assert not (isinstance(event.data, float) and math.isinf(event.data))
