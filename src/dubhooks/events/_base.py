@@ -222,7 +222,9 @@ class Model(BaseModel, frozen=True):
 
     model_config = VALIDATION
 
-    __pydantic_extra__: dict[str, JSON]  # pyright: ignore[reportIncompatibleVariableOverride]
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, which take it for an argument of every model.
+        __pydantic_extra__: dict[str, JSON]
 
     __shown__: ClassVar[tuple[str, ...]] = ("id",)
 

@@ -1,0 +1,155 @@
+"""What type checkers must accept and infer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from typing_extensions import assert_never, assert_type
+
+import dubhooks
+from dubhooks import postbacks, webhooks
+from dubhooks.testing import make_event, make_postback, signed_request
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
+
+hooks = dubhooks.Webhooks(
+    ["whsec_new", b"whsec_old"],
+    store=dubhooks.SQLiteStore("dubhooks.db"),
+    namespace="shop",
+    lease=120.0,
+    retention=timedelta(days=45),
+    max_age=timedelta(days=20),
+    dead_letters=dubhooks.DeadLetterDirectory("dead-letters"),
+    observers=[dubhooks.health.FailureWatch(), lambda record: print(record.outcome)],
+)
+partner_hooks = dubhooks.Postbacks(lambda: "pbsec_x")
+
+
+@hooks.on("sale.created")
+def by_name(event: SaleCreated) -> None:
+    assert_type(event.data.sale.amount, int | float)
+    assert_type(event.data.partner, webhooks.WebhookPartner | None)
+    assert_type(event.created_at, datetime)
+
+
+assert_type(by_name, Callable[[SaleCreated], None])
+
+
+@hooks.on(LeadCreated)
+async def by_class(event: LeadCreated) -> None: ...
+
+
+@hooks.on(webhooks.LinkCreated, webhooks.LinkUpdated, dedupe="natural")
+def by_classes(event: webhooks.LinkCreated | webhooks.LinkUpdated) -> None:
+    assert_type(event.data, webhooks.Link)
+
+
+@hooks.on(webhooks.BountyCreated, webhooks.BountyUpdated)
+def by_base(event: WebhookEvent) -> None: ...
+
+
+@hooks.on("payout.confirmed")
+def old_name(event: PayoutConfirmed) -> None: ...
+
+
+hooks.on("external_payout.confirmed")(lambda event: print(event.data.amount + 1))
+hooks.on("link.clicked")(lambda event: print(event.data.click.id))
+hooks.on(SaleCreated)(lambda event: print(event.data.sale.currency))
+
+
+@hooks.on_unhandled
+def rest(event: WebhookEvent) -> None: ...
+
+
+@partner_hooks.on("sale.created")
+def partner_sale(event: postbacks.SaleCreated) -> None:
+    assert_type(event.data.sale, postbacks.PostbackSale)
+
+
+@partner_hooks.on_unhandled
+async def partner_rest(event: postbacks.PostbackEvent) -> None: ...
+
+
+def narrow(event: WebhookEvent) -> str:
+    if event.event == "sale.created" and isinstance(event, SaleCreated):
+        assert_type(event.data, webhooks.SaleData)
+    match event:
+        case webhooks.LinkCreated() | webhooks.LinkUpdated() | webhooks.LinkDeleted():
+            return event.data.id
+        case webhooks.LinkClicked():
+            return event.data.click.id
+        case LeadCreated() | SaleCreated():
+            return event.data.customer.id
+        case webhooks.CommissionCreated():
+            return event.data.partner.id
+        case webhooks.PartnerEnrolled():
+            return event.data.program_id
+        case webhooks.PartnerApplicationSubmitted() | webhooks.ProgramApplicationCreated():
+            return event.data.partner.name
+        case webhooks.PartnerMerged():
+            return event.data.target_partner.id
+        case webhooks.BountyCreated() | webhooks.BountyUpdated():
+            return event.data.id
+        case PayoutConfirmed():
+            return event.data.currency
+        case webhooks.DiscountCodeCreated() | webhooks.DiscountCodeDeleted():
+            return event.data.code
+        case webhooks.MessageReceived():
+            return event.data.id
+        case webhooks.UnknownEvent():
+            return event.event
+        case _:
+            assert_never(event)
+
+
+def narrow_postback(event: postbacks.PostbackEvent) -> int | float | None:
+    match event:
+        case postbacks.LeadCreated():
+            return None
+        case postbacks.SaleCreated():
+            return event.data.sale.amount
+        case postbacks.CommissionCreated():
+            assert_type(event.data.earnings, int)
+            return event.data.earnings
+        case postbacks.UnknownEvent():
+            return None
+        case _:
+            assert_never(event)
+
+
+assert_type(hooks.unwrap(b"", {}), WebhookEvent)
+assert_type(partner_hooks.unwrap(b"", [(b"Dub-Signature", b"")]), postbacks.PostbackEvent)
+assert_type(hooks.handle(b"", [("Dub-Signature", "")]), dubhooks.Reply)
+assert_type(webhooks.parse(b""), WebhookEvent)
+assert_type(postbacks.parse(body=b""), postbacks.PostbackEvent)
+assert_type(dubhooks.sign(b"", "whsec_x"), str)
+assert_type(dubhooks.verify(b"", None, ["whsec_x"]), None)
+assert_type(make_event("sale.created"), SaleCreated)
+assert_type(make_postback("sale.created"), postbacks.SaleCreated)
+assert_type(signed_request(make_event("link.created"), "whsec_x"), tuple[bytes, dict[str, str]])
+
+name: webhooks.EventName = "sale.created"
+color: webhooks.LinkTag = webhooks.LinkTag(id="1", name="n", color="a new colour")
+
+
+async def asynchronous() -> None:
+    assert_type(await hooks.ahandle(b"", {}), dubhooks.Reply)
+
+
+class KeepInMemory:
+    def __init__(self) -> None:
+        self.rows: dict[str, str] = {}
+
+    def claim(
+        self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
+    ) -> dubhooks.Claim:
+        return dubhooks.Claim("acquired", 1, fingerprint, 0.0)
+
+    def complete(self, key: str, token: str, *, retention: float) -> bool:
+        return True
+
+    def release(self, key: str, token: str) -> bool:
+        return True
+
+
+dubhooks.Webhooks("whsec_x", store=KeepInMemory())
