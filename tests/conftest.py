@@ -1,14 +1,43 @@
 """Settings that every test runs under."""
 
 import os
+from collections.abc import Generator
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+IN_CI = os.environ.get("CI") == "true"
 
 settings.register_profile(
     "dubhooks",
     deadline=None,  # a machine that is busy is not a defect
     max_examples=100,
-    derandomize=os.environ.get("CI") == "true",
+    derandomize=IN_CI,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("dubhooks")
+
+
+def _fail_if_skipped(report: Any) -> None:
+    # A server that is missing on a developer's machine may skip; in CI nothing may.
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """Turn a skipped test into a failure in CI."""
+    report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    """Turn a skipped module into a failure in CI."""
+    report = yield
+    _fail_if_skipped(report)
+    return report
