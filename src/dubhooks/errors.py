@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 
+_LISTED = 20
+"""How many problems a message names, so that one bad body cannot fill a log."""
+
+
 class DubhooksError(Exception):
     """Base class of every error of this library.
 
@@ -155,7 +159,9 @@ class InvalidEvent(PayloadError):
         self.problems = problems
         self.payout_like = payout_like
         """An answer below 400 might mark a payout as paid."""
-        listed = "; ".join(f"{path}: {problem}" for path, problem in problems)
+        listed = "; ".join(f"{path}: {problem}" for path, problem in problems[:_LISTED])
+        if len(problems) > _LISTED:
+            listed += f"; and {len(problems) - _LISTED} more"
         super().__init__(f"a {event_name} event does not fit its model ({listed})")
 
     def __reduce__(self) -> tuple[type[InvalidEvent], tuple[object, ...]]:

@@ -104,6 +104,15 @@ def test_invalid_event_lists_its_problems() -> None:
     assert error.payout_like is False
 
 
+def test_invalid_event_with_many_problems() -> None:
+    """The message stays short; the attribute has all of them."""
+    problems = tuple(Problem(f"data.links.{number}.id", "missing") for number in range(1000))
+    error = InvalidEvent("partner.enrolled", "evt_1", problems)
+    assert len(str(error)) < 1000
+    assert "data.links.19.id: missing; and 980 more" in str(error)
+    assert error.problems == problems
+
+
 @pytest.mark.parametrize("after", [None, 0, 0.5, 300, 86_400])
 def test_retry_later(after: float | None) -> None:
     """The seconds to wait are kept."""

@@ -108,7 +108,12 @@ def _problems(error: ValidationError) -> tuple[Problem, ...]:
     problems: dict[str, str] = {}
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         problems.setdefault(_path(detail["loc"], known), detail["type"])
-    return tuple(Problem(path, problem) for path, problem in problems.items())
+    # And of an object and something inside it, the latter: the former is from another branch.
+    outer: set[str] = set()
+    for path in problems:
+        while path := path.rpartition(".")[0]:
+            outer.add(path)
+    return tuple(Problem(path, what) for path, what in problems.items() if path not in outer)
 
 
 def _path(location: tuple[int | str, ...], known: frozenset[str]) -> str:

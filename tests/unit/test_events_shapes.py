@@ -1,0 +1,414 @@
+"""Every event in every shape that Dub sends, sent or prints: typed, tolerant and lossless."""
+
+import json
+import re
+from typing import Any, get_args
+
+import pytest
+from payload_fixtures import (
+    ABRIDGED,
+    ENVELOPE,
+    PRODUCTION,
+    REQUIRED,
+    document,
+    drop,
+    encode,
+    get,
+    models_in,
+    parse,
+    paths,
+    put,
+    split,
+)
+from payload_shapes import BEFORE_GENERAL_AVAILABILITY, OLD, TEST_EVENTS, VARIANTS, Shape
+
+from dubhooks import postbacks, webhooks
+from dubhooks.errors import InvalidEnvelope, InvalidEvent
+from dubhooks.events._base import Event
+
+WEBHOOK_NAMES = {
+    "link.created": "LinkCreated",
+    "link.updated": "LinkUpdated",
+    "link.deleted": "LinkDeleted",
+    "link.clicked": "LinkClicked",
+    "lead.created": "LeadCreated",
+    "sale.created": "SaleCreated",
+    "commission.created": "CommissionCreated",
+    "partner.enrolled": "PartnerEnrolled",
+    "partner.application_submitted": "PartnerApplicationSubmitted",
+    "program_application.created": "ProgramApplicationCreated",
+    "partner.merged": "PartnerMerged",
+    "bounty.created": "BountyCreated",
+    "bounty.updated": "BountyUpdated",
+    "payout.confirmed": "PayoutConfirmed",
+    "external_payout.confirmed": "PayoutConfirmed",
+    "discount_code.created": "DiscountCodeCreated",
+    "discount_code.deleted": "DiscountCodeDeleted",
+    "message.received": "MessageReceived",
+}
+POSTBACK_NAMES = {
+    "lead.created": "LeadCreated",
+    "sale.created": "SaleCreated",
+    "commission.created": "CommissionCreated",
+}
+
+EVERY = pytest.mark.parametrize(("family", "name"), PRODUCTION, ids=lambda part: part)
+DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def _assert_lossless(family: str, body: bytes) -> Event:
+    event = parse(family, body)
+    assert json.loads(event.to_json()) == json.loads(body)
+    assert parse(family, event.to_json()) == event
+    return event
+
+
+def _assert_written_anew_alike(event: Event, body: bytes) -> None:
+    # The models alone, without the bytes that the event remembers, say the same.
+    anew = event.model_dump_json(by_alias=True, exclude_unset=True)
+    assert json.loads(anew) == json.loads(body)
+
+
+def test_webhook_names() -> None:
+    """The 18 names and 17 classes are these, in the literal type, the registry and the union."""
+    assert set(get_args(webhooks.EventName)) == set(WEBHOOK_NAMES)
+    classes = {name: cls.__name__ for name, cls in webhooks.family.classes.items()}
+    assert classes == WEBHOOK_NAMES
+    members = set(get_args(webhooks.KnownWebhookEvent))
+    assert members == set(webhooks.family.classes.values())
+    assert set(get_args(webhooks.WebhookEvent)) == {*members, webhooks.UnknownEvent}
+    assert len(members) == 17
+
+
+def test_postback_names() -> None:
+    """The three postback events are classes of their own."""
+    assert set(get_args(postbacks.EventName)) == set(POSTBACK_NAMES)
+    classes = {name: cls.__name__ for name, cls in postbacks.family.classes.items()}
+    assert classes == POSTBACK_NAMES
+    members = set(get_args(postbacks.KnownPostbackEvent))
+    assert members == set(postbacks.family.classes.values())
+    assert set(get_args(postbacks.PostbackEvent)) == {*members, postbacks.UnknownEvent}
+    assert not members & set(get_args(webhooks.WebhookEvent))
+
+
+def test_there_is_a_fixture_of_every_event() -> None:
+    """No event is left out of the tests below."""
+    assert {name for family, name in PRODUCTION if family == "webhooks"} == set(WEBHOOK_NAMES)
+    assert {name for family, name in PRODUCTION if family == "postbacks"} == set(POSTBACK_NAMES)
+    assert set(REQUIRED) == set(PRODUCTION)
+
+
+@pytest.mark.parametrize("module", [webhooks, postbacks], ids=["webhooks", "postbacks"])
+def test_public_names(module: Any) -> None:
+    """Every exported name exists, and every model of the payloads is exported."""
+    assert all(hasattr(module, name) for name in module.__all__)
+    family = module.__name__.rpartition(".")[2]
+    used = {
+        type(model).__name__
+        for (of, name), body in PRODUCTION.items()
+        if of == family
+        for _, model in models_in(parse(of, body))
+    }
+    assert used <= set(module.__all__)
+
+
+@EVERY
+def test_production_payload(family: str, name: str) -> None:
+    """A payload with every key is typed to the last key and keeps all of them."""
+    body = PRODUCTION[family, name]
+    event = _assert_lossless(family, body)
+    names = WEBHOOK_NAMES if family == "webhooks" else POSTBACK_NAMES
+    assert type(event) is getattr(webhooks if family == "webhooks" else postbacks, names[name])
+    assert event.event == name
+    assert event.id == json.loads(body)["id"]
+    assert event.to_json() == body
+    assert [
+        (path, model.model_extra) for path, model in models_in(event) if model.model_extra
+    ] == []
+    _assert_written_anew_alike(event, body)
+
+
+def test_every_field_is_in_a_fixture() -> None:
+    """The tests reach every field of every model, but the one that Dub never sends."""
+    seen: dict[type, set[str]] = {}
+    for (family, _), body in PRODUCTION.items():
+        for _, model in models_in(parse(family, body)):
+            seen.setdefault(type(model), set()).update(model.model_fields_set)
+    unseen = {
+        f"{cls.__name__}.{field}"
+        for cls, fields in seen.items()
+        for field in set(cls.model_fields) - fields  # type: ignore[attr-defined]
+    }
+    assert unseen == {"ConversionCustomer.country"}
+
+
+@EVERY
+def test_every_value_is_where_it_belongs(family: str, name: str) -> None:
+    """Each attribute holds the value of its wire key."""
+    value = document(family, name)
+    event = parse(family, PRODUCTION[family, name])
+    for path, model in models_in(event):
+        wire = get(value, split(path)) if path else value
+        for field, info in type(model).model_fields.items():
+            if field not in model.model_fields_set:
+                continue
+            got, sent = getattr(model, field), wire[info.alias or field]
+            if isinstance(sent, str) and DATE.fullmatch(sent):
+                assert got.isoformat(timespec="milliseconds") == sent.replace("Z", "+00:00")
+            elif not isinstance(sent, (dict, list)):
+                assert got == sent
+                assert type(got) is type(sent)
+
+
+@pytest.mark.parametrize("name", ABRIDGED)
+def test_abridged_payload(name: str) -> None:
+    """What third-party documentation prints is typed too."""
+    body = ABRIDGED[name]
+    event = _assert_lossless("webhooks", body)
+    assert type(event).__name__ == WEBHOOK_NAMES[name]
+    if name != "commission.created":
+        _assert_written_anew_alike(event, body)
+
+
+def test_commission_with_a_partner_id() -> None:
+    """``partnerId`` in place of ``partner`` names the partner; the earnings are unknown."""
+    event = webhooks.parse(ABRIDGED["commission.created"])
+    assert isinstance(event, webhooks.CommissionCreated)
+    assert event.data.partner.id == "pn_A1"
+    assert event.data.earnings is None
+    assert event.data.amount == 1990
+    assert event.data.model_extra == {"partnerId": "pn_A1", "saleId": "sale_A1"}
+    assert event.natural_key == "commission:cm_A1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"partnerId": None}, "data.partner.id"),
+        ({"partnerId": 5}, "data.partner.id"),
+        ({"partner": None}, "data.partner"),
+        ({"partner": {}}, "data.partner.id"),
+    ],
+)
+def test_commission_with_a_wrong_partner(changes: dict[str, Any], path: str) -> None:
+    """A partner that is there and wrong is not covered up by ``partnerId``."""
+    value = json.loads(ABRIDGED["commission.created"])
+    value["data"].update(changes)
+    with pytest.raises(InvalidEvent) as raised:
+        webhooks.parse(encode(value))
+    assert [problem.path for problem in raised.value.problems] == [path]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [*TEST_EVENTS, *OLD, *VARIANTS],
+    ids=lambda shape: f"{shape.family}-{shape.name}-{shape.label}",
+)
+def test_other_shape(shape: Shape) -> None:
+    """Test events, older payloads and what single call sites send are typed and kept."""
+    body = shape.body()
+    event = _assert_lossless(shape.family, body)
+    assert type(event) is type(parse(shape.family, PRODUCTION[shape.family, shape.name]))
+    if shape.label != "tags null":
+        _assert_written_anew_alike(event, body)
+
+
+def test_old_bounty_requirements() -> None:
+    """The list of older bounties is given as it came, today's object as a model."""
+    old = next(shape for shape in OLD if "list" in shape.label)
+    event = webhooks.parse(old.body())
+    assert isinstance(event, webhooks.BountyCreated)
+    assert event.data.submission_requirements == ["image", "url"]
+    new = webhooks.parse(PRODUCTION["webhooks", "bounty.created"])
+    assert isinstance(new, webhooks.BountyCreated)
+    assert isinstance(new.data.submission_requirements, webhooks.SubmissionRequirements)
+
+
+def test_removed_counters_are_kept() -> None:
+    """The flat counters of older enrolments are there as unknown keys."""
+    old = next(shape for shape in OLD if "flat counters" in shape.label)
+    event = webhooks.parse(old.body())
+    assert isinstance(event, webhooks.PartnerEnrolled)
+    assert event.data.model_extra == dict(old.has)
+    assert event.data.total_clicks is None
+
+
+def test_null_in_place_of_a_list() -> None:
+    """It reads as an empty list, and is still null on the wire."""
+    shape = next(shape for shape in VARIANTS if shape.label == "tags null")
+    event = webhooks.parse(shape.body())
+    assert isinstance(event, webhooks.LinkUpdated)
+    assert event.data.tags == event.data.webhook_ids == []
+    assert json.loads(event.to_json())["data"]["tags"] is None
+
+
+@pytest.mark.parametrize(("name", "data"), BEFORE_GENERAL_AVAILABILITY)
+def test_shape_of_the_private_beta(name: str, data: dict[str, Any]) -> None:
+    """Payloads older than general availability are refused by name of field, and do not crash."""
+    value = document("webhooks", name) | {"data": data}
+    with pytest.raises(InvalidEvent) as raised:
+        webhooks.parse(encode(value))
+    assert "missing" in {problem for _, problem in raised.value.problems}
+    assert "LEAK" not in str(raised.value)
+
+
+def test_double_wrapped_test_event() -> None:
+    """The dead ``partner.created``, whose test events held an envelope, is an unknown event."""
+    inner = document("webhooks", "partner.enrolled") | {"event": "partner.created"}
+    event = webhooks.parse(encode(inner | {"id": "evt_outer", "data": inner}))
+    assert isinstance(event, webhooks.UnknownEvent)
+    assert event.id == "evt_outer"
+    assert event.data == inner
+
+
+@EVERY
+def test_keys_taken_away_one_by_one(family: str, name: str) -> None:
+    """Without an optional key the event parses; without a required one the error names it."""
+    for path in paths(document(family, name)["data"], ("data",)):
+        if isinstance(path[-1], int):
+            continue
+        value = document(family, name)
+        drop(value, path)
+        dotted = ".".join(map(str, path))
+        if dotted.removeprefix("data.") in REQUIRED[family, name]:
+            _assert_refused(family, value, dotted, "missing")
+        else:
+            body = encode(value)
+            _assert_written_anew_alike(_assert_lossless(family, body), body)
+
+
+@EVERY
+def test_keys_set_to_null_one_by_one(family: str, name: str) -> None:
+    """Null is taken wherever the event can do without the key, and refused where it cannot."""
+    for path in paths(document(family, name)["data"], ("data",)):
+        if isinstance(path[-1], int) or "geo" in path[:-1]:
+            continue
+        value = document(family, name)
+        put(value, path, None)
+        dotted = ".".join(map(str, path))
+        if dotted.removeprefix("data.") in REQUIRED[family, name]:
+            _assert_refused(family, value, dotted)
+        else:
+            _assert_lossless(family, encode(value))
+
+
+@EVERY
+def test_only_what_is_required(family: str, name: str) -> None:
+    """An event of nothing but its required keys parses."""
+    value = document(family, name)
+    needed = {f"data.{path}" for path in REQUIRED[family, name]} | set(ENVELOPE)
+    for path in reversed(list(paths(value))):
+        dotted = ".".join(map(str, path))
+        held = any(key.startswith(f"{dotted}.") for key in needed)
+        if isinstance(path[-1], str) and dotted not in needed and not held:
+            drop(value, path)
+    body = encode(value)
+    event = _assert_lossless(family, body)
+    _assert_written_anew_alike(event, body)
+    assert len(body) < 450
+
+
+@EVERY
+def test_unknown_keys_everywhere(family: str, name: str) -> None:
+    """Keys that this version does not know are kept in every object, whatever they hold."""
+    value = document(family, name)
+    new = {"n": [1, 1.5, None, True, "é", {"deep": [[]]}]}
+    holders = [(), *(path for path in paths(value) if isinstance(get(value, path), dict))]
+    for path in holders:
+        if path[-1:] != ("geo",):
+            get(value, path)["brandNew"] = new
+    body = encode(value)
+    event = _assert_lossless(family, body)
+    _assert_written_anew_alike(event, body)
+    for _, model in models_in(event):
+        assert model.model_extra == {"brandNew": new}
+
+
+@EVERY
+def test_unknown_enum_values(family: str, name: str) -> None:
+    """Any text is taken where text is expected, so that new values of Dub pass."""
+    value = document(family, name)
+    for path in paths(value["data"], ("data",)):
+        old = get(value, path)
+        if isinstance(old, str) and not DATE.fullmatch(old):
+            put(value, path, "brand_new ✨")
+    body = encode(value)
+    _assert_written_anew_alike(_assert_lossless(family, body), body)
+
+
+@EVERY
+def test_every_value_of_a_wrong_type(family: str, name: str) -> None:
+    """The error names the field, in wire spelling, and shows nothing of the value."""
+    free = {("data", key) for key in ("metadata", "referralFormData")}
+    if name == "partner.enrolled":
+        free |= {("data", "application"), ("data", "tags")}
+    for path in paths(document(family, name)["data"], ("data",)):
+        value = document(family, name)
+        if path[:2] in free and path != ("data", "metadata"):
+            continue
+        whole = isinstance(get(value, path), (dict, list))
+        put(value, path, "LEAK" if whole else {"LEAK": "LEAK"})
+        known = path[:-1] if "geo" in path[:-1] else path
+        _assert_refused(family, value, ".".join(map(str, known)))
+
+
+def _assert_refused(family: str, value: Any, path: str, problem: str | None = None) -> None:
+    with pytest.raises(InvalidEvent) as raised:
+        parse(family, encode(value))
+    error = raised.value
+    found = dict(error.problems)
+    assert path in found, (path, found)
+    assert problem in (None, found[path])
+    assert len(found) == len(error.problems)
+    assert (error.event_name, error.event_id) == (value["event"], value["id"])
+    assert error.code == "invalid_event"
+    assert "LEAK" not in f"{error} {error!r} {error.problems}"
+    assert error.__context__ is error.__cause__ is None
+
+
+@EVERY
+def test_several_problems_at_once(family: str, name: str) -> None:
+    """Every wrong field is named in one go."""
+    value = document(family, name)
+    required = [path for path in REQUIRED[family, name] if path.endswith(("id", "Id"))]
+    for path in required:
+        put(value, ("data", *split(path)), 5)
+    with pytest.raises(InvalidEvent) as raised:
+        parse(family, encode(value))
+    assert {path for path, _ in raised.value.problems} == {f"data.{path}" for path in required}
+
+
+@EVERY
+def test_same_name_in_the_other_family(family: str, name: str) -> None:
+    """A body of the other family gives an event, an unknown event or a clear error, no crash."""
+    other = "postbacks" if family == "webhooks" else "webhooks"
+    body = PRODUCTION[family, name]
+    if (other, name) not in PRODUCTION:
+        assert isinstance(parse(other, body), webhooks.UnknownEvent)
+    elif family == "webhooks" or name != "commission.created":
+        assert _assert_lossless(other, body).event == name
+    else:
+        with pytest.raises(InvalidEvent, match=r"data\.partner: missing"):
+            parse(other, body)
+
+
+def test_name_in_another_spelling_is_unknown() -> None:
+    """Names are compared as they are."""
+    for name in (
+        "Sale.Created",
+        "sale_created",
+        " sale.created",
+        "sale.created ",
+        "sale.created.v2",
+    ):
+        value = document("webhooks", "sale.created") | {"event": name}
+        event = webhooks.parse(encode(value))
+        assert isinstance(event, webhooks.UnknownEvent)
+        assert (event.event, event.data) == (name, value["data"])
+
+
+def test_envelope_and_event_wrong() -> None:
+    """What is wrong with the envelope comes first."""
+    value = document("webhooks", "sale.created") | {"id": "", "data": {}}
+    with pytest.raises(InvalidEnvelope):
+        webhooks.parse(encode(value))
