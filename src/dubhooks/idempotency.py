@@ -300,8 +300,11 @@ def _judged(job: Job, ran: Answer, attempt: int) -> tuple[Ending, bool]:
     if ran.error is not None:
         return Ending("failed", attempt, error=ran.error), False
     status = job.status_of(ran.value)
+    if 200 <= status < 300 and job.outcome == "handled":
+        return Ending("handled", attempt, ran.value, status), True
     if 200 <= status < 300:
-        return Ending(job.outcome, attempt, ran.value, status), job.outcome != "unhandled_payout"
+        # Told is not handled: the outcome decides, and a payout comes again.
+        return Ending(job.outcome, attempt), job.outcome != "unhandled_payout"
     if status < 400:
         logger.error(
             "the handler answered %d: Dub takes a redirect as success and its queue does not, so "
