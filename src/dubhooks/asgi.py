@@ -34,22 +34,55 @@ class ClientGone(Exception):
 def app(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> Application:
     """Return an ASGI application that gives every POST to ``hooks``.
 
-    ``read_timeout``: seconds for the body to arrive.
+    ``read_timeout``: seconds for the body to arrive.  It serves alone, as a
+    mounted application, or as the endpoint of a Starlette ``Route``.
+    """
+    return Endpoint(hooks, read_timeout)
+
+
+class Endpoint:
+    """A receiver as an ASGI application.
+
+    An object rather than a function, because Starlette's ``Route`` calls a
+    function with a request and an object with scope, receive and send.
     """
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, hooks: Receiver[Any], read_timeout: float, *, has_framework: bool = False
+    ) -> None:
+        """``has_framework``: what a handler raises is for the framework around this to answer."""
+        self._hooks = hooks
+        self._read_timeout = read_timeout
+        self._has_framework = has_framework
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
         if scope["type"] == "lifespan":
-            await _lifespan(hooks, receive, send)
+            await _lifespan(self._hooks, receive, send)
         elif scope["type"] == "http":
             try:
-                reply = await _reply(hooks, scope, receive, read_timeout)
+                reply = await self._reply(scope, receive)
             except ClientGone:
                 return
             await send_reply(reply, send)
         else:
             await send({"type": "websocket.close", "code": 1003})
 
-    return application
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        hooks = self._hooks
+        try:
+            if scope["method"] != "POST":
+                return hooks.refuse(MethodNotAllowed("a delivery is a POST"))
+            body = await read_body(receive, scope["headers"], hooks.max_body, self._read_timeout)
+        except PayloadError as error:
+            return hooks.refuse(error)
+        try:
+            return await hooks.ahandle(body, scope["headers"])
+        except Exception:
+            if self._has_framework:
+                raise
+            logger.exception("the handler of a delivery failed")
+            return reply_to("failed")
 
 
 async def read_body(
@@ -82,22 +115,6 @@ async def send_reply(reply: Reply, send: Send) -> None:
     headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
-
-
-async def _reply(
-    hooks: Receiver[Any], scope: Scope, receive: Receive, read_timeout: float
-) -> Reply:
-    try:
-        if scope["method"] != "POST":
-            return hooks.refuse(MethodNotAllowed("a delivery is a POST"))
-        body = await read_body(receive, scope["headers"], hooks.max_body, read_timeout)
-    except PayloadError as error:
-        return hooks.refuse(error)
-    try:
-        return await hooks.ahandle(body, scope["headers"])
-    except Exception:
-        logger.exception("the handler of a delivery failed")
-        return reply_to("failed")
 
 
 async def _lifespan(hooks: Receiver[Any], receive: Receive, send: Send) -> None:
