@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .receiver import Receiver
 
-__all__ = ["app", "headers_of", "read_body"]
+__all__ = ["app", "headers_of", "headers_to", "read_body"]
 
 _CHUNK = 65_536
 _REGISTERED = frozenset(status.value for status in HTTPStatus)
@@ -33,7 +33,7 @@ def app(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> WSGIAppl
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         reply = _reply(hooks, environ, read_timeout)
-        headers = [*reply.headers.items(), ("Content-Length", str(len(reply.body)))]
+        headers = [*headers_to(reply).items(), ("Content-Length", str(len(reply.body)))]
         start_response(status_line(reply.status), headers)
         return [reply.body]
 
@@ -47,6 +47,15 @@ def headers_of(environ: WSGIEnvironment) -> list[tuple[str, str]]:
         for name, value in environ.items()
         if name.startswith("HTTP_")
     ]
+
+
+def headers_to(reply: Reply) -> dict[str, str]:
+    """Return the headers of a reply that a WSGI application may send.
+
+    The connection is the server's (PEP 3333): some raise when an application
+    says what to do with it.
+    """
+    return {name: value for name, value in reply.headers.items() if name != "Connection"}
 
 
 def read_body(environ: WSGIEnvironment, max_body: int, read_timeout: float) -> bytes:

@@ -1,0 +1,23 @@
+"""The shared behaviour of ``dubhooks.asgi``."""
+
+from behaviour import AdapterBehaviour, Setup
+from clients import AsgiClient, Client
+
+from dubhooks import asgi
+
+
+class TestAsgi(AdapterBehaviour):
+    """An async handler."""
+
+    def mount(self, setup: Setup) -> Client:
+        """Serve the receiver by itself."""
+        hooks = setup.registry(is_async=True)
+        return AsgiClient(asgi.app(hooks, read_timeout=setup.read_timeout))
+
+
+class TestAsgiSyncHandler(AdapterBehaviour):
+    """A sync handler, run in a worker thread."""
+
+    def mount(self, setup: Setup) -> Client:
+        """Serve the receiver by itself."""
+        return AsgiClient(asgi.app(setup.registry(), read_timeout=setup.read_timeout))
