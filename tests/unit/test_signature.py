@@ -1,19 +1,14 @@
-"""Signing and verifying: public vectors, vectors signed by Node, and every refusal."""
+"""Signing and verifying: what is accepted, every refusal, and that nothing secret is shown."""
 
 import hashlib
-import hmac
 import json
-import re
-import shutil
-import subprocess
 from collections import UserList
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from dubhooks import postbacks, signature, webhooks
+from dubhooks import signature
 from dubhooks.errors import (
     BodyEmpty,
     ConfigurationError,
@@ -25,106 +20,10 @@ from dubhooks.errors import (
 )
 from dubhooks.signature import Key, keys_of, not_empty, raw_body, sign, verify, verify_with
 
-VECTORS = Path(__file__).parents[1] / "vectors"
-
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 OTHER = "whsec_ffffffffffffffffffffffffffffffff"
 BODY = '{"id":"evt_1","event":"lead.created","data":{"eventName":"Grüße 🚀"}}'.encode()
 VALID = sign(BODY, SECRET)
-
-
-class Vector(NamedTuple):
-    """A key, a message and the signature that others computed."""
-
-    name: str
-    key: bytes
-    message: bytes
-    expected: str
-
-
-PUBLIC = [
-    # RFC 4231, sections 4.2 to 4.8.
-    Vector(
-        "rfc4231-1",
-        b"\x0b" * 20,
-        b"Hi There",
-        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
-    ),
-    Vector(
-        "rfc4231-2",
-        b"Jefe",
-        b"what do ya want for nothing?",
-        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
-    ),
-    Vector(
-        "rfc4231-3",
-        b"\xaa" * 20,
-        b"\xdd" * 50,
-        "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
-    ),
-    Vector(
-        "rfc4231-4",
-        bytes(range(1, 26)),
-        b"\xcd" * 50,
-        "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
-    ),
-    Vector(
-        "rfc4231-5, truncated to 128 bits",
-        b"\x0c" * 20,
-        b"Test With Truncation",
-        "a3b6167473100ee06e0c796c2955552b",
-    ),
-    Vector(
-        "rfc4231-6",
-        b"\xaa" * 131,
-        b"Test Using Larger Than Block-Size Key - Hash Key First",
-        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
-    ),
-    Vector(
-        "rfc4231-7",
-        b"\xaa" * 131,
-        b"This is a test using a larger than block-size key and a larger than block-size data. "
-        b"The key needs to be hashed before being used by the HMAC algorithm.",
-        "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
-    ),
-    Vector(
-        "wikipedia",
-        b"key",
-        b"The quick brown fox jumps over the lazy dog",
-        "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8",
-    ),
-    Vector(
-        "wikipedia, empty",
-        b"",
-        b"",
-        "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad",
-    ),
-    Vector(
-        "github docs",
-        b"It's a Secret to Everybody",
-        b"Hello, World!",
-        "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17",
-    ),
-]
-
-
-class NodeVector(NamedTuple):
-    """A body and its signature as Node wrote them."""
-
-    name: str
-    secret: str
-    body: bytes
-    signature: str
-
-
-NODE = [
-    NodeVector(one["name"], one["secret"], one["body"].encode(), one["signature"])
-    for one in json.loads((VECTORS / "node_vectors.json").read_bytes())
-]
-
-
-def _name(vector: NamedTuple) -> str:
-    return str(vector[0])
 
 
 def _chain(error: BaseException) -> Iterator[str]:
@@ -135,85 +34,6 @@ def _chain(error: BaseException) -> Iterator[str]:
             yield from (str(one), repr(one), repr(one.args), repr(vars(one)))
             yield from (repr(getattr(one, name, "")) for name in ("object", "doc"))
             linked += [one.__cause__, one.__context__]
-
-
-@pytest.mark.parametrize("vector", PUBLIC, ids=_name)
-def test_public_vector(vector: Vector) -> None:
-    """The digest of every public HMAC-SHA256 vector is the published one."""
-    assert Key(vector.key).digest(vector.message).hex().startswith(vector.expected)
-
-
-@pytest.mark.parametrize(
-    "vector",
-    [vector for vector in PUBLIC if vector.key and len(vector.expected) == 64],
-    ids=_name,
-)
-def test_public_vector_through_sign_and_verify(vector: Vector) -> None:
-    """Keys that a secret can be give the published signature through the public functions."""
-    if vector.key.strip() != vector.key:
-        with pytest.raises(ConfigurationError):
-            sign(vector.message, vector.key)
-    else:
-        assert sign(vector.message, vector.key) == vector.expected
-        verify(vector.message, vector.expected, vector.key)
-
-
-@pytest.mark.parametrize("length", [*range(130), 1000])
-def test_every_key_length_agrees_with_the_standard_library(length: int) -> None:
-    """Keys shorter than, as long as and longer than a hash block give what ``hmac`` gives."""
-    secret = bytes((7 * position + length) % 256 for position in range(length))
-    key = Key(secret)
-    for body in (b"", BODY, b"\x00" * 200):
-        assert key.digest(body) == hmac.new(secret, body, hashlib.sha256).digest()
-
-
-def test_a_key_can_be_used_again() -> None:
-    """Digesting a body leaves the key as it was."""
-    key = Key(b"key")
-    assert [key.digest(b"a"), key.digest(b"b"), key.digest(b"a")] == [
-        hmac.new(b"key", body, hashlib.sha256).digest() for body in (b"a", b"b", b"a")
-    ]
-
-
-@pytest.mark.parametrize("vector", NODE, ids=_name)
-def test_node_vector(vector: NodeVector) -> None:
-    """What Node signed verifies, is signed alike here, and by the standard library."""
-    verify(vector.body, vector.signature, vector.secret)
-    assert sign(vector.body, vector.secret) == vector.signature
-    by_hmac = hmac.new(vector.secret.encode(), vector.body, hashlib.sha256).hexdigest()
-    assert by_hmac == vector.signature
-
-
-@pytest.mark.parametrize("vector", NODE, ids=_name)
-def test_node_vector_is_an_event(vector: NodeVector) -> None:
-    """What Node wrote parses and keeps every byte."""
-    family = postbacks if vector.name == "postback" else webhooks
-    event = family.parse(vector.body)
-    assert event.to_json() == vector.body
-    assert event.event == json.loads(vector.body)["event"]
-    assert family.parse(event.to_json()) == event
-
-
-def test_node_vectors_cover_what_json_stringify_does() -> None:
-    """The committed bodies hold the oddities that they are there for."""
-    bodies = {vector.name: vector.body.decode() for vector in NODE}
-    assert "\u2028" in bodies["line_separators"]
-    assert "\\ud83d" in bodies["lone_surrogates"]
-    assert '"sum":0.30000000000000004,"big":1e+21' in bodies["floats"]
-    assert '"negativeZero":0,"whole":1' in bodies["floats"]
-    assert '{"2":4,"10":2,"b":1' in bodies["integer_like_keys"]
-    assert '"click":{"id":"click_A1","qr":false}' in bodies["ascii"]
-
-
-def test_node_vectors_are_what_the_script_makes() -> None:
-    """Running the script again, where there is a Node, gives the committed file."""
-    script = VECTORS / "make_vectors.mjs"
-    named = re.findall(r'(?:lead\(|name: )"(\w+)"', script.read_text("utf-8"))
-    assert named == [vector.name for vector in NODE]
-    node = shutil.which("node")
-    if node is not None:
-        made = subprocess.run([node, str(script)], capture_output=True, check=True)
-        assert made.stdout == (VECTORS / "node_vectors.json").read_bytes()
 
 
 def test_sign_gives_64_lower_case_hex_characters() -> None:

@@ -1,0 +1,378 @@
+"""Events as Python objects: keys, silence, immutability, copies, matching and schemas."""
+
+import copy
+import json
+import pickle
+import pprint
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from payload_fixtures import (
+    DATE_SHAPE,
+    PRODUCTION,
+    document,
+    encode,
+    get,
+    models_in,
+    parse,
+    paths,
+    put,
+)
+from payload_shapes import VARIANTS
+from pydantic import ValidationError
+
+from dubhooks import postbacks, webhooks
+from dubhooks.events._base import Event, Model
+from dubhooks.events._family import Family
+
+EVERY = pytest.mark.parametrize(("family", "name"), PRODUCTION, ids=lambda part: part)
+
+NATURAL_KEYS: dict[tuple[str, str], str | None] = {
+    ("webhooks", "link.created"): None,
+    ("webhooks", "link.updated"): None,
+    ("webhooks", "link.deleted"): None,
+    ("webhooks", "link.clicked"): "click:cLiCkA1b2C3d4E5f",
+    ("webhooks", "lead.created"): "lead:cus_A1:cLiCkA1b2C3d4E5f:Sign up ✓",
+    ("webhooks", "sale.created"): "invoice:in_A1",
+    ("webhooks", "commission.created"): "commission:cm_A1",
+    ("webhooks", "partner.enrolled"): "enrollment:prog_A1:pn_A1",
+    ("webhooks", "partner.application_submitted"): "application:pga_A1",
+    ("webhooks", "program_application.created"): "application:pga_A1",
+    ("webhooks", "partner.merged"): None,
+    ("webhooks", "bounty.created"): None,
+    ("webhooks", "bounty.updated"): None,
+    ("webhooks", "payout.confirmed"): "payout:po_A1",
+    ("webhooks", "external_payout.confirmed"): "payout:po_A1",
+    ("webhooks", "discount_code.created"): None,
+    ("webhooks", "discount_code.deleted"): None,
+    ("webhooks", "message.received"): "message:msg_A1",
+    ("postbacks", "lead.created"): "lead:cus_A1:cLiCkA1b2C3d4E5f:Sign up ✓",
+    ("postbacks", "sale.created"): None,
+    ("postbacks", "commission.created"): "commission:cm_A1",
+}
+
+
+@EVERY
+def test_natural_key(family: str, name: str) -> None:
+    """What Dub may send again under a new id has a key that stays; the rest has none."""
+    value = document(family, name)
+    assert parse(family, encode(value)).natural_key == NATURAL_KEYS[family, name]
+    again = value | {"id": "evt_again", "createdAt": "2026-08-21T00:00:00.000Z"}
+    assert parse(family, encode(again)).natural_key == NATURAL_KEYS[family, name]
+
+
+def test_natural_key_of_a_sale_without_an_invoice() -> None:
+    """Neither an empty nor a missing invoice id makes two sales one."""
+    for shape in VARIANTS:
+        if "invoice" in shape.label:
+            assert webhooks.parse(shape.body()).natural_key is None
+    value = document("webhooks", "sale.created")
+    del value["data"]["sale"]["invoiceId"]
+    assert webhooks.parse(encode(value)).natural_key is None
+
+
+@pytest.mark.parametrize("family", ["webhooks", "postbacks"])
+def test_natural_key_of_a_lead_without_a_name(family: str) -> None:
+    """A lead whose event has no name is still told by customer and click."""
+    value = document(family, "lead.created")
+    value["data"]["eventName"] = None
+    assert parse(family, encode(value)).natural_key == "lead:cus_A1:cLiCkA1b2C3d4E5f:"
+
+
+SHOWN = {"id", "type", "currency", "programId", "attribute", "operator", "platform", "metric"}
+"""Wire names of texts that ``repr`` may show: opaque ids and enums."""
+
+
+@EVERY
+def test_repr_shows_nothing_personal_or_secret(family: str, name: str) -> None:
+    """No way to show an event or a part of it shows more than ids, enums and amounts."""
+    value = document(family, name)
+    for path in list(paths(value["data"], ("data",))):
+        old = get(value, path)
+        if isinstance(old, str) and path[-1] not in SHOWN and not DATE_SHAPE.fullmatch(old):
+            put(value, path, f"LEAK {path[-1]}")
+    for path in [(), *(path for path in paths(value) if isinstance(get(value, path), dict))]:
+        get(value, path)["LEAK"] = "LEAK"
+    event = parse(family, encode(value))
+    assert "LEAK" in event.model_dump_json()
+    for path, model in models_in(event):
+        for shown in (repr(model), str(model), f"{model}", f"{[model]}", pprint.pformat(model)):
+            assert "LEAK" not in shown, path
+        assert "LEAK" not in repr(list(model.__repr_args__())), path
+        assert shown
+    assert repr(event) == f"{type(event).__name__}(id={event.id!r}, event={name!r})"
+
+
+def test_repr_says_what_it_is_about() -> None:
+    """A part shows what identifies it, and the money."""
+    event = webhooks.parse(PRODUCTION["webhooks", "payout.confirmed"])
+    assert isinstance(event, webhooks.PayoutConfirmed)
+    assert repr(event.data) == (
+        "Payout(id='po_A1', amount=150075, currency='USD', partner=PayoutPartner(id='pn_A1'))"
+    )
+
+
+def test_repr_of_an_unknown_event_hides_its_data() -> None:
+    """Nobody knows what is in it."""
+    value = document("webhooks", "link.created") | {"event": "new.event"}
+    event = webhooks.parse(encode(value))
+    assert repr(event) == "UnknownEvent(id='evt_Wfixture00', event='new.event')"
+
+
+def test_repr_leaves_out_what_is_not_there() -> None:
+    """An absent part is not shown as None."""
+    value = document("webhooks", "bounty.created")
+    value["data"]["submissionRequirements"] = {"image": {}}
+    event = webhooks.parse(encode(value))
+    assert isinstance(event, webhooks.BountyCreated)
+    shown = repr(event.data.submission_requirements)
+    assert shown == "SubmissionRequirements(image=ImageRequirement())"
+
+
+@EVERY
+def test_frozen(family: str, name: str) -> None:
+    """No attribute of an event or a part of it can be set, added or deleted."""
+    for _, model in models_in(parse(family, PRODUCTION[family, name])):
+        field = next(iter(type(model).model_fields))
+        before = getattr(model, field)
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(model, field, "changed")
+        with pytest.raises(ValidationError, match="frozen"):
+            delattr(model, field)
+        with pytest.raises((ValidationError, AttributeError)):
+            model.brand_new = 1  # type: ignore[attr-defined]
+        assert getattr(model, field) == before
+
+
+def test_setting_the_natural_key_fails() -> None:
+    """Properties are no way around it."""
+    event = webhooks.parse(PRODUCTION["webhooks", "sale.created"])
+    with pytest.raises((ValidationError, AttributeError)):
+        event.natural_key = "x"  # type: ignore[misc]
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda event: pickle.loads(pickle.dumps(event)),
+    "oldest pickle": lambda event: pickle.loads(pickle.dumps(event, 2)),
+    "model_copy": lambda event: event.model_copy(),
+    "deep model_copy": lambda event: event.model_copy(deep=True),
+    "model_copy of nothing": lambda event: event.model_copy(update={}),
+}
+
+
+@EVERY
+@pytest.mark.parametrize("make", COPIES.values(), ids=COPIES.keys())
+def test_copies(family: str, name: str, make: Callable[[Any], Any]) -> None:
+    """A copy is equal, of the same class, and loses no byte."""
+    value = document(family, name)
+    value["data"] |= {"brandNew": None}
+    body = encode(value).replace(b".926Z", b".9260Z")
+    event = parse(family, body)
+    again = make(event)
+    assert again is not event
+    assert again == event
+    assert type(again) is type(event)
+    assert again.to_json() == body
+    assert repr(again) == repr(event)
+
+
+@pytest.mark.parametrize("make", COPIES.values(), ids=COPIES.keys())
+def test_copies_of_an_unknown_event(make: Callable[[Any], Any]) -> None:
+    """The same holds for events without a model."""
+    event = webhooks.parse(encode(document("webhooks", "sale.created") | {"event": "new.event"}))
+    assert make(event) == event
+    assert make(event).to_json() == event.to_json()
+
+
+@EVERY
+def test_changed_copy(family: str, name: str) -> None:
+    """A changed copy writes the change, and everything else as Dub writes it."""
+    value = document(family, name)
+    value["data"]["brandNew"] = {"a": [None]}
+    event = parse(family, encode(value))
+    later = datetime(2026, 9, 1, 12, 0, 0, 5000, timezone(timedelta(hours=2)))
+    changed = event.model_copy(update={"id": "evt_changed", "created_at": later})
+    value |= {"id": "evt_changed", "createdAt": "2026-09-01T10:00:00.005Z"}
+    assert json.loads(changed.to_json()) == value
+    assert changed != event
+    assert json.loads(event.to_json())["id"] == event.id != "evt_changed"
+    assert parse(family, changed.to_json()) == changed
+
+
+def test_changed_part() -> None:
+    """A part of an event can be replaced by a changed copy of it."""
+    event = webhooks.parse(PRODUCTION["webhooks", "sale.created"])
+    assert isinstance(event, webhooks.SaleCreated)
+    sale = event.data.sale.model_copy(update={"amount": 5})
+    changed = event.model_copy(update={"data": event.data.model_copy(update={"sale": sale})})
+    value = document("webhooks", "sale.created")
+    value["data"]["sale"]["amount"] = 5
+    assert json.loads(changed.to_json()) == value
+
+
+def test_changed_copy_without_absent_keys() -> None:
+    """Keys that were not there are not invented."""
+    value = {"id": "e", "event": "link.created", "createdAt": "2026-09-01T10:00:00.000Z"}
+    event = webhooks.parse(encode(value | {"data": {"id": "link_1"}}))
+    changed = event.model_copy(update={"id": "f"})
+    assert json.loads(changed.to_json()) == value | {"id": "f", "data": {"id": "link_1"}}
+
+
+@pytest.mark.parametrize(
+    ("moment", "written"),
+    [
+        (datetime(2026, 9, 1, tzinfo=timezone.utc), "2026-09-01T00:00:00.000Z"),
+        (datetime(2026, 9, 1), "2026-09-01T00:00:00.000Z"),
+        (datetime(2026, 9, 1, 0, 0, 0, 7000, timezone.utc), "2026-09-01T00:00:00.007Z"),
+        (datetime(2026, 9, 1, 0, 0, 0, 7, timezone.utc), "2026-09-01T00:00:00.000007Z"),
+        (datetime(9, 9, 1, tzinfo=timezone.utc), "0009-09-01T00:00:00.000Z"),
+    ],
+)
+def test_how_dates_are_written(moment: datetime, written: str) -> None:
+    """Dates are written as Dub writes them, and exactly where that would lose something."""
+    event = webhooks.parse(PRODUCTION["webhooks", "link.created"])
+    changed = event.model_copy(update={"created_at": moment})
+    assert json.loads(changed.to_json())["createdAt"] == written
+
+
+@EVERY
+def test_event_made_in_python(family: str, name: str) -> None:
+    """An event that was never bytes is written as JSON, too."""
+    cls = type(parse(family, PRODUCTION[family, name]))
+    value = document(family, name)
+    event = cls.model_validate_json(encode(value))
+    assert json.loads(event.to_json()) == value
+    assert event == parse(family, encode(value))
+    assert cls.model_validate(value).to_json() == event.to_json()
+
+
+def test_equality() -> None:
+    """Events are equal if they say the same, however it was written."""
+    value = document("webhooks", "sale.created")
+    event = webhooks.parse(encode(value))
+    assert event == webhooks.parse(json.dumps(value, indent=1).encode())
+    value["data"]["sale"]["amount"] += 1
+    assert event != webhooks.parse(encode(value))
+    assert event != webhooks.parse(encode(document("webhooks", "sale.created") | {"new": 1}))
+
+
+def test_match() -> None:
+    """Events are told apart by class, and taken apart by attribute."""
+
+    def money(event: webhooks.WebhookEvent) -> tuple[str, object]:
+        match event:
+            case webhooks.SaleCreated(data=webhooks.SaleData(sale=webhooks.Sale(amount=amount))):
+                return "sale", amount
+            case webhooks.PayoutConfirmed(id=event_id, data=webhooks.Payout(amount=amount)):
+                return event_id, amount
+            case webhooks.UnknownEvent(event=name):
+                return "unknown", name
+            case _:
+                return "other", None
+
+    assert money(webhooks.parse(PRODUCTION["webhooks", "sale.created"])) == ("sale", 1990)
+    payout = webhooks.parse(PRODUCTION["webhooks", "external_payout.confirmed"])
+    assert money(payout) == (payout.id, 150_075)
+    new = document("webhooks", "sale.created") | {"event": "new.event"}
+    assert money(webhooks.parse(encode(new))) == ("unknown", "new.event")
+    assert money(webhooks.parse(PRODUCTION["webhooks", "link.created"])) == ("other", None)
+
+
+CLASSES = {
+    f"{family.name}-{cls.__name__}": cls
+    for family in (webhooks.family, postbacks.family)
+    for cls in (*family.classes.values(), webhooks.UnknownEvent)
+}
+
+
+@pytest.mark.parametrize("cls", CLASSES.values(), ids=CLASSES.keys())
+@pytest.mark.parametrize("mode", ["validation", "serialization"])
+def test_json_schema(cls: type[Event], mode: Any) -> None:
+    """Every event has a JSON schema, in wire names, that is plain JSON."""
+    schema = cls.model_json_schema(mode=mode)
+    assert json.loads(json.dumps(schema)) == schema
+    assert set(schema["properties"]) == {"id", "event", "createdAt", "data"}
+    assert set(schema["required"]) == {"id", "event", "createdAt", "data"}
+    assert schema["properties"]["createdAt"]["format"] == "date-time"
+    # An empty schema: any JSON.
+    assert schema["additionalProperties"] == {"$ref": "#/$defs/dubhooks-json"}
+    assert schema["$defs"]["dubhooks-json"] == {}
+
+
+def _definition(cls: type[Model], name: str) -> Any:
+    return cls.model_json_schema()["$defs"][name]["properties"]
+
+
+def test_json_schema_of_fields() -> None:
+    """Amounts, dates, enums, lists and free JSON are described as they are on the wire."""
+    sale = _definition(webhooks.SaleCreated, "Sale")
+    assert sale["amount"]["type"] == "number"
+    payout = _definition(webhooks.PayoutConfirmed, "Payout")
+    assert payout["amount"]["type"] == "integer"
+    known = {"enum": ["internal", "external"]}
+    assert payout["mode"]["anyOf"] == [known, {"type": "string"}, {"type": "null"}]
+    link = _definition(webhooks.LinkClicked, "Link")
+    assert link["tags"]["type"] == "array"
+    assert link["tags"]["items"] == {"$ref": "#/$defs/LinkTag"}
+    assert link["webhookIds"]["items"] == {"type": "string"}
+    dates = {"type": "string", "format": "date-time"}
+    assert link["expiresAt"]["anyOf"] == [dates, {"type": "null"}]
+    lead = _definition(webhooks.LeadCreated, "LeadData")
+    assert lead["metadata"]["anyOf"][0]["type"] == "object"
+
+
+def test_known_values_are_in_the_schema() -> None:
+    """Every open enum lists the values that are known today."""
+    text = json.dumps([cls.model_json_schema() for cls in CLASSES.values()])
+    for known in ("tremendous", "referral", "revenuecat", "deeplink", "brand_abuse", "archived"):
+        assert f'"{known}"' in text
+
+
+@pytest.mark.parametrize("module", [webhooks, postbacks], ids=["webhooks", "postbacks"])
+def test_warm_up(module: Any) -> None:
+    """The parser can be built ahead of the first event, as often as one likes."""
+    assert module.warm_up() is None
+    assert module.warm_up() is None
+
+
+def test_a_family_says_what_it_is() -> None:
+    """It shows in the repr of a receiver."""
+    assert repr(webhooks.family) == "<Family webhook: 18 event names>"
+    assert repr(postbacks.family) == "<Family postback: 3 event names>"
+
+
+def test_a_new_family_parses_at_once() -> None:
+    """Nothing has to be warmed up."""
+    family: Family[Any] = Family("money", webhooks.SaleCreated, webhooks.PayoutConfirmed)
+    assert family.parse(PRODUCTION["webhooks", "sale.created"]).data.sale.amount == 1990
+    link = family.parse(PRODUCTION["webhooks", "link.created"])
+    assert isinstance(link, webhooks.UnknownEvent)
+
+
+def test_paths_do_not_depend_on_what_was_imported_first() -> None:
+    """A family that is imported after the first error names its fields all the same."""
+    program = """
+from dubhooks import errors, postbacks
+head = b'{"id":"e","event":"%s","createdAt":"2026-08-20T10:11:12.345Z","data":{"%s":5}}'
+def refused(parse, *parts):
+    try:
+        parse(head % parts)
+    except errors.InvalidEvent as error:
+        return [problem.path for problem in error.problems]
+print(refused(postbacks.parse, b"lead.created", b"click"))
+from dubhooks import webhooks
+print(refused(webhooks.parse, b"partner.merged", b"sourcePartner"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    assert done.stdout.splitlines() == [
+        "['data.click', 'data.link', 'data.customer']",
+        "['data.sourcePartner', 'data.targetPartner']",
+    ]
