@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # typing alone would cost more than the rest of this modu
 if TYPE_CHECKING:
     from . import asgi as asgi
     from . import errors as errors
+    from . import fastapi as fastapi
     from . import health as health
     from . import postbacks as postbacks
     from . import testing as testing
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("asgi", "errors", "health", "postbacks", "testing", "webhooks", "wsgi")
+_MODULES = ("asgi", "errors", "fastapi", "health", "postbacks", "testing", "webhooks", "wsgi")
 _NAMES = {
     "DeadLetterDirectory": "dead_letters",
     "DeadLetters": "dead_letters",
