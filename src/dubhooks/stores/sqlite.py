@@ -43,10 +43,9 @@ _FIND = (
     "WHERE key = ? AND keep_until > ?"
 )
 _PUT = "INSERT OR REPLACE INTO dubhooks_claims VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_COMPLETE = (
-    "UPDATE dubhooks_claims SET state = ?, keep_until = ? WHERE key = ? AND token = ? AND state = ?"
-)
-_RELEASE = "UPDATE dubhooks_claims SET state = ? WHERE key = ? AND token = ? AND state = ?"
+_OWNED = "WHERE key = ? AND token = ? AND state = ? AND keep_until > ?"
+_COMPLETE = f"UPDATE dubhooks_claims SET state = ?, keep_until = ? {_OWNED}"
+_RELEASE = f"UPDATE dubhooks_claims SET state = ? {_OWNED}"
 _PURGE = (
     "DELETE FROM dubhooks_claims WHERE key IN "
     "(SELECT key FROM dubhooks_claims WHERE keep_until <= ? LIMIT ?)"
@@ -95,7 +94,7 @@ class SQLiteStore:
                 is_live = lease_clock == clock and lease_until > instant
                 if state == _HELD and owner != token and is_live:
                     return Claim("busy", attempt, fingerprint, lease_until - instant)
-                attempt += owner != token
+                attempt += state == _FREE or owner != token
             held = (key, token, _HELD, attempt, fingerprint, clock, instant + lease)
             connection.execute(_PUT, (*held, now + retention))
             self._purge_a_little(connection, now)
@@ -104,13 +103,14 @@ class SQLiteStore:
     def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
         with self._connections.writing() as connection:
-            change = (_DONE, time() + retention, key, token, _HELD)
+            now = time()
+            change = (_DONE, now + retention, key, token, _HELD, now)
             return connection.execute(_COMPLETE, change).rowcount == 1
 
     def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
         with self._connections.writing() as connection:
-            return connection.execute(_RELEASE, (_FREE, key, token, _HELD)).rowcount == 1
+            return connection.execute(_RELEASE, (_FREE, key, token, _HELD, time())).rowcount == 1
 
     def purge(self) -> int:
         """Delete the rows whose retention is over and return how many there were.

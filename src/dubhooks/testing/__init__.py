@@ -10,5 +10,6 @@ from . import samples
 from ._factory import make_event, make_postback
 from ._overrides import ABSENT
 from ._signing import signed_request
+from .contract import StoreContract
 
-__all__ = ["ABSENT", "make_event", "make_postback", "samples", "signed_request"]
+__all__ = ["ABSENT", "StoreContract", "make_event", "make_postback", "samples", "signed_request"]
