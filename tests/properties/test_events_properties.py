@@ -2,19 +2,21 @@
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 import pytest
-from hypothesis import example, given, note
+from hypothesis import assume, example, given, note
 from hypothesis import strategies as st
 from payload_fixtures import DATE_SHAPE, PRODUCTION, document, encode, get, parse, paths, put
 
 from dubhooks import webhooks
-from dubhooks.errors import InvalidEnvelope, InvalidEvent, InvalidJSON, PayloadError
+from dubhooks.errors import BodyEmpty, InvalidEnvelope, InvalidEvent, InvalidJSON, PayloadError
 from dubhooks.events._base import Event
 
 FAMILIES = st.sampled_from(["webhooks", "postbacks"])
 KINDS = st.sampled_from(sorted(PRODUCTION))
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 DATE = "2026-08-20T10:11:12.926Z"
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -49,17 +51,29 @@ def _finite(digits: str) -> float:
     return number
 
 
+def _strictly(body: bytes) -> Any:
+    # The standard library's parser, held to UTF-8 and finite numbers.
+    return json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
+
+
+class _DoubledKey(Exception):
+    pass
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
-        raise KeyError
+        raise _DoubledKey
     return dict(pairs)
 
 
-def _strictly(body: bytes, hook: Any = None) -> Any:
-    # The standard library's parser, held to UTF-8 and finite numbers.
-    return json.loads(
-        body.decode(), parse_constant=_refuse, parse_float=_finite, object_pairs_hook=hook
-    )
+def _has_doubled_keys(body: bytes) -> bool:
+    try:
+        json.loads(body, object_pairs_hook=_unique)
+    except _DoubledKey:
+        return True
+    except (ValueError, RecursionError):
+        return False
+    return False
 
 
 def _outcome(family: str, body: bytes) -> Event | PayloadError:
@@ -79,21 +93,19 @@ def _outcome(family: str, body: bytes) -> Event | PayloadError:
 def _assert_consistent(family: str, body: bytes) -> None:
     outcome = _outcome(family, body)
     note(repr(outcome))
+    if _has_doubled_keys(body):
+        return  # which of the two counts depends on the version of pydantic
     try:
         reference = _strictly(body)
     except (ValueError, RecursionError):
-        assert isinstance(outcome, InvalidJSON if body else PayloadError)
+        assert isinstance(outcome, InvalidJSON if body else BodyEmpty)
         return
+    assert not isinstance(outcome, InvalidJSON)
     if not isinstance(reference, dict):
         assert isinstance(outcome, InvalidEnvelope)
     elif isinstance(outcome, Event):
-        try:
-            _strictly(body, _unique)
-        except KeyError:
-            return
-        mended = json.dumps(reference["id"], ensure_ascii=False).encode(errors="replace")
-        if b"?" not in mended:
-            assert (outcome.id, outcome.event) == (reference["id"], reference["event"])
+        for got, sent in ((outcome.id, reference["id"]), (outcome.event, reference["event"])):
+            assert got == LONE_SURROGATE.sub("\ufffd", sent)
 
 
 @given(FAMILIES, st.binary(max_size=300))
@@ -211,8 +223,8 @@ def test_unknown_events_agree_with_the_standard_library(
 @given(st.sampled_from(["id", "event", "createdAt"]), JSON)
 def test_text_of_the_envelope(key: str, new: Any) -> None:
     """A part of the envelope that is not text is refused, and not shown."""
+    # A number may pass for a date: seconds since 1970.
+    assume(not isinstance(new, (str, int, float) if key == "createdAt" else str))
     value = document("webhooks", "sale.created") | {key: new}
-    if isinstance(new, str) or (key == "createdAt" and isinstance(new, (int, float))):
-        return
     with pytest.raises(InvalidEnvelope, match=f"check {key}$"):
         webhooks.parse(encode(value))
