@@ -56,9 +56,9 @@ def mypy() -> Errors:
 def pyright() -> Errors:
     """Return what pyright finds in strict mode."""
     settings = HERE / "pyrightconfig.json"
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--project", str(settings)]
     ran = subprocess.run(
-        [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable]
-        + ["--project", str(settings)],
+        [*command, "--pythonpath", sys.executable],
         cwd=ROOT,
         capture_output=True,
         text=True,
