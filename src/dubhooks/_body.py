@@ -21,9 +21,12 @@ class BodyReader:
         self._deadline = monotonic() + timeout
         self._chunks: list[bytes] = []
         self._size = 0
-        # isdecimal() also takes digits of other scripts, as int() does; anything else is not a
-        # length, and the chunks are counted anyway.
-        if content_length and content_length.isdecimal() and int(content_length[:20]) > max_body:
+        # Anything but digits is not a length, and the chunks are counted anyway.  No length that
+        # matters has 20 digits, and int() refuses thousands of them.
+        length = content_length or ""
+        self.announced = int(length[:20]) if length.isdecimal() else None
+        """Bytes to come, when the request says so."""
+        if self.announced is not None and self.announced > max_body:
             raise self._too_large()
 
     @property

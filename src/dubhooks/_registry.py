@@ -30,17 +30,13 @@ class Handler(NamedTuple):
 
 
 class Registry:
-    """One handler per event type, fixed once the first delivery has come."""
+    """One handler per event type, fixed once a handler was looked for."""
 
     def __init__(self, family: Family[Any]) -> None:
         self._family = family
         self._handlers: dict[type[Event], Handler] = {}
         self._unhandled: Handler | None = None
         self._is_open = True
-
-    def close(self) -> None:
-        """Refuse registrations from now on: a late one would have missed events."""
-        self._is_open = False
 
     def add(self, events: tuple[object, ...], function: object, dedupe: Dedupe) -> None:
         """Register ``function`` for events given by class or name.
@@ -49,13 +45,14 @@ class Registry:
             ConfigurationError: an event is unknown, taken, or it is too late.
         """
         handler = self._handler(function, dedupe)
-        for cls in classes_of(self._family, events):
+        classes = classes_of(self._family, events)
+        for cls in classes:
             if cls in self._handlers:
                 name = " / ".join(event_names_of(cls))
                 raise ConfigurationError(
                     f"{name} has a handler already: call both functions from one handler"
                 )
-            self._handlers[cls] = handler
+        self._handlers.update(dict.fromkeys(classes, handler))
 
     def add_unhandled(self, function: object) -> None:
         """Register ``function`` for every event without a handler.
@@ -68,7 +65,11 @@ class Registry:
         self._unhandled = self._handler(function, "id")
 
     def find(self, event: Event) -> Handler | None:
-        """Return the handler of ``event``, ``on_unhandled`` not counted."""
+        """Return the handler of ``event``, ``on_unhandled`` not counted.
+
+        From now on registrations are refused: a late one would have missed events.
+        """
+        self._is_open = False
         return self._handlers.get(type(event))
 
     @property
@@ -84,6 +85,8 @@ class Registry:
             )
         if not callable(function):
             raise ConfigurationError("a handler must be callable: use it as @hooks.on(SaleCreated)")
+        if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
+            raise ConfigurationError("a handler must not yield: calling it would run none of it")
         if dedupe not in ("id", "natural"):
             raise ConfigurationError('dedupe must be "id" or "natural"')
         return Handler(function, is_async_callable(function), dedupe)
@@ -118,8 +121,11 @@ def _class_of(family: Family[Any], event: object) -> type[Event]:
 
 def is_async_callable(function: object) -> bool:
     """Tell whether calling ``function`` gives a coroutine."""
+    return _is(inspect.iscoroutinefunction, function)
+
+
+def _is(kind: Callable[[object], bool], function: object) -> bool:
     while isinstance(function, partial):
         function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - the method, not whether there is one
-    )
+    # Calling an object calls its type's method; calling a class makes an object.
+    return kind(function) or kind(getattr(type(function), "__call__", None))  # noqa: B004

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ._keys import checked_namespace
+from ._registry import is_async_callable
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from .dead_letters import DeadLetters
     from .idempotency import AsyncStore, Store
+    from .reply import DeliveryRecord
+
+    Observer: TypeAlias = Callable[[DeliveryRecord], object]
 
 __all__ = ["DEFAULT_RETENTION", "UNSET", "Settings", "Unset", "checked_settings"]
 
@@ -41,6 +50,8 @@ class Settings:
     retention: float
     max_age: timedelta | None
     max_body: int
+    dead_letters: DeadLetters | None
+    observers: tuple[Observer, ...]
 
 
 def checked_settings(
@@ -50,6 +61,8 @@ def checked_settings(
     retention: timedelta,
     max_age: timedelta | Unset | None,
     max_body: int,
+    dead_letters: DeadLetters | None,
+    observers: Iterable[Observer],
 ) -> Settings:
     """Return the settings.
 
@@ -59,10 +72,12 @@ def checked_settings(
     return Settings(
         _checked_store(store),
         checked_namespace(namespace),
-        _positive("lease", lease),
+        _checked_lease(lease, _seconds("retention", retention)),
         _seconds("retention", retention),
         _checked_max_age(store is not None, retention, max_age),
         _positive("max_body", max_body),
+        _checked_dead_letters(dead_letters),
+        _checked_observers(observers),
     )
 
 
@@ -74,6 +89,35 @@ def _checked_store(store: Store | AsyncStore | None) -> Store | AsyncStore | Non
                 f"{method}: pass an object such as SQLiteStore(path)"
             )
     return store
+
+
+def _checked_lease(lease: float, retention: float) -> float:
+    if _positive("lease", lease) > retention:
+        raise ConfigurationError(
+            "lease is longer than retention: a claim would be forgotten while its handler runs"
+        )
+    return lease
+
+
+def _checked_dead_letters(dead_letters: DeadLetters | None) -> DeadLetters | None:
+    if dead_letters is not None and not callable(getattr(dead_letters, "keep", None)):
+        raise ConfigurationError(
+            "dead_letters needs a method keep: pass an object such as DeadLetterDirectory(path)"
+        )
+    return dead_letters
+
+
+def _checked_observers(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    given = tuple(observers) if isinstance(observers, Iterable) else ()
+    if not isinstance(observers, Iterable) or not all(_can_observe(one) for one in given):
+        raise ConfigurationError(
+            "observers must be a list of callables that are not async, such as [FailureWatch()]"
+        )
+    return given
+
+
+def _can_observe(observer: object) -> bool:
+    return callable(observer) and not is_async_callable(observer)
 
 
 def _checked_max_age(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadLetterDirectory", "DeadLetters"]
 
+_CAN_FLUSH_DIRECTORIES = os.name == "posix"
 _KEPT_HEADERS = ("content-type", "dub-signature", "x-dub-signature")
 
 
@@ -48,7 +49,9 @@ class DeadLetterDirectory:
         Raises:
             OSError: the directory cannot be written.
         """
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.path.is_dir():
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _flush_directory(self.path.parent)
         name = sha256(body).hexdigest()
         letter = {
             "headers": {key: headers[key] for key in _KEPT_HEADERS if key in headers},
@@ -57,7 +60,7 @@ class DeadLetterDirectory:
         # The body goes first: a letter is there once its .json is.
         self._write(f"{name}.body", body)
         self._write(f"{name}.json", json.dumps(letter, indent=2).encode() + b"\n")
-        self._flush_directory()
+        _flush_directory(self.path)
 
     def _write(self, name: str, content: bytes) -> None:
         draft = self.path / f".{name}.{os.getpid()}.{os.urandom(4).hex()}"
@@ -70,11 +73,12 @@ class DeadLetterDirectory:
         finally:
             draft.unlink(missing_ok=True)
 
-    def _flush_directory(self) -> None:
-        # A renamed file survives a power cut only when its directory was flushed too.
-        if os.name == "posix":
-            directory = os.open(self.path, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+
+def _flush_directory(path: Path) -> None:
+    # A new name in a directory survives a power cut only when the directory was flushed too.
+    if _CAN_FLUSH_DIRECTORIES:
+        directory = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

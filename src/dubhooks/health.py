@@ -36,6 +36,8 @@ class FailureWatch:
 
     def __call__(self, record: DeliveryRecord) -> None:
         """Count one answer."""
+        if record.outcome == "wrong_method":
+            return  # Dub only sends POST: this was somebody else.
         with self._lock:
             self.failures = self.failures + 1 if record.status >= 400 else 0
             failures = self.failures

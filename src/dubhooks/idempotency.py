@@ -7,40 +7,33 @@ only an effect in the same database transaction as the claim cannot (see the
 inboxes).
 
 The lifecycle is a generator that yields the steps to take, so that it is
-written once; :func:`drive` and :func:`drive_async` take the steps.
+written once; the drivers take the steps, in a thread or on an event loop.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
+from asyncio import CancelledError
 from dataclasses import dataclass, replace
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from ._drivers import Step
 from .errors import DubhooksError, Reject, RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator
-    from typing import TypeAlias
+    from collections.abc import Callable
 
+    from ._drivers import Answer, Mode, Steps
     from .reply import Outcome
 
-    ResultT = TypeVar("ResultT")
-    Mode: TypeAlias = Literal["await", "thread", "inline"]
-    Steps: TypeAlias = Generator["Step", "Answer", ResultT]
-
 __all__ = [
-    "Answer",
     "AsyncStore",
     "Claim",
     "Ending",
     "Job",
-    "Step",
     "Store",
-    "drive",
-    "drive_async",
     "is_async_store",
     "lifecycle",
 ]
@@ -107,25 +100,6 @@ class AsyncStore(Protocol):
         ...
 
 
-class Step(NamedTuple):
-    """One thing for a driver to do."""
-
-    call: Callable[[], Any]
-    mode: Mode
-    """On an event loop: await what ``call`` returns, call it in a thread, or just call it."""
-    can_cancel: bool = False
-    """Cancelling the task stops this step; any other step goes to its end first."""
-
-
-class Answer(NamedTuple):
-    """What a step came to.  An error is a value here, so that no kind of it is special."""
-
-    value: Any = None
-    error: BaseException | None = None
-    cancelled: bool = False
-    """The task was cancelled meanwhile; the step itself went to its end."""
-
-
 @dataclass(frozen=True)
 class Job:
     """What to run for a delivery, and under which keys."""
@@ -174,12 +148,11 @@ def lifecycle(
         ran = yield run
         return _judged(job, ran, 1)[0]
     holder = _Holder(store, job, lease, retention)
-    refused = yield from holder.claim_all()
-    if refused is not None:
-        return refused
-    ran = yield run
-    ending, is_done = _judged(job, ran, holder.attempt)
-    yield from holder.complete_all() if is_done else holder.release_all()
+    ending = yield from holder.claim_all()
+    if ending is None:
+        ran = yield run
+        ending, is_done = _judged(job, ran, holder.attempt)
+        yield from holder.complete_all() if is_done else holder.release_all()
     return replace(ending, error=holder.interrupt) if holder.interrupt else ending
 
 
@@ -225,15 +198,15 @@ class _Holder:
         )
 
     def _not_claimed(self, key: str, answer: Answer) -> Ending:
-        if answer.error is None or not isinstance(answer.error, Exception):
-            # Stopped while the store was deciding: whatever it decided is taken back.
-            self._held.append(key)
-            return Ending("failed", self.attempt, error=answer.error)
-        logger.error(
-            "the store did not answer a claim, so the handler does not run: %s",
-            _described(answer.error),
-        )
-        return Ending("unavailable", self.attempt)
+        if isinstance(answer.error, Exception):
+            logger.error(
+                "the store did not answer a claim, so the handler does not run: %s",
+                _described(answer.error),
+            )
+            return Ending("unavailable", self.attempt)
+        # Stopped while the store was deciding: whatever it decided is taken back.
+        self._held.append(key)
+        return Ending("failed", self.attempt, error=answer.error)
 
     def _refused(self, key: str, claim: Claim) -> Ending | None:
         if claim.state == "acquired":
@@ -242,43 +215,48 @@ class _Holder:
             self.attempt = claim.attempt
             # A natural key may come in another body, under another event id.
             if claim.fingerprint != self._job.fingerprint:
-                return Ending("conflict", claim.attempt)
+                return Ending("conflict", self.attempt)
         if claim.state == "done":
-            return Ending("duplicate", claim.attempt)
+            return Ending("duplicate", self.attempt)
         if claim.state == "busy":
-            return Ending("busy", claim.attempt, retry_after=claim.retry_after)
+            return Ending("busy", self.attempt, retry_after=max(1.0, claim.retry_after))
         return None
 
     def complete_all(self) -> Steps[None]:
         """Complete every claim that is held."""
-        for key in self._held:
-            answer = yield self._step("complete", key, retention=self._retention)
-            if self._failed(answer):
+        # The natural key first: after a crash in between, the event comes again and meets it.
+        for key in reversed(self._held):
+            answer = yield from self._settle("complete", key, retention=self._retention)
+            if answer.error is not None:
                 logger.error(
-                    "the handler succeeded but its claim could not be completed: the event runs "
-                    "again if it is delivered after the lease: %s",
+                    "an event is done but its claim could not be completed: it runs again if it "
+                    "is delivered after the lease: %s",
                     _described(answer.error),
                 )
             elif not answer.value:
                 logger.error(
-                    "the handler succeeded after its lease was over and another worker took the "
-                    "event over: use a lease longer than the slowest handler"
+                    "the lease was over before its event was done, and another worker may have "
+                    "run it too: use a lease longer than the slowest handler"
                 )
 
     def release_all(self) -> Steps[None]:
         """Release every claim that is held."""
         for key in self._held:
-            answer = yield self._step("release", key)
-            if self._failed(answer):
+            answer = yield from self._settle("release", key)
+            if answer.error is not None:
                 logger.error(
                     "a claim could not be released: the event waits for the end of the lease: %s",
                     _described(answer.error),
                 )
 
-    def _failed(self, answer: Answer) -> bool:
+    def _settle(self, method: str, key: str, **arguments: Any) -> Steps[Answer]:
+        answer = yield self._step(method, key, **arguments)
+        if isinstance(answer.error, CancelledError):
+            # A loop that closes cancels even the task of this step, once: it may not be done.
+            answer = (yield self._step(method, key, **arguments))._replace(value=True)
         if answer.error is not None and not isinstance(answer.error, Exception):
             self.interrupt = answer.error
-        return answer.error is not None
+        return answer
 
     def _step(self, method: str, key: str, **arguments: Any) -> Step:
         call = getattr(self._store, method)
@@ -293,18 +271,25 @@ def _mode_of(store: Store | AsyncStore) -> Mode:
 
 def _judged(job: Job, ran: Answer, attempt: int) -> tuple[Ending, bool]:
     """Return how the handler ended, and whether the event is done."""
-    if isinstance(ran.error, RetryLater):
-        return Ending("retry", attempt, retry_after=ran.error.after), False
-    if isinstance(ran.error, Reject):
-        return Ending("rejected", attempt), True
-    if ran.error is not None:
-        return Ending("failed", attempt, error=ran.error), False
-    status = job.status_of(ran.value)
-    if 200 <= status < 300 and job.outcome == "handled":
-        return Ending("handled", attempt, ran.value, status), True
+    # Nobody took such a payout, so nobody settles it either: it comes again.
+    is_untaken = job.outcome == "unhandled_payout"
+    error, status = ran.error, 200
+    if error is None:
+        try:
+            status = job.status_of(ran.value)
+        except BaseException as unusable:  # noqa: BLE001 - claims are released on every one
+            error = unusable
+    if isinstance(error, RetryLater):
+        return Ending("retry", attempt, retry_after=error.after), False
+    if isinstance(error, Reject):
+        return Ending(job.outcome if is_untaken else "rejected", attempt), not is_untaken
+    if error is not None:
+        return Ending("failed", attempt, error=error), False
     if 200 <= status < 300:
-        # Told is not handled: the outcome decides, and a payout comes again.
-        return Ending(job.outcome, attempt), job.outcome != "unhandled_payout"
+        if job.outcome == "handled":
+            return Ending("handled", attempt, ran.value, status), True
+        # Told is not handled: the outcome decides, not what was returned.
+        return Ending(job.outcome, attempt), not is_untaken
     if status < 400:
         logger.error(
             "the handler answered %d: Dub takes a redirect as success and its queue does not, so "
@@ -318,75 +303,3 @@ def _judged(job: Job, ran: Answer, attempt: int) -> tuple[Ending, bool]:
 def _described(error: BaseException | None) -> str:
     # A driver's message can quote the statement and its values; our own never do.
     return str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
-
-
-def drive(steps: Steps[ResultT]) -> ResultT:
-    """Take the steps in this thread."""
-    try:
-        step = next(steps)
-        while True:
-            step = steps.send(_taken(step))
-    except StopIteration as stop:
-        result: ResultT = stop.value
-        return result
-
-
-async def drive_async(steps: Steps[ResultT]) -> ResultT:
-    """Take the steps on the running event loop.
-
-    A step that cannot be cancelled goes to its end even when the task is
-    cancelled: a thread does not stop, and a claim that was made but not seen
-    would be held until its lease ends.
-    """
-    cancelled = False
-    try:
-        step = next(steps)
-        while True:
-            answer = await _taken_async(step)
-            cancelled = cancelled or answer.cancelled
-            step = steps.send(answer)
-    except StopIteration as stop:
-        if cancelled:
-            raise asyncio.CancelledError from None
-        result: ResultT = stop.value
-        return result
-
-
-def _taken(step: Step) -> Answer:
-    try:
-        value = step.call()
-        return Answer(asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value)
-    except BaseException as error:  # noqa: BLE001 - claims are released on every one of them
-        return Answer(error=error)
-
-
-async def _taken_async(step: Step) -> Answer:
-    if step.mode == "inline":
-        return _taken(step)
-    if step.mode == "thread":
-        return await _to_the_end(asyncio.to_thread(_taken, step))
-    if not step.can_cancel:
-        return await _to_the_end(_answered(step))
-    return await _answered(step)
-
-
-async def _answered(step: Step) -> Answer:
-    try:
-        return Answer(await step.call())
-    except BaseException as error:  # noqa: BLE001 - claims are released on every one of them
-        return Answer(error=error)
-
-
-async def _to_the_end(answering: Coroutine[Any, Any, Answer]) -> Answer:
-    task = asyncio.ensure_future(answering)
-    cancelled = False
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            cancelled = True
-    return task.result()._replace(cancelled=cancelled)
-
-
-async def _awaited(value: Awaitable[Any]) -> Any:
-    return await value

@@ -8,55 +8,46 @@ its own between verification and handling calls the two halves, ``admit`` and
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from ._drivers import Step, drive, drive_async, drive_in_thread, is_on_event_loop
 from ._headers import pairs_of, signature_in
 from ._keys import event_key, natural_key
 from ._registry import Registry, classes_of
+from ._reporting import Reporter, logger
 from ._settings import DEFAULT_RETENTION, UNSET, Unset, checked_settings
 from .errors import (
     BodyTooLarge,
     ConfigurationError,
-    DubhooksError,
     EventTooOld,
     InvalidEvent,
     PayloadError,
     VerificationError,
 )
 from .events._base import Event
-from .idempotency import (
-    Ending,
-    Job,
-    Step,
-    drive,
-    drive_async,
-    is_async_store,
-    lifecycle,
-)
+from .idempotency import Ending, Job, is_async_store, lifecycle
 from .payload import is_payout_like
-from .reply import DeliveryRecord, Reply, refusal, reply_to
+from .reply import Reply, refusal, reply_to
 from .signature import keys_of, not_empty, raw_body, verify_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ._drivers import Steps
     from ._headers import Headers
     from ._registry import Dedupe, Handler
+    from ._settings import Observer
     from .dead_letters import DeadLetters
     from .events._family import Family
-    from .idempotency import AsyncStore, Steps, Store
-    from .reply import Outcome
+    from .idempotency import AsyncStore, Store
+    from .reply import Outcome, Refusal
     from .signature import Secret
 
 __all__ = ["Delivery", "Receiver", "Served"]
-
-logger = logging.getLogger("dubhooks")
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -99,7 +90,7 @@ class Receiver(Generic[EventT]):
         max_age: timedelta | Unset | None = UNSET,
         max_body: int = 1_048_576,
         dead_letters: DeadLetters | None = None,
-        observers: Iterable[Callable[[DeliveryRecord], object]] = (),
+        observers: Iterable[Observer] = (),
     ) -> None:
         """Set a receiver up.
 
@@ -121,10 +112,12 @@ class Receiver(Generic[EventT]):
         self._secret = secret
         # A callable is asked for every delivery; anything else is checked here and now.
         self._keys = None if callable(secret) else keys_of(secret)
-        self._settings = checked_settings(store, namespace, lease, retention, max_age, max_body)
-        self._dead_letters = dead_letters
-        self._observers = tuple(observers)
+        self._settings = checked_settings(
+            store, namespace, lease, retention, max_age, max_body, dead_letters, observers
+        )
+        self._needs_loop = store is not None and is_async_store(store)
         self._registry = Registry(self.family)
+        self._reporter = Reporter(self._settings.observers)
 
     def __repr__(self) -> str:
         settings = self._settings
@@ -134,6 +127,11 @@ class Receiver(Generic[EventT]):
     def max_body(self) -> int:
         """The largest body in bytes; adapters stop reading beyond it."""
         return self._settings.max_body
+
+    @property
+    def store(self) -> Store | AsyncStore | None:
+        """Where claims live."""
+        return self._settings.store
 
     def warm_up(self) -> None:
         """Build the parser now (some 20 ms) instead of with the first delivery."""
@@ -147,20 +145,7 @@ class Receiver(Generic[EventT]):
             PayloadError: it is, but holds no event that can be used.
             ConfigurationError: the body is not bytes, or the secret is unusable.
         """
-        pairs = pairs_of(headers)
-        body = raw_body(body)
-        signature = signature_in(pairs)
-        if len(body) > self.max_body:
-            raise BodyTooLarge(f"the body has more than max_body={self.max_body} bytes")
-        not_empty(body)
-        verify_with(self._keys or keys_of(self._secret), body, signature)
-        event: EventT = self.family.parse(body)
-        if (
-            self._settings.max_age is not None
-            and datetime.now(timezone.utc) - event.created_at > self._settings.max_age
-        ):
-            raise EventTooOld("the event is older than max_age: it is a replay, not a retry")
-        return event
+        return self._unwrapped(raw_body(body), pairs_of(headers))
 
     def handle(self, body: bytes, headers: Headers) -> Reply:
         """Take a delivery through the whole pipeline and return what to answer.
@@ -176,7 +161,7 @@ class Receiver(Generic[EventT]):
         delivery = self.admit(body, headers)
         if isinstance(delivery, Reply):
             return delivery
-        return self.run(delivery, self._registered(delivery)).reply
+        return self.run(delivery, self.registered(delivery)).reply
 
     async def ahandle(self, body: bytes, headers: Headers) -> Reply:
         """Do what :meth:`handle` does, without blocking the event loop.
@@ -186,7 +171,7 @@ class Receiver(Generic[EventT]):
         delivery = await self.aadmit(body, headers)
         if isinstance(delivery, Reply):
             return delivery
-        return (await self.arun(delivery, self._registered(delivery))).reply
+        return (await self.arun(delivery, self.registered(delivery))).reply
 
     def _on(self, events: tuple[object, ...], dedupe: Dedupe) -> Callable[[Any], Any]:
         classes_of(self.family, events)
@@ -214,9 +199,19 @@ class Receiver(Generic[EventT]):
         """Do what :meth:`admit` does; dead letters are written in a thread."""
         return await drive_async(self._admitted(body, headers))
 
-    def refuse(self, error: DubhooksError) -> Reply:
+    def refuse(self, error: Refusal) -> Reply:
         """Return the reply to a request that is refused before its body is there."""
-        return self._told(refusal(error), None, None, error.code, perf_counter())
+        return self._reporter.refused(refusal(error), error, perf_counter())
+
+    def registered(self, delivery: Delivery[EventT]) -> Job | None:
+        """Return the job of the registered handler, or ``None`` when there is none."""
+        event = delivery.event
+        handler = self._registry.find(event)
+        if handler is not None:
+            return self._job(delivery, handler, "handled")
+        if self._registry.unhandled is not None:
+            return self._job(delivery, self._registry.unhandled, _outcome_without_handler(event))
+        return None
 
     def route(
         self,
@@ -251,10 +246,16 @@ class Receiver(Generic[EventT]):
             ConfigurationError: the store or the handler needs an event loop.
             BaseException: what the handler raised.
         """
-        if job is None:
-            return self._served(delivery, Ending(_outcome_without_handler(delivery.event)))
-        self._refuse_async(job)
-        return self._served(delivery, drive(self._lifecycle(job)))
+        if self._needs_loop and job is not None:
+            raise ConfigurationError(
+                f"{type(self._settings.store).__name__} needs an event loop: use ahandle or an "
+                "ASGI adapter, or the sync store of the same engine"
+            )
+        if job is not None and job.is_async and is_on_event_loop():
+            raise ConfigurationError(
+                "handle() cannot run an async handler on a running event loop: await ahandle()"
+            )
+        return drive(self._served(delivery, job))
 
     async def arun(self, delivery: Delivery[EventT], job: Job | None) -> Served:
         """Do what :meth:`run` does, without blocking the event loop.
@@ -262,54 +263,51 @@ class Receiver(Generic[EventT]):
         A sync handler and its claims run in one worker thread: that thread goes
         on when the task is cancelled, and settles its claim itself.
         """
-        if job is None:
-            return self.run(delivery, job)
-        if not job.is_async and (
-            self._settings.store is None or not is_async_store(self._settings.store)
-        ):
-            return await asyncio.to_thread(self.run, delivery, job)
-        return self._served(delivery, await drive_async(self._lifecycle(job)))
+        steps = self._served(delivery, job)
+        if job is None or job.is_async or self._needs_loop:
+            return await drive_async(steps)
+        return await drive_in_thread(steps)
 
     # -- inside ---------------------------------------------------------------------------------
 
+    def _unwrapped(self, body: bytes, pairs: list[tuple[str, str]]) -> EventT:
+        signature = signature_in(pairs)
+        if len(body) > self.max_body:
+            raise BodyTooLarge(f"the body has more than max_body={self.max_body} bytes")
+        not_empty(body)
+        verify_with(self._keys or keys_of(self._secret), body, signature)
+        event: EventT = self.family.parse(body)
+        max_age = self._settings.max_age
+        if max_age is not None and datetime.now(timezone.utc) - event.created_at > max_age:
+            raise EventTooOld("the event is older than max_age: it is a replay, not a retry")
+        return event
+
     def _admitted(self, body: bytes, headers: Headers) -> Steps[Delivery[EventT] | Reply]:
-        self._registry.close()
         started = perf_counter()
+        body = raw_body(body)
+        pairs = pairs_of(headers)
         try:
-            return Delivery(self.unwrap(body, headers), raw_body(body), started)
+            return Delivery(self._unwrapped(body, pairs), body, started)
         except (VerificationError, PayloadError) as error:
             refused = error
         reply = refusal(refused)
-        if not isinstance(refused, InvalidEvent):
-            logger.warning("refused a delivery (%s): %s", refused.code, refused)
-            return self._told(reply, None, None, refused.code, started)
-        logger.error("refused a delivery of event %.64r: %s", refused.event_id, refused)
-        if self._dead_letters is not None:
-            keep = self._dead_letters.keep
-            letter = (raw_body(body), dict(pairs_of(headers)), refused)
-            kept = yield Step(lambda: keep(*letter), "thread")
-            reply = self._reply_to_kept(kept.error, refused, reply)
-        return self._told(reply, refused.event_name, None, refused.code, started)
-
-    def _reply_to_kept(
-        self, error: BaseException | None, refused: InvalidEvent, reply: Reply
-    ) -> Reply:
-        if error is None:
+        if isinstance(refused, InvalidEvent) and (yield from self._kept(body, pairs, refused)):
             status = 501 if refused.payout_like else 200
-            return reply_to("invalid", refused.event_id, status=status, code=refused.code)
-        if not isinstance(error, Exception):
-            raise error
-        logger.error("the dead letter could not be kept: %s", type(error).__qualname__)
-        return reply
+            reply = reply_to("invalid", refused.event_id, status=status, code=refused.code)
+        return self._reporter.refused(reply, refused, started)
 
-    def _registered(self, delivery: Delivery[EventT]) -> Job | None:
-        event = delivery.event
-        handler = self._registry.find(event)
-        if handler is not None:
-            return self._job(delivery, handler, "handled")
-        if self._registry.unhandled is not None:
-            return self._job(delivery, self._registry.unhandled, _outcome_without_handler(event))
-        return None
+    def _kept(
+        self, body: bytes, pairs: list[tuple[str, str]], refused: InvalidEvent
+    ) -> Steps[bool]:
+        dead_letters = self._settings.dead_letters
+        if dead_letters is None:
+            return False
+        kept = yield Step(lambda: dead_letters.keep(body, dict(pairs), refused), "thread")
+        if isinstance(kept.error, Exception):
+            logger.error("the dead letter could not be kept: %s", type(kept.error).__qualname__)
+        elif kept.error is not None:
+            raise kept.error
+        return kept.error is None
 
     def _job(self, delivery: Delivery[EventT], handler: Handler, outcome: Outcome) -> Job:
         return Job(
@@ -331,62 +329,21 @@ class Receiver(Generic[EventT]):
     def _fingerprint(self, delivery: Delivery[EventT]) -> str:
         return sha256(delivery.body).hexdigest() if self._settings.store is not None else ""
 
-    def _lifecycle(self, job: Job) -> Steps[Ending]:
-        settings = self._settings
-        return lifecycle(settings.store, job, lease=settings.lease, retention=settings.retention)
-
-    def _refuse_async(self, job: Job) -> None:
-        store = self._settings.store
-        if store is not None and is_async_store(store):
-            raise ConfigurationError(
-                f"{type(store).__name__} needs an event loop: use ahandle or an ASGI adapter, or "
-                "the sync store of the same engine"
+    def _served(self, delivery: Delivery[EventT], job: Job | None) -> Steps[Served]:
+        event, settings = delivery.event, self._settings
+        if job is None:
+            ending = Ending(_outcome_without_handler(event))
+        else:
+            ending = yield from lifecycle(
+                settings.store, job, lease=settings.lease, retention=settings.retention
             )
-        if job.is_async and _is_on_event_loop():
-            raise ConfigurationError(
-                "handle() cannot run an async handler on a running event loop: await ahandle()"
-            )
-
-    def _served(self, delivery: Delivery[EventT], ending: Ending) -> Served:
-        event = delivery.event
         reply = reply_to(
             ending.outcome, event.id, status=ending.status, retry_after=ending.retry_after
         )
-        if ending.outcome in _LOGGED:
-            logger.error(_LOGGED[ending.outcome], event.event, event.id)
-        code = getattr(ending.error, "code", None)
-        self._told(reply, event.event, ending.attempt, code, delivery.started)
+        self._reporter.ended(reply, event, ending, delivery.started)
         if ending.error is not None:
             raise ending.error
         return Served(reply, ending.result)
-
-    def _told(
-        self,
-        reply: Reply,
-        event_name: str | None,
-        attempt: int | None,
-        code: str | None,
-        started: float,
-    ) -> Reply:
-        seconds = perf_counter() - started
-        record = DeliveryRecord(
-            reply.outcome, reply.status, event_name, reply.event_id, attempt, seconds, code
-        )
-        for observer in self._observers:
-            try:
-                observer(record)
-            except Exception as error:  # noqa: BLE001 - watching must not change the answer
-                logger.error("an observer failed: %s", type(error).__qualname__)
-        return reply
-
-
-_LOGGED: Final = {
-    "conflict": "event %.64s %.64r came again with another body and was not handled",
-    "unhandled_payout": (
-        "event %.64s %.64r may be a payout and no handler took it: register one for "
-        "PayoutConfirmed, because Dub marks the payout as failed when the retries run out"
-    ),
-}
 
 
 def _is_payout_like(event: Event) -> bool:
@@ -400,13 +357,8 @@ def _outcome_without_handler(event: Event) -> Outcome:
 def _status_in(result: object) -> int:
     # A registered handler returns nothing; a framework's response returned by mistake still
     # counts, because a 500 in it must not become a 200.
-    status = getattr(result, "status_code", getattr(result, "status", 200))
-    return status if isinstance(status, int) else 200
-
-
-def _is_on_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
+    status = result.status if isinstance(result, Reply) else getattr(result, "status_code", None)
+    if not isinstance(status, int) or not 100 <= status < 600:
+        return 200
+    # What is sent is our own reply, and it has a body: 204 and 205 cannot.
+    return 200 if status in (204, 205) else status

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from .errors import DubhooksError
 
-__all__ = ["DeliveryRecord", "Outcome", "Reply", "outcome_of", "refusal", "reply_to"]
+    Refusal: TypeAlias = VerificationError | PayloadError
+
+__all__ = ["DeliveryRecord", "Outcome", "Reply", "refusal", "reply_to"]
 
 Outcome: TypeAlias = Literal[
     "handled",
@@ -140,12 +142,8 @@ def reply_to(
     return Reply(status or _STATUS[outcome], headers, body, outcome, event_id)
 
 
-def outcome_of(error: DubhooksError) -> Outcome:
-    """Return the outcome of a delivery that was refused with ``error``."""
-    return next(outcome for kind, outcome in _REFUSALS if isinstance(error, kind))
-
-
-def refusal(error: DubhooksError) -> Reply:
+def refusal(error: Refusal) -> Reply:
     """Return the reply to a delivery that was refused with ``error``."""
+    outcome: Outcome = next(outcome for kind, outcome in _REFUSALS if isinstance(error, kind))
     event_id = error.event_id if isinstance(error, InvalidEvent) else None
-    return reply_to(outcome_of(error), event_id, code=error.code)
+    return reply_to(outcome, event_id, code=error.code)

@@ -35,7 +35,8 @@ def app(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> WSGIAppl
         reply = _reply(hooks, environ, read_timeout)
         headers = [*headers_to(reply).items(), ("Content-Length", str(len(reply.body)))]
         start_response(status_line(reply.status), headers)
-        return [reply.body]
+        # No server takes the body of an answer to HEAD away for sure.
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else reply.body]
 
     return application
 
@@ -64,10 +65,9 @@ def read_body(environ: WSGIEnvironment, max_body: int, read_timeout: float) -> b
     Raises:
         BodyTooLarge, BodyTooSlow: it is refused, and read no further.
     """
-    length = environ.get("CONTENT_LENGTH")
-    reader = BodyReader(max_body, length, read_timeout)
-    if length and length.isdecimal():
-        left = int(length)
+    reader = BodyReader(max_body, environ.get("CONTENT_LENGTH"), read_timeout)
+    if reader.announced is not None:
+        left = reader.announced
     elif environ.get("wsgi.input_terminated"):
         left = max_body + 1
     else:
