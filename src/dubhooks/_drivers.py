@@ -161,8 +161,13 @@ async def _taken_async(step: Step) -> Answer:
 async def _in_thread(step: Step) -> Answer:
     # Not to_thread(): its task would be cancelled, and left behind, when the loop closes.
     loop = asyncio.get_running_loop()
+    context = copy_context()
+
+    def work() -> Answer:
+        return context.run(_taken, step, loop)
+
     try:
-        future = loop.run_in_executor(None, copy_context().run, _taken, step, loop)
+        future = loop.run_in_executor(None, work)
     except RuntimeError as error:
         # The loop is closing and has no threads any more.
         return Answer(error=error)
