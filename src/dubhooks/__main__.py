@@ -1,0 +1,5 @@
+"""``python -m dubhooks``: the command line."""
+
+from .cli import main
+
+main()

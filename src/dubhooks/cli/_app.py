@@ -1,0 +1,64 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import DubhooksError
+from ._output import print_problem
+from .demo import demo
+
+__all__ = ["app", "run"]
+
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+# Plain help: markup would swallow the brackets in examples.
+app = typer.Typer(
+    name="dubhooks",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    context_settings=_CONTEXT,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dubhooks {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Develop and check receivers of Dub webhooks and partner postbacks.
+
+    Secrets are read from DUB_WEBHOOK_SECRET and DUB_POSTBACK_SECRET, or from a
+    file (--secret-file), and are never printed.
+
+    Exit codes: 0 it is as it should be, 1 it is not, 2 wrong use.
+    """
+
+
+for _command in (demo,):
+    app.command(context_settings=_CONTEXT)(_command)
+
+
+def run(arguments: list[str] | None) -> None:
+    """Run a command and exit."""
+    try:
+        app(args=arguments)
+    except DubhooksError as error:
+        # Ours say what to do next; anything else is a defect and keeps its traceback.
+        print_problem(str(error))
+        raise SystemExit(2) from None

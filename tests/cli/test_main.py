@@ -1,0 +1,42 @@
+"""The command line as a whole."""
+
+import subprocess
+import sys
+
+import pytest
+
+import dubhooks
+
+
+def python(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python in a new process."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_version_is_the_package_version() -> None:
+    """``--version`` prints the version and nothing else."""
+    done = python("-m", "dubhooks", "--version")
+    assert (done.returncode, done.stdout) == (0, f"dubhooks {dubhooks.__version__}\n")
+
+
+@pytest.mark.parametrize("package", ["typer", "rich", "httpx"])
+def test_without_the_extra_one_line_says_what_to_install(package: str) -> None:
+    """Without a package of the extra the command exits with 2 and one line, no traceback."""
+    code = (
+        "import importlib.util as u, sys; found = u.find_spec\n"
+        f"u.find_spec = lambda name, *a: None if name == {package!r} else found(name, *a)\n"
+        f"sys.modules[{package!r}] = None\n"
+        "from dubhooks.cli import main; main(['demo'])"
+    )
+    done = python("-c", code)
+    assert done.returncode == 2
+    assert done.stderr == "the command line needs more packages: install dubhooks[cli]\n"
+
+
+def test_an_unknown_command_is_wrong_use() -> None:
+    """A command that does not exist exits with 2 and no traceback."""
+    done = python("-m", "dubhooks", "nonsense")
+    assert done.returncode == 2
+    assert "nonsense" in done.stderr
+    assert "Traceback" not in done.stderr
