@@ -15,7 +15,6 @@ from __future__ import annotations
 import inspect
 import logging
 from asyncio import CancelledError
-from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -100,8 +99,7 @@ class AsyncStore(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """What to run for a delivery, and under which keys."""
 
     call: Callable[[], Any]
@@ -118,8 +116,7 @@ class Job:
     """The HTTP status in the handler's result."""
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """How a lifecycle ended."""
 
     outcome: Outcome
@@ -153,7 +150,7 @@ def lifecycle(
         ran = yield run
         ending, is_done = _judged(job, ran, holder.attempt)
         yield from holder.complete_all() if is_done else holder.release_all()
-    return replace(ending, error=holder.interrupt) if holder.interrupt else ending
+    return ending._replace(error=holder.interrupt) if holder.interrupt else ending
 
 
 class _Holder:

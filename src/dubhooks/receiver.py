@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from ._drivers import Step, drive, drive_async, drive_in_thread, is_on_event_loop
 from ._headers import pairs_of, signature_in
@@ -66,8 +66,7 @@ class Delivery(Generic[EventT]):
         return f"<Delivery of {self.event!r}>"
 
 
-@dataclass(frozen=True)
-class Served:
+class Served(NamedTuple):
     """A delivery that was run: the reply, and the handler's own response to send instead."""
 
     reply: Reply
