@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial, wraps
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Union, cast, get_args, get_origin
@@ -75,7 +75,7 @@ def decorated(
     async def endpoint(**values: Any) -> Any:
         given: _Admitted = values.pop(_ADMITTED)
         call = partial(handler, given.delivery.event, **values)
-        served = await hooks.arun(given.delivery, replace(given.job, call=call))
+        served = await hooks.arun(given.delivery, given.job._replace(call=call))
         return _answer(given, served)
 
     first = inspect.Parameter(
@@ -170,7 +170,7 @@ def _rest_of_signature(
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise ConfigurationError(f"{name} yields: a handler of webhooks returns")
     signature = inspect.signature(handler)
-    scope: dict[str, Any] = getattr(inspect.unwrap(handler), "__globals__", {})
+    scope = _globals_of(handler)
     parameters = list(signature.parameters.values())
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if not parameters or parameters[0].kind not in positional:
@@ -194,6 +194,16 @@ def _rest_of_signature(
         # FastAPI would make it a response model, and stumble over a Response in a union.
         returned = inspect.Signature.empty
     return inspect.Signature(rest, return_annotation=returned)
+
+
+def _globals_of(handler: Any) -> dict[str, Any]:
+    function = inspect.unwrap(handler)
+    while isinstance(function, partial):
+        function = function.func
+    if not hasattr(function, "__globals__"):
+        function = function.__call__
+    names: dict[str, Any] = getattr(function, "__globals__", {})
+    return names
 
 
 def _resolved(annotation: Any, scope: dict[str, Any]) -> Any:

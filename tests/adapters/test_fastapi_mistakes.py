@@ -1,0 +1,353 @@
+"""Mistakes of users with FastAPI: each is named, none is a signature mismatch."""
+
+from typing import Annotated, Any
+
+import pytest
+from behaviour import BODY, LINK, PAYOUT_REQUEST, SALE_REQUEST, SECRET, Request, with_signature
+from clients import AsgiClient, Client
+from fastapi import Body, Depends, FastAPI, HTTPException
+from fastapi import Request as FastAPIRequest
+from fastapi.responses import JSONResponse, RedirectResponse
+from pydantic import BaseModel
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import dubhooks
+from dubhooks import ConfigurationError, MemoryStore, Webhooks, postbacks
+from dubhooks.fastapi import openapi, router, verified, webhook
+from dubhooks.webhooks import LeadCreated, SaleCreated
+
+hooks = Webhooks(SECRET)
+
+
+def sale(event: SaleCreated) -> None:
+    """Handle a sale."""
+
+
+def served(handler: Any = sale) -> tuple[FastAPI, Client]:
+    """Return an application with one decorated route."""
+    app = FastAPI()
+    app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(handler))
+    return app, AsgiClient(app)
+
+
+def test_decorators_in_the_wrong_order() -> None:
+    """A handler that is a route already would take events that nobody verified."""
+    app = FastAPI()
+    with pytest.raises(ConfigurationError, match=r"wrong order.*below @app\.post"):
+
+        @webhook(hooks, SaleCreated)
+        @app.post("/webhooks/dub")
+        def other(event: SaleCreated) -> None: ...
+
+
+def test_one_handler_for_two_routes() -> None:
+    """The same handler may be decorated for two routes."""
+    app = FastAPI()
+    app.post("/one")(webhook(hooks, SaleCreated)(sale))
+    app.post("/two")(webhook(Webhooks("whsec_other"), SaleCreated)(sale))
+    assert SALE_REQUEST.send(AsgiClient(app, "/one")).status == 200
+    assert SALE_REQUEST.send(AsgiClient(app, "/two")).status == 401
+
+
+def no_parameter() -> None:
+    """Take nothing."""
+
+
+def keyword_only(*, event: SaleCreated) -> None:
+    """Take the event by keyword."""
+
+
+def swapped(tenant: str, event: SaleCreated) -> None:
+    """Take the event second."""
+
+
+def depends_first(db: Annotated[str, Depends(no_parameter)], event: SaleCreated) -> None:
+    """Take a dependency first."""
+
+
+def a_dict(event: dict[str, Any]) -> None:
+    """Take parsed JSON."""
+
+
+def other_class(event: LeadCreated) -> None:
+    """Take another event."""
+
+
+def other_family(event: postbacks.SaleCreated) -> None:
+    """Take a postback."""
+
+
+async def generator(event: SaleCreated) -> Any:
+    """Yield."""
+    yield event
+
+
+@pytest.mark.parametrize(
+    ("handler", "words"),
+    [
+        (no_parameter, "no event parameter"),
+        (keyword_only, "no event parameter"),
+        (swapped, "first parameter of swapped is the event and takes SaleCreated"),
+        (depends_first, "first parameter of depends_first is the event"),
+        (a_dict, "first parameter of a_dict is the event"),
+        (other_class, "takes SaleCreated"),
+        (other_family, "takes SaleCreated"),
+        (generator, "generator yields"),
+        ("sale", "must be callable"),
+    ],
+)
+def test_handler_that_cannot_work(handler: Any, words: str) -> None:
+    """A handler that could not take the event is refused where it is decorated."""
+    decorator: Any = webhook(hooks, SaleCreated)
+    with pytest.raises(ConfigurationError, match=words):
+        decorator(handler)
+
+
+def test_catch_all_that_takes_one_class() -> None:
+    """Without a class the handler gets every event, so it must take every event."""
+    decorator: Any = webhook(hooks)
+    with pytest.raises(ConfigurationError, match="every webhook event"):
+        decorator(sale)
+
+
+@pytest.mark.parametrize("annotation", [dubhooks.webhooks.WebhookEvent, Any, object, BaseModel])
+def test_catch_all(annotation: Any) -> None:
+    """The union, and whatever else holds every event, is fine."""
+
+    def handler(event: annotation) -> None: ...
+
+    webhook(hooks)(handler)
+
+
+@pytest.mark.parametrize("function", [webhook, verified, router])
+@pytest.mark.parametrize("hooks", [sale, SaleCreated, None, "whsec_x"])
+def test_no_receiver(function: Any, hooks: Any) -> None:
+    """The receiver is missing, as in ``@webhook`` without a call."""
+    with pytest.raises(ConfigurationError, match="the receiver comes first"):
+        function(hooks)
+
+
+@pytest.mark.parametrize("function", [webhook, verified])
+def test_event_of_the_other_family(function: Any) -> None:
+    """Webhooks and postbacks share names and not classes."""
+    with pytest.raises(ConfigurationError, match="not a webhook event"):
+        function(hooks, postbacks.SaleCreated)
+
+
+def test_path_without_a_slash() -> None:
+    """Starlette would fail with an assertion."""
+    with pytest.raises(ConfigurationError, match="must begin with a slash"):
+        router(hooks, path="webhooks/dub")
+
+
+@pytest.mark.parametrize("events", [(), ("sale.created",), (BaseModel,)])
+def test_openapi_of_no_event(events: tuple[Any, ...]) -> None:
+    """Only event classes have a documentation."""
+    with pytest.raises(ConfigurationError):
+        openapi(*events)
+
+
+class Note(BaseModel):
+    """A body that a user hopes for."""
+
+    text: str
+
+
+def with_model(event: SaleCreated, note: Note) -> None:
+    """Take a second body."""
+
+
+def with_raw_body(event: SaleCreated, payload: Annotated[dict[str, Any], Body()]) -> None:
+    """Take the body again."""
+
+
+@pytest.mark.parametrize("handler", [with_model, with_raw_body])
+def test_body_parameter(handler: Any) -> None:
+    """FastAPI parses the body of such a route before anything can verify it."""
+    _, client = served(handler)
+    with pytest.raises(ConfigurationError, match="body parameter"):
+        SALE_REQUEST.send(Raising(client))
+
+
+class Raising:
+    """A client that raises what reached the server, although 500 was sent."""
+
+    def __init__(self, client: Client) -> None:
+        assert isinstance(client, AsgiClient)
+        self.sent = 0
+        self._client = client
+
+    def post(self, *args: Any, **options: Any) -> Any:
+        """Send one request."""
+        raised: list[Exception] = []
+        app = self._client._app
+
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            except Exception as error:
+                raised.append(error)
+                raise
+
+        response = AsgiClient(watched).post(*args, **options)
+        assert response.status == 500
+        raise raised[0]
+
+
+def test_body_read_as_a_stream_by_a_dependency() -> None:
+    """A dependency of the application that consumed the stream is named."""
+
+    async def consume(request: FastAPIRequest) -> None:
+        async for _ in request.stream():
+            pass
+
+    app = FastAPI(dependencies=[Depends(consume)])
+    app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(sale))
+    with pytest.raises(ConfigurationError, match="the body was read before dubhooks saw it"):
+        SALE_REQUEST.send(Raising(AsgiClient(app)))
+
+
+def test_body_read_by_a_dependency() -> None:
+    """A dependency of the application that read the body leaves the raw bytes to verify."""
+
+    async def peek(request: FastAPIRequest) -> None:
+        await request.json()
+
+    app = FastAPI(dependencies=[Depends(peek)])
+    app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(sale))
+    client = AsgiClient(app)
+    assert SALE_REQUEST.send(client).status == 200
+    assert with_signature("0" * 64).send(client).status == 401
+
+
+class Consuming:
+    """A middleware that reads the body and passes on an empty one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        while (await receive()).get("more_body"):
+            pass
+
+        async def nothing() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        await self.app(scope, nothing, send)
+
+
+@pytest.mark.parametrize("mount", ["webhook", "router"])
+def test_body_consumed_by_middleware(mount: str, caplog: pytest.LogCaptureFixture) -> None:
+    """An empty body is not a mismatch, and the log asks who has read it."""
+    app = FastAPI()
+    if mount == "webhook":
+        app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(sale))
+    else:
+        app.include_router(router(hooks))
+    app.add_middleware(Consuming)
+    response = SALE_REQUEST.send(AsgiClient(app))
+    assert (response.status, response.body) == (
+        400,
+        b'{"outcome":"malformed","code":"body_empty"}',
+    )
+    assert "middleware" in caplog.text
+
+
+def refuse_all(app: FastAPI) -> None:
+    """Add the handlers that turn every error into a success or a login page."""
+
+    @app.exception_handler(HTTPException)
+    async def fine(_: FastAPIRequest, error: Exception) -> JSONResponse:
+        return JSONResponse({"ok": True})
+
+    @app.exception_handler(401)
+    async def login(_: FastAPIRequest, error: Exception) -> RedirectResponse:
+        return RedirectResponse("/login")
+
+
+def test_exception_handlers_do_not_see_refusals() -> None:
+    """Handlers that answer 200 or redirect to a login cannot turn a refusal into a success."""
+    app, client = served()
+    refuse_all(app)
+    statuses = [
+        request.send(client).status
+        for request in (with_signature(), PAYOUT_REQUEST, Request(b"{}"), LINK, SALE_REQUEST)
+    ]
+    assert statuses == [401, 501, 400, 200, 200]
+
+
+def test_exception_handlers_answer_what_handlers_raise() -> None:
+    """What the handler raises is the application's to answer, but the event is not done."""
+
+    def fails(event: SaleCreated) -> None:
+        raise HTTPException(500)
+
+    store = MemoryStore()
+    app = FastAPI()
+    refuse_all(app)
+    app.post("/webhooks/dub")(webhook(Webhooks(SECRET, store=store), SaleCreated)(fails))
+    client = AsgiClient(app)
+    assert SALE_REQUEST.send(client).body == b'{"ok":true}'
+    assert SALE_REQUEST.send(client).body == b'{"ok":true}'
+
+
+class Opaque:
+    """A middleware that hides the application that it wraps."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._hidden = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on."""
+        await self._hidden(scope, receive, send)
+
+
+def test_behind_any_middleware() -> None:
+    """Refusals keep their status behind middleware of every kind."""
+    for middleware in (Opaque, BaseHTTPMiddleware):
+        app, client = served()
+        options: Any = {} if middleware is Opaque else {"dispatch": passing}
+        app.add_middleware(middleware, **options)
+        assert with_signature().send(client).status == 401
+        assert PAYOUT_REQUEST.send(client).status == 501
+        assert SALE_REQUEST.send(client).status == 200
+
+
+async def passing(request: FastAPIRequest, call_next: Any) -> Any:
+    """Be a middleware that does nothing."""
+    return await call_next(request)
+
+
+def test_client_hangs_up_while_sending() -> None:
+    """A body that stops in the middle runs nothing and logs no traceback."""
+    import asyncio
+
+    app, _ = served()
+    answers: list[Any] = []
+    messages = [
+        {"type": "http.request", "body": BODY[:10], "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    scope = AsgiClient(app)._scope("POST", [(b"content-length", b"99")])
+    asyncio.run(app(scope, receive, send))
+    assert answers[0]["status"] == 400
+
+
+def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without FastAPI the error says what to install."""
+    import importlib
+    import sys
+
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    monkeypatch.delitem(sys.modules, "dubhooks.fastapi")
+    with pytest.raises(ImportError, match=r"install dubhooks\[fastapi\]"):
+        importlib.import_module("dubhooks.fastapi")

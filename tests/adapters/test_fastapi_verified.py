@@ -1,0 +1,186 @@
+"""The verifying dependency, the router's own traits, and the OpenAPI description."""
+
+import json
+from typing import Annotated, Any
+
+import pytest
+from behaviour import (
+    LINK,
+    PAYOUT_REQUEST,
+    SALE,
+    SALE_REQUEST,
+    SECRET,
+    HandlerFailed,
+    Request,
+    with_signature,
+)
+from clients import AsgiClient, Client
+from fastapi import Depends, FastAPI, HTTPException
+
+from dubhooks import MemoryStore, Webhooks
+from dubhooks.fastapi import openapi, router, verified, webhook
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
+
+hooks = Webhooks(SECRET, store=MemoryStore())
+VerifiedSale = Annotated[SaleCreated, Depends(verified(hooks, SaleCreated))]
+seen: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_seen() -> None:
+    seen.clear()
+
+
+def depends() -> str:
+    """Be a dependency."""
+    seen.append("dependency")
+    return "dependency"
+
+
+@pytest.fixture
+def client() -> Client:
+    """Serve a route that takes a verified sale."""
+    app = FastAPI()
+
+    @app.post("/webhooks/dub", status_code=202)
+    def sale(event: VerifiedSale, other: Annotated[str, Depends(depends)]) -> dict[str, str]:
+        seen.append(event.id)
+        return {"id": event.id}
+
+    return AsgiClient(app)
+
+
+def test_verified_event(client: Client) -> None:
+    """The route gets the typed event and answers by itself."""
+    response = SALE_REQUEST.send(client)
+    assert (response.status, json.loads(response.body)) == (202, {"id": SALE.id})
+
+
+def test_nothing_is_claimed(client: Client) -> None:
+    """Every delivery runs the route, the same one too."""
+    assert [SALE_REQUEST.send(client).status for _ in range(2)] == [202, 202]
+    assert seen == ["dependency", SALE.id] * 2
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "body"),
+    [
+        (with_signature(), 401, b'{"outcome":"unauthorized","code":"signature_missing"}'),
+        (with_signature("0" * 64), 401, b'{"outcome":"unauthorized","code":"signature_mismatch"}'),
+        (Request(b""), 400, b'{"outcome":"malformed","code":"body_empty"}'),
+        (LINK, 200, b'{"outcome":"ignored"}'),
+        (PAYOUT_REQUEST, 501, b'{"outcome":"unhandled_payout"}'),
+    ],
+)
+def test_refused(client: Client, request_: Request, status: int, body: bytes) -> None:
+    """What is refused, or is another event, gets the reply and runs nothing else."""
+    response = request_.send(client)
+    assert (response.status, response.body) == (status, body)
+    assert seen == []
+
+
+def test_every_event() -> None:
+    """Without a class it gives every event but those that a payout hangs on."""
+    app = FastAPI()
+
+    @app.post("/webhooks/dub")
+    def any_event(event: Annotated[WebhookEvent, Depends(verified(hooks))]) -> str:
+        return event.event
+
+    client = AsgiClient(app)
+    assert LINK.send(client).body == b'"link.clicked"'
+    assert PAYOUT_REQUEST.send(client).status == 501
+
+
+def test_two_receivers_in_one_route() -> None:
+    """A second dependency reads the same body again."""
+    app = FastAPI()
+    other = Webhooks(SECRET)
+
+    @app.post("/webhooks/dub")
+    def twice(
+        event: VerifiedSale, again: Annotated[SaleCreated, Depends(verified(other, SaleCreated))]
+    ) -> bool:
+        return event == again
+
+    assert SALE_REQUEST.send(AsgiClient(app)).body == b"true"
+
+
+@pytest.mark.parametrize("path", ["/webhooks/dub", "/webhooks/dub/"])
+def test_router_redirects_no_slash(path: str) -> None:
+    """Both spellings of the path work, because Dub takes a redirect for a payout as paid."""
+    for mounted in ("/webhooks/dub", "/webhooks/dub/"):
+        app = FastAPI()
+        app.include_router(router(hooks, path=mounted))
+        assert SALE_REQUEST.send(AsgiClient(app, path)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/"])
+def test_router_with_a_prefix(path: str) -> None:
+    """A prefix of the inclusion counts, and its dependencies do not."""
+    app = FastAPI()
+    app.include_router(router(hooks, path="/"), prefix="/api", dependencies=[Depends(depends)])
+    if path == "/api/":
+        assert SALE_REQUEST.send(AsgiClient(app, path)).status == 200
+    app = FastAPI()
+    app.include_router(router(hooks, path="/dub"), prefix="/api", dependencies=[Depends(depends)])
+    assert SALE_REQUEST.send(AsgiClient(app, path.rstrip("/") + "/dub")).status == 200
+    assert seen == []
+
+
+def test_two_routers() -> None:
+    """Two receivers live in one application."""
+    app = FastAPI()
+    app.include_router(router(hooks, path="/one"))
+    app.include_router(router(Webhooks("whsec_other"), path="/two"))
+    assert SALE_REQUEST.send(AsgiClient(app, "/one")).status == 200
+    assert SALE_REQUEST.send(AsgiClient(app, "/two")).status == 401
+
+
+@pytest.mark.parametrize(("error", "status"), [(HTTPException(404), 404), (HandlerFailed(), 500)])
+def test_router_lets_errors_through(error: Exception, status: int) -> None:
+    """What a registered handler raises reaches FastAPI and its exception handlers."""
+    receiver = Webhooks(SECRET)
+
+    @receiver.on(SaleCreated)
+    async def sale(event: SaleCreated) -> None:
+        raise error
+
+    app = FastAPI()
+    app.include_router(router(receiver))
+    caught: list[Exception] = []
+
+    async def server(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        except HandlerFailed as raised:
+            caught.append(raised)
+
+    assert SALE_REQUEST.send(AsgiClient(server)).status == status
+    assert caught == ([error] if status == 500 else [])
+
+
+def test_openapi() -> None:
+    """The document describes the body and the header, and refers to nothing that is not there."""
+    app = FastAPI()
+    receiver = Webhooks(SECRET)
+
+    @app.post("/webhooks/dub", openapi_extra=openapi(SaleCreated))
+    @webhook(receiver, SaleCreated)
+    def sale(event: SaleCreated) -> None: ...
+
+    @app.post("/two", openapi_extra=openapi(LeadCreated, PayoutConfirmed))
+    @webhook(receiver, LeadCreated, PayoutConfirmed)
+    def two(event: LeadCreated | PayoutConfirmed) -> None: ...
+
+    document = app.openapi()
+    operation = document["paths"]["/webhooks/dub"]["post"]
+    assert [parameter["name"] for parameter in operation["parameters"]] == ["Dub-Signature"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["properties"]["event"]["const"] == "sale.created"
+    sale_schema = schema["properties"]["data"]["properties"]["sale"]["properties"]
+    assert "paymentProcessor" in sale_schema
+    body = document["paths"]["/two"]["post"]["requestBody"]["content"]["application/json"]
+    assert [one["title"] for one in body["schema"]["oneOf"]] == ["LeadCreated", "PayoutConfirmed"]
+    assert "$ref" not in json.dumps(schema)
+    assert "$ref" not in json.dumps(body)
