@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from threading import Lock
 from time import monotonic
+from typing import TypeAlias
 
 from ..idempotency import Claim
+from ._done_keys import DoneKeys
 
 __all__ = ["MemoryStore"]
 
 _PURGE_EVERY = 4096
 
 
-class MemoryStore:
-    """Claims in a dictionary: lost with the process, not seen by another one.
+# Token (none when the key is free or done), whether it is done, attempt, fingerprint, the
+# lease's end, the row's end.  A named tuple would make a claim half as fast.
+_Row: TypeAlias = "tuple[str | None, bool, int, str, float, float]"
 
-    Threads and event loops of one process may share it.
+
+class MemoryStore:
+    """Claims in memory: lost with the process, not seen by another one.
+
+    Threads and event loops of one process may share it.  A done key takes some
+    100 bytes.
     """
 
     never_blocks = True
@@ -23,13 +31,9 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        # key → (token or None when free, attempt, fingerprint, lease's end, row's end);
-        # the token of a completed key is "".
-        self._rows: dict[str, tuple[str | None, int, str, float, float]] = {}
+        self._rows: dict[str, _Row] = {}
+        self._done = DoneKeys()
         self._purge_at = _PURGE_EVERY
-
-    def __len__(self) -> int:
-        return len(self._rows)
 
     def claim(
         self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
@@ -38,50 +42,67 @@ class MemoryStore:
         with self._lock:
             now = monotonic()
             row = self._rows.get(key)
-            if row is None or row[4] <= now:
-                attempt = 1
-                self._make_room(now)
-            else:
-                owner, attempt, fingerprint, lease_end, _ = row
-                if owner == "":
+            attempt = 1
+            if row is not None and row[5] > now:
+                owner, is_done, attempt, fingerprint, lease_end, _ = row
+                if is_done:
                     return Claim("done", attempt, fingerprint, 0.0)
                 if owner is not None and owner != token and lease_end > now:
                     return Claim("busy", attempt, fingerprint, lease_end - now)
                 attempt += owner != token
-            self._rows[key] = (token, attempt, fingerprint, now + lease, now + retention)
+            else:
+                done = self._done.find(key, now)
+                if done is not None:
+                    return Claim("done", *done, 0.0)
+                self._make_room(now)
+            self._rows[key] = (token, False, attempt, fingerprint, now + lease, now + retention)
             return Claim("acquired", attempt, fingerprint, 0.0)
 
     def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
-        return self._settle(key, token, "", retention)
+        with self._lock:
+            now = monotonic()
+            row = self._owned(key, token, now)
+            if row is None:
+                return False
+            _, _, attempt, fingerprint, _, _ = row
+            end = now + retention
+            if self._done.add(key, end, attempt, fingerprint, now):
+                del self._rows[key]
+            else:
+                self._rows[key] = (None, True, attempt, fingerprint, now, end)
+            return True
 
     def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
-        return self._settle(key, token, None, None)
+        with self._lock:
+            row = self._owned(key, token, monotonic())
+            if row is None:
+                return False
+            self._rows[key] = (None, *row[1:])
+            return True
 
     def purge(self) -> int:
-        """Delete the rows whose retention is over and return how many there were."""
-        with self._lock:
-            return self._purge(monotonic())
+        """Delete the rows whose retention is over and return how many there were.
 
-    def _settle(self, key: str, token: str, owner: str | None, retention: float | None) -> bool:
+        Claims do this now and then as well, so calling it is optional.
+        """
         with self._lock:
-            row = self._rows.get(key)
-            if row is None or row[0] != token:
-                return False
             now = monotonic()
-            end = row[4] if retention is None else now + retention
-            self._rows[key] = (owner, row[1], row[2], now, end)
-            return True
+            return self._purge_rows(now) + self._done.purge(now)
+
+    def _owned(self, key: str, token: str, now: float) -> _Row | None:
+        row = self._rows.get(key)
+        return row if row is not None and row[0] == token and row[5] > now else None
 
     def _make_room(self, now: float) -> None:
         # Doubling the mark keeps the cost of a claim flat, however many keys are live.
         if len(self._rows) >= self._purge_at:
-            self._purge(now)
+            self._purge_rows(now)
             self._purge_at = max(_PURGE_EVERY, 2 * len(self._rows))
 
-    def _purge(self, now: float) -> int:
-        dead = [key for key, row in self._rows.items() if row[4] <= now]
+    def _purge_rows(self, now: float) -> int:
+        dead = [key for key, row in self._rows.items() if row[5] <= now]
         for key in dead:
             del self._rows[key]
         return len(dead)
