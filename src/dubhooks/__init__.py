@@ -7,13 +7,17 @@ costs next to nothing and never imports a framework.
 TYPE_CHECKING = False  # typing alone would cost more than the rest of this module
 if TYPE_CHECKING:
     from . import asgi as asgi
+    from . import aws_lambda as aws_lambda
     from . import errors as errors
     from . import fastapi as fastapi
+    from . import flask as flask
     from . import health as health
     from . import postbacks as postbacks
     from . import testing as testing
     from . import webhooks as webhooks
     from . import wsgi as wsgi
+    from ._explain import Explanation as Explanation
+    from ._explain import explain as explain
     from .dead_letters import DeadLetterDirectory as DeadLetterDirectory
     from .dead_letters import DeadLetters as DeadLetters
     from .errors import BodyCompressed as BodyCompressed
@@ -53,8 +57,21 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = ("asgi", "errors", "fastapi", "health", "postbacks", "testing", "webhooks", "wsgi")
+_MODULES = (
+    "asgi",
+    "aws_lambda",
+    "errors",
+    "fastapi",
+    "flask",
+    "health",
+    "postbacks",
+    "testing",
+    "webhooks",
+    "wsgi",
+)
 _NAMES = {
+    "Explanation": "_explain",
+    "explain": "_explain",
     "DeadLetterDirectory": "dead_letters",
     "DeadLetters": "dead_letters",
     "BodyCompressed": "errors",
@@ -106,6 +123,7 @@ __all__ = [
     "DeliveryRecord",
     "DubhooksError",
     "EventTooOld",
+    "Explanation",
     "InvalidEnvelope",
     "InvalidEvent",
     "InvalidJSON",
@@ -131,6 +149,7 @@ __all__ = [
     "__version__",
     "asgi",
     "errors",
+    "explain",
     "health",
     "postbacks",
     "sign",

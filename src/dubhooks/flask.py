@@ -1,0 +1,328 @@
+"""Flask: a receiver as a view, and a decorator for a view of your own.
+
+What a handler raises reaches Flask, its error handlers and its error
+reporting, but none of them can turn it into an answer that means success.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import logging
+from functools import partial, wraps
+from io import BytesIO
+from types import CellType, FunctionType
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
+
+try:
+    from flask import Flask, Response, after_this_request, current_app, request
+except ModuleNotFoundError as error:
+    raise ImportError("dubhooks.flask needs Flask: install dubhooks[flask]") from error
+
+from werkzeug.exceptions import HTTPException
+
+from . import postbacks, webhooks
+from ._body import READ_TIMEOUT
+from ._registry import classes_of
+from .errors import ConfigurationError, MethodNotAllowed, PayloadError
+from .receiver import Receiver
+from .reply import Reply, reply_to
+from .wsgi import headers_of, headers_to, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from flask.typing import ResponseReturnValue
+
+    from .events._base import Event
+    from .receivers import Postbacks, Webhooks
+
+__all__ = ["view", "webhook"]
+
+logger = logging.getLogger("dubhooks")
+
+EventT_co = TypeVar("EventT_co", covariant=True)
+W1 = TypeVar("W1", bound=webhooks.KnownWebhookEvent)
+W2 = TypeVar("W2", bound=webhooks.KnownWebhookEvent)
+W3 = TypeVar("W3", bound=webhooks.KnownWebhookEvent)
+W4 = TypeVar("W4", bound=webhooks.KnownWebhookEvent)
+P1 = TypeVar("P1", bound=postbacks.KnownPostbackEvent)
+P2 = TypeVar("P2", bound=postbacks.KnownPostbackEvent)
+P3 = TypeVar("P3", bound=postbacks.KnownPostbackEvent)
+Rest = ParamSpec("Rest")
+
+
+class Decorator(Protocol[EventT_co]):
+    """Takes a handler, sync or async: the event first, then the parts of the URL."""
+
+    def __call__(
+        self,
+        handler: Callable[
+            Concatenate[EventT_co, Rest],
+            ResponseReturnValue | Awaitable[ResponseReturnValue | None] | None,
+        ],
+        /,
+    ) -> Callable[Rest, Response]:
+        """Return the view for a route; the handler itself is its ``__wrapped__``."""
+        ...
+
+
+def view(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> Callable[..., Response]:
+    """Return a view that gives every POST to the handlers of ``hooks``.
+
+    ``app.add_url_rule("/webhooks/dub", view_func=view(hooks))``.  Handlers run
+    in the request's context; what they raise reaches Flask.  ``read_timeout``:
+    seconds for the body to arrive, see :func:`dubhooks.wsgi.app`.
+
+    Raises:
+        ConfigurationError: there is no receiver.
+    """
+    _checked_events(hooks, ())
+
+    def dubhooks_view(**_: Any) -> Response:
+        body = _body_or_refusal(hooks, read_timeout)
+        if isinstance(body, Reply):
+            return _response_of(body)
+        try:
+            return _response_of(hooks.handle(body, headers_of(request.environ)))
+        except Exception:
+            after_this_request(_never_a_success)
+            raise
+
+    _only_post(dubhooks_view)
+    return dubhooks_view
+
+
+@overload
+def webhook(
+    hooks: Webhooks, /, *, read_timeout: float = ...
+) -> Decorator[webhooks.WebhookEvent]: ...
+@overload
+def webhook(hooks: Webhooks, a: type[W1], /, *, read_timeout: float = ...) -> Decorator[W1]: ...
+@overload
+def webhook(
+    hooks: Webhooks, a: type[W1], b: type[W2], /, *, read_timeout: float = ...
+) -> Decorator[W1 | W2]: ...
+@overload
+def webhook(
+    hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], /, *, read_timeout: float = ...
+) -> Decorator[W1 | W2 | W3]: ...
+@overload
+def webhook(
+    hooks: Webhooks,
+    a: type[W1],
+    b: type[W2],
+    c: type[W3],
+    d: type[W4],
+    /,
+    *,
+    read_timeout: float = ...,
+) -> Decorator[W1 | W2 | W3 | W4]: ...
+@overload
+def webhook(
+    hooks: Webhooks,
+    a: type[W1],
+    b: type[W2],
+    c: type[W3],
+    d: type[W4],
+    /,
+    *more: type[webhooks.KnownWebhookEvent],
+    read_timeout: float = ...,
+) -> Decorator[Any]: ...
+@overload
+def webhook(
+    hooks: Postbacks, /, *, read_timeout: float = ...
+) -> Decorator[postbacks.PostbackEvent]: ...
+@overload
+def webhook(hooks: Postbacks, a: type[P1], /, *, read_timeout: float = ...) -> Decorator[P1]: ...
+@overload
+def webhook(
+    hooks: Postbacks, a: type[P1], b: type[P2], /, *, read_timeout: float = ...
+) -> Decorator[P1 | P2]: ...
+@overload
+def webhook(
+    hooks: Postbacks, a: type[P1], b: type[P2], c: type[P3], /, *, read_timeout: float = ...
+) -> Decorator[P1 | P2 | P3]: ...
+def webhook(hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT) -> Any:
+    """Make a handler of these events a view; put it below ``@app.post(path)``.
+
+    The handler's first parameter is the event, the parts of the URL follow by
+    name.  It returns what any view may return, which is then the answer, or
+    nothing, which answers 200.  The order is: verify, claim, handler, complete,
+    response.  Without an event class the handler takes every event but those
+    that a payout hangs on.
+
+    Raises:
+        ConfigurationError: the events or the handler do not fit, or the
+            decorators are in the wrong order.
+    """
+    return partial(_decorated, hooks, _checked_events(hooks, events), read_timeout)
+
+
+def _checked_events(hooks: object, events: tuple[object, ...]) -> tuple[type[Event], ...]:
+    if not isinstance(hooks, Receiver):
+        raise ConfigurationError(
+            "the receiver comes first: @webhook(hooks, SaleCreated), "
+            "with hooks = dubhooks.Webhooks(secret)"
+        )
+    return classes_of(hooks.family, events) if events else ()
+
+
+def _decorated(
+    hooks: Receiver[Any], classes: tuple[type[Event], ...], read_timeout: float, handler: Any
+) -> Callable[..., Response]:
+    _refuse_unfit(handler)
+    _refuse_registered(handler)
+
+    @wraps(handler)
+    def guarded(**parts: Any) -> Response:
+        body = _body_or_refusal(hooks, read_timeout)
+        if isinstance(body, Reply):
+            return _response_of(body)
+        try:
+            return _answer(hooks, classes, body, partial(_called, handler, parts))
+        except Exception:
+            after_this_request(_never_a_success)
+            raise
+
+    _only_post(guarded)
+    return guarded
+
+
+def _answer(
+    hooks: Receiver[Any],
+    classes: tuple[type[Event], ...],
+    body: bytes,
+    call: Callable[[Any], Response | None],
+) -> Response:
+    delivery = hooks.admit(body, headers_of(request.environ))
+    if isinstance(delivery, Reply):
+        return _response_of(delivery)
+    job = hooks.route(
+        delivery,
+        partial(call, delivery.event),
+        # ensure_sync() runs an async handler, as it does Flask's async views.
+        is_async=False,
+        events=classes,
+        status_of=_status_of,
+    )
+    served = hooks.run(delivery, job)
+    return _response_of(served.reply) if served.response is None else served.response
+
+
+def _called(handler: Any, parts: dict[str, Any], event: Event) -> Response | None:
+    try:
+        result = current_app.ensure_sync(handler)(event, **parts)
+    except HTTPException as error:
+        response = error.get_response(request.environ)
+        if response.status_code >= 400:
+            raise  # Flask answers, with the application's own error pages
+        # abort() and redirect responses that are raised: judged like returned ones.
+        result = response
+    # Only a response made of it has a status to judge: (body, 500) is one of many ways.
+    return None if result is None else current_app.make_response(result)
+
+
+def _status_of(response: Response | None) -> int:
+    return 200 if response is None else response.status_code
+
+
+def _body_or_refusal(hooks: Receiver[Any], read_timeout: float) -> bytes | Reply:
+    try:
+        if request.method != "POST":
+            return hooks.refuse(MethodNotAllowed("a delivery is a POST"))
+        body = _body(hooks.max_body, read_timeout)
+    except PayloadError as error:
+        return hooks.refuse(error)
+    if not body:
+        _explain_empty_body()
+    return body
+
+
+def _body(max_body: int, read_timeout: float) -> bytes:
+    if "stream" in vars(request):
+        # Somebody was here before: Flask still has the body if it was read with get_data() or
+        # get_json(), and nobody has if it was not.
+        return request.get_data(cache=True)
+    # Read by ourselves, because before Flask 3.1 the limit is one for the whole application.
+    body = read_body(request.environ, max_body, read_timeout)
+    request.environ["wsgi.input"] = BytesIO(body)  # for request.get_json() in the handler
+    return body
+
+
+def _explain_empty_body() -> None:
+    environ = request.environ
+    if environ.get("CONTENT_LENGTH", "").strip("0"):
+        logger.error(
+            "the body of a delivery was read before dubhooks saw it: a before_request function or "
+            "WSGI middleware took it from request.stream or wsgi.input; let it use "
+            "request.get_data(), which keeps the body, or leave this path out"
+        )
+    elif environ.get("HTTP_TRANSFER_ENCODING") and not environ.get("wsgi.input_terminated"):
+        logger.error(
+            "a delivery came in chunks, and this server does not mark where such a body ends "
+            "(wsgi.input_terminated): use one that does, such as gunicorn"
+        )
+
+
+def _response_of(reply: Reply) -> Response:
+    return current_app.response_class(reply.body, reply.status, headers_to(reply))
+
+
+def _never_a_success(response: Response) -> Response:
+    if response.status_code >= 400:
+        return response
+    logger.error(
+        "an error handler of the application answered %d for a handler that failed: Dub would "
+        "not send the event again, so 500 is sent instead; let it answer 500 on this path",
+        response.status_code,
+    )
+    return _response_of(reply_to("failed"))
+
+
+def _only_post(function: Any) -> None:
+    # Flask reads it where a route names no methods.
+    function.methods = ("POST",)
+
+
+def _refuse_unfit(handler: Any) -> None:
+    if not callable(handler):
+        raise ConfigurationError("a handler must be callable: put @webhook(...) right above it")
+    name = getattr(handler, "__qualname__", "the handler")
+    first = next(iter(inspect.signature(handler).parameters.values()), None)
+    if first is None or first.kind in (first.KEYWORD_ONLY, first.VAR_KEYWORD):
+        raise ConfigurationError(f"{name} has no event parameter: the first one is the event")
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        raise ConfigurationError(f"{name} yields: a handler of webhooks returns")
+
+
+def _refuse_registered(handler: object) -> None:
+    # Flask's decorators return the function as it is, so that only who refers to it tells.
+    # Worth the search, once: such a view is called without an event.
+    for holder in gc.get_referrers(handler):
+        if _is_view_table(holder) or (isinstance(holder, CellType) and _is_in_blueprint(holder)):
+            raise ConfigurationError(
+                "the decorators are in the wrong order, so Flask calls the handler without "
+                "verification: put @webhook(...) below @app.post(...), next to the function"
+            )
+
+
+def _is_view_table(holder: object) -> bool:
+    if not isinstance(holder, dict):
+        return False
+    owners = gc.get_referrers(cast("dict[object, object]", holder))
+    # The application, or its attributes: which of the two depends on the version of Python.
+    return any(
+        isinstance(owner, Flask) or (isinstance(owner, dict) and "view_functions" in owner)
+        for owner in owners
+    )
+
+
+def _is_in_blueprint(cell: CellType) -> bool:
+    # A blueprint keeps what to register in a function, whose variable of this name it is.
+    return any(
+        isinstance(function, FunctionType) and "view_func" in function.__code__.co_freevars
+        for closure in gc.get_referrers(cell)
+        if isinstance(closure, tuple)
+        for function in gc.get_referrers(cast("tuple[object, ...]", closure))
+    )
