@@ -1,0 +1,191 @@
+"""Why does a signature not match?  For operators and developers, never for a reply.
+
+The known mistakes are undone one by one, and combined, until the signature
+matches: what had to be undone is the cause, and it is proven.  Otherwise what
+looks odd is named as a suspicion, or the cause is said to be unknown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from ._explain_bodies import Candidate, bodies_from, form_of
+from ._explain_bodies import suspicions as body_suspicions
+from ._explain_causes import Cause, cause
+from ._explain_secrets import keys_from
+from ._explain_secrets import suspicions as secret_suspicions
+from ._explain_signatures import targets_in
+from .errors import ConfigurationError, VerificationError
+from .signature import raw_body, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._explain_secrets import FamilyName
+    from ._explain_signatures import Target
+    from .signature import Secrets
+
+__all__ = ["Cause", "Explanation", "explain"]
+
+_HEX_DIGITS = 64
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What became of verifying a delivery, and why.
+
+    It holds no secret, no signature and nothing of a body, so it may be logged.
+    """
+
+    valid: bool
+    """The receiver takes the delivery as it is."""
+    proven: bool
+    """With ``causes`` undone the signature matches; otherwise they are suspicions."""
+    causes: tuple[Cause, ...]
+    """Empty when valid, else at least one; with the code ``unknown`` when there is no other."""
+
+    def __str__(self) -> str:
+        if self.valid:
+            return "valid"
+        told = "\n".join(f"{one.meaning}. To do: {one.fix}." for one in self.causes)
+        is_guess = not self.proven and self.causes[0].code != "unknown"
+        return f"not proven, but it looks wrong:\n{told}" if is_guess else told
+
+
+def explain(
+    body: bytes,
+    signature: str | None,
+    secret: Secrets,
+    *,
+    family: FamilyName | None = None,
+    other_secrets: Sequence[str | bytes] = (),
+    other_bodies: Iterable[bytes] = (),
+) -> Explanation:
+    """Say whether ``signature`` fits, and if not, why not.
+
+    ``secret``: one or several, unchecked: what is wrong with them is looked for
+    too.  ``family``: which one the delivery is of, if that is known.
+    ``other_secrets``: those of the other family.  ``other_bodies``: other
+    deliveries that the signature may belong to.
+
+    Raises:
+        ConfigurationError: the body is not bytes, or a secret is neither text nor bytes.
+    """
+    body = raw_body(body)
+    secrets = _texts(secret)
+    if _is_valid(body, signature, secret):
+        return Explanation(True, True, ())
+    if not secrets:
+        return Explanation(False, True, (cause("secret_missing"),))
+    if signature is None or not signature.strip():
+        return Explanation(False, True, (cause("signature_missing"),))
+    targets = list(targets_in(signature))
+    keys = [*_keys(secrets), *_keys(_texts(other_secrets), "wrong_family")]
+    bodies = [*bodies_from(body), *(Candidate(one, "other_delivery") for one in other_bodies)]
+    found = _search(targets, keys, _distinct(bodies))
+    if found is not None:
+        return Explanation(False, True, _causes(found, body))
+    return Explanation(False, False, _suspected(targets, secrets, body, family))
+
+
+class _Key(NamedTuple):
+    key: bytes
+    causes: tuple[str, ...]
+
+
+class _Found(NamedTuple):
+    causes: tuple[str, ...]
+    """Those of the secret and of the signature."""
+    candidate: Candidate
+
+
+def _is_valid(body: bytes, signature: str | None, secret: Secrets) -> bool:
+    try:
+        verify(body, signature, secret)
+    except (VerificationError, ConfigurationError):
+        return False
+    return True
+
+
+def _texts(secret: Secrets) -> list[str]:
+    given = [secret] if isinstance(secret, (str, bytes)) else secret
+    texts: list[str] = []
+    for one in cast("Sequence[object]", given):
+        if not isinstance(one, (str, bytes)):
+            raise ConfigurationError(f"a secret must be str or bytes, not {type(one).__name__}")
+        texts.append(one.decode("utf-8", "surrogateescape") if isinstance(one, bytes) else one)
+    return texts
+
+
+def _keys(secrets: list[str], *causes: str) -> Iterator[_Key]:
+    for secret in secrets:
+        for key, more in keys_from(secret):
+            yield _Key(key, (*causes, *more))
+
+
+def _distinct(candidates: list[Candidate]) -> list[Candidate]:
+    # The first way to come to a body is the plainest one.
+    seen: dict[bytes, Candidate] = {}
+    for candidate in candidates:
+        seen.setdefault(candidate.body, candidate)
+    return list(seen.values())
+
+
+def _search(targets: list[Target], keys: list[_Key], bodies: list[Candidate]) -> _Found | None:
+    """Return the match that needs the fewest causes."""
+    best: tuple[int, _Found] | None = None
+    for key in keys:
+        for candidate in bodies:
+            cost = len(key.causes) + (candidate.cause is not None)
+            if best is not None and best[0] <= cost:
+                continue
+            for more, digest in _digests(key.key, candidate.body, cost):
+                for target in targets:
+                    hit = target.hit_by(digest)
+                    if hit is None:
+                        continue
+                    found = _Found((*key.causes, *hit, *more), candidate)
+                    total = len(found.causes) + (candidate.cause is not None)
+                    if best is None or total < best[0]:
+                        best = total, found
+    return best[1] if best else None
+
+
+def _digests(key: bytes, body: bytes, cost: int) -> Iterator[tuple[tuple[str, ...], bytes]]:
+    yield (), hmac.digest(key, body, "sha256")
+    if cost:
+        return  # several mistakes at once and another hash as well: nobody does that
+    for name in ("sha1", "sha512"):
+        yield ("signature_other_hash",), hmac.digest(key, body, name)
+    for message in (body, key + body, body + key):
+        yield ("signature_other_hash",), hashlib.sha256(message).digest()
+
+
+def _causes(found: _Found, body: bytes) -> tuple[Cause, ...]:
+    causes = [cause(code) for code in dict.fromkeys(found.causes)]
+    if found.candidate.cause is not None:
+        causes.append(cause(found.candidate.cause, _rewriting(found.candidate, body)))
+    return tuple(causes)
+
+
+def _rewriting(candidate: Candidate, body: bytes) -> str:
+    if candidate.form is None:
+        return ""
+    now = form_of(body)
+    here = f"it is written as {now}; " if now else ""
+    return f"{here}the signature belongs to {candidate.form}"
+
+
+def _suspected(
+    targets: list[Target], secrets: list[str], body: bytes, family: FamilyName | None
+) -> tuple[Cause, ...]:
+    codes = [code for secret in secrets for code in secret_suspicions(secret, family)]
+    codes.extend(code for target in targets[:1] for code in target.causes)
+    if not any(len(target.start) == _HEX_DIGITS for target in targets):
+        codes.append("signature_malformed")
+    codes.extend(body_suspicions(body))
+    return tuple(cause(code) for code in dict.fromkeys(codes)) or (cause("unknown"),)

@@ -1,0 +1,100 @@
+"""What may have been done to a secret, undone."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeAlias
+
+    FamilyName: TypeAlias = Literal["webhook", "postback"]
+
+__all__ = ["FamilyName", "keys_from", "suspicions"]
+
+PREFIXES: Final = {"webhook": "whsec_", "postback": "pbsec_"}
+_QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
+_NAMED: Final = re.compile(r"^(export\s+)?[A-Z][A-Z0-9_]{2,}\s*=\s*")
+_REFUSED: Final = ("secret_whitespace", "secret_quotes")
+_HIDDEN: Final = re.compile(r"[^\x21-\x7e]")
+_MASKED: Final = re.compile(r"[*\u2022\u25cf\u2026<>]|\.\.\.|x{6,}|your", re.IGNORECASE)
+
+
+def keys_from(secret: str) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+    """Yield keys that may have been meant by ``secret``, with the causes that lead there.
+
+    The first one is the secret as it is, with causes when a receiver refuses it.
+    """
+    cleaned, causes = _cleaned(secret)
+    yield _bytes(secret), tuple(code for code in causes if code in _REFUSED)
+    if causes:
+        yield _bytes(cleaned), causes
+    if cleaned:
+        for key, code in _changed(cleaned):
+            yield key, (*causes, code)
+
+
+def suspicions(secret: str, family: FamilyName | None) -> Iterator[str]:
+    """Yield what is odd about a secret that could not be mended."""
+    cleaned, causes = _cleaned(secret)
+    if not cleaned:
+        yield "secret_missing"
+        return
+    if _MASKED.search(secret):
+        yield "secret_masked"
+        return
+    yield from causes
+    if cleaned.startswith("dub_"):
+        yield "api_key"
+    elif family is not None and cleaned.startswith(
+        tuple(prefix for name, prefix in PREFIXES.items() if name != family)
+    ):
+        yield "other_family"
+
+
+def _cleaned(secret: str) -> tuple[str, tuple[str, ...]]:
+    """Take off what is around a secret, layer by layer."""
+    causes: dict[str, None] = {}
+    while True:
+        for code, peeled in (
+            ("secret_whitespace", _stripped(secret)),
+            ("secret_quotes", secret.strip(_QUOTES)),
+            ("secret_named", _NAMED.sub("", secret)),
+            ("secret_invisible", _HIDDEN.sub("", secret)),
+        ):
+            if peeled != secret:
+                secret = peeled
+                causes[code] = None
+                break
+        else:
+            return secret, tuple(causes)
+
+
+def _stripped(secret: str) -> str:
+    # A line break that was escaped once too often counts as well.
+    return secret.strip().removesuffix("\\n").removesuffix("\\r")
+
+
+def _changed(secret: str) -> Iterator[tuple[bytes, str]]:
+    bare = secret
+    for prefix in PREFIXES.values():
+        if not secret.startswith(tuple(PREFIXES.values())):
+            yield _bytes(prefix + secret), "secret_prefix_missing"
+        bare = bare.removeprefix(prefix)
+    if secret.lower() != secret:
+        yield _bytes(secret.lower()), "secret_case"
+    if bare != secret:
+        yield _bytes(bare), "secret_prefix_ignored"
+    with suppress(ValueError):
+        yield bytes.fromhex(bare), "secret_decoded"
+    with suppress(ValueError, Base64Error):
+        yield b64decode(bare, validate=True), "secret_decoded"
+
+
+def _bytes(secret: str) -> bytes:
+    # A secret from the environment may hold bytes that are no UTF-8.
+    return secret.encode("utf-8", "surrogateescape")
