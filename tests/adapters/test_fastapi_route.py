@@ -6,73 +6,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from behaviour import PAYOUT_REQUEST, SALE, SALE_REQUEST, SECRET, Request, with_signature
-from clients import AsgiClient, Response
-from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Header, HTTPException
+from clients import AsgiClient
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Header
 from fastapi import Request as FastAPIRequest
 from fastapi import Response as FastAPIResponse
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
-from pydantic import BaseModel
+from fastapi.responses import JSONResponse
+from fastapi_routes import Source, answer, endpoint, get_source, seen
 
-from dubhooks import Claim, MemoryStore, Reject, RetryLater, Webhooks
+from dubhooks import Claim, MemoryStore, RetryLater, Webhooks
 from dubhooks.fastapi import webhook
 from dubhooks.webhooks import SaleCreated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nowhere import Nothing  # a name that only a type checker would look for
-
-seen: list[str] = []
+    from nowhere import Nothing  # type: ignore[import-not-found]
 
 
 @pytest.fixture(autouse=True)
 def _nothing_seen() -> None:
     seen.clear()
-
-
-class SeenStore(MemoryStore):
-    """A memory store that notes when it is asked."""
-
-    def claim(
-        self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
-    ) -> Claim:
-        """Claim, and note it."""
-        seen.append("claim")
-        return super().claim(key, token, fingerprint=fingerprint, lease=lease, retention=retention)
-
-    def complete(self, key: str, token: str, *, retention: float) -> bool:
-        """Complete, and note it."""
-        seen.append("complete")
-        return super().complete(key, token, retention=retention)
-
-    def release(self, key: str, token: str) -> bool:
-        """Release, and note it."""
-        seen.append("release")
-        return super().release(key, token)
-
-
-def get_source(source: str = "none") -> str:
-    """Be a dependency."""
-    seen.append("dependency")
-    return source
-
-
-Source = Annotated[str, Depends(get_source)]
-
-
-def endpoint(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the endpoint of a handler of sales."""
-    hooks = Webhooks(SECRET, store=SeenStore())
-    return webhook(hooks, SaleCreated)(handler)
-
-
-def answer(
-    handler: Callable[..., Any], path: str = "/x", request: Request = SALE_REQUEST, **route: Any
-) -> Response:
-    """Return what a route at ``path`` answers."""
-    app = FastAPI()
-    app.post("/x", **route)(endpoint(handler))
-    return request.send(AsgiClient(app, path))
 
 
 def test_order() -> None:
@@ -186,140 +139,6 @@ def test_postponed_response_in_a_union() -> None:
         return JSONResponse({"id": event.id}, 201)
 
     assert answer(sale).status == 201
-
-
-class Receipt(BaseModel):
-    """A response model."""
-
-    sale: str
-
-
-def test_response_model() -> None:
-    """FastAPI makes the response of what a handler returns, by its annotation."""
-
-    def sale(event: SaleCreated) -> Receipt:
-        return Receipt(sale=event.id)
-
-    app = FastAPI()
-    app.post("/x", status_code=201)(endpoint(sale))
-    response = SALE_REQUEST.send(AsgiClient(app, "/x"))
-    assert (response.status, response.body) == (201, f'{{"sale":"{SALE.id}"}}'.encode())
-    schema = app.openapi()["paths"]["/x"]["post"]["responses"]["201"]["content"]
-    assert schema["application/json"]["schema"]["$ref"].endswith("/Receipt")
-
-
-def test_duplicate_of_a_response_model() -> None:
-    """A duplicate has dubhooks' own reply, which need not fit the response model."""
-
-    def sale(event: SaleCreated) -> Receipt:
-        return Receipt(sale=event.id)
-
-    app = FastAPI()
-    app.post("/x")(endpoint(sale))
-    client = AsgiClient(app, "/x")
-    assert [SALE_REQUEST.send(client).body for _ in range(2)] == [
-        f'{{"sale":"{SALE.id}"}}'.encode(),
-        b'{"outcome":"duplicate"}',
-    ]
-
-
-def returns_none(event: SaleCreated) -> None:
-    """Return nothing."""
-
-
-def returns_dict(event: SaleCreated) -> dict[str, int]:
-    """Return what FastAPI serialises."""
-    return {"amount": 1}
-
-
-def sets_201(event: SaleCreated, response: FastAPIResponse) -> None:
-    """Set a status as FastAPI's documentation has it."""
-    response.status_code = 201
-
-
-def sets_500(event: SaleCreated, response: FastAPIResponse) -> dict[str, int]:
-    """Answer a failure without raising."""
-    response.status_code = 500
-    return {"amount": 1}
-
-
-def sets_302(event: SaleCreated, response: FastAPIResponse) -> dict[str, int]:
-    """Answer a redirect without a response."""
-    response.status_code = 302
-    return {"amount": 1}
-
-
-def returns_500(event: SaleCreated) -> JSONResponse:
-    """Return a failure."""
-    return JSONResponse({"amount": 1}, 500)
-
-
-def returns_redirect(event: SaleCreated) -> RedirectResponse:
-    """Return a redirect."""
-    return RedirectResponse("/elsewhere")
-
-
-def returns_address(event: SaleCreated) -> str:
-    """Return where a redirecting response class redirects to."""
-    return "/elsewhere"
-
-
-def raises_404(event: SaleCreated) -> None:
-    """Raise what FastAPI answers itself."""
-    raise HTTPException(404, headers={"X-Why": "unknown customer"})
-
-
-@pytest.mark.parametrize(
-    ("handler", "route", "status", "settled"),
-    [
-        (returns_none, {}, 200, "complete"),
-        (returns_none, {"status_code": 202}, 202, "complete"),
-        (returns_none, {"status_code": 204}, 204, "complete"),
-        (returns_dict, {}, 200, "complete"),
-        (returns_dict, {"status_code": 201}, 201, "complete"),
-        (returns_dict, {"status_code": 500}, 500, "release"),
-        (returns_dict, {"status_code": 307}, 500, "release"),
-        (returns_dict, {"response_class": HTMLResponse, "status_code": 300}, 500, "release"),
-        (returns_address, {"response_class": RedirectResponse}, 500, "release"),
-        (sets_201, {}, 201, "complete"),
-        (sets_201, {"status_code": 500}, 201, "complete"),
-        (sets_500, {"status_code": 200}, 500, "release"),
-        (sets_302, {}, 500, "release"),
-        (returns_500, {}, 500, "release"),
-        (returns_500, {"status_code": 200}, 500, "release"),
-        (returns_redirect, {}, 500, "release"),
-        (raises_404, {}, 404, "release"),
-    ],
-)
-def test_status(
-    handler: Callable[..., Any], route: dict[str, Any], status: int, settled: str
-) -> None:
-    """The status that is sent decides whether the claim is completed, wherever it was set."""
-    response = answer(handler, **route)
-    assert (response.status, seen[-1]) == (status, settled)
-    assert "location" not in response.headers
-    assert (response.body == b"") == (status == 204)
-
-
-def test_http_exception_is_fastapis() -> None:
-    """An HTTPException of the handler keeps its headers and FastAPI's body."""
-    response = answer(raises_404)
-    assert response.headers["x-why"] == "unknown customer"
-    assert response.body == b'{"detail":"Not Found"}'
-
-
-@pytest.mark.parametrize("ending", [None, RetryLater(), Reject(), HTTPException(500), "500"])
-def test_background_tasks(ending: Any) -> None:
-    """Background tasks run after a handled delivery, and after no other."""
-
-    async def sale(event: SaleCreated, tasks: BackgroundTasks) -> Any:
-        tasks.add_task(seen.append, "task")
-        if isinstance(ending, Exception):
-            raise ending
-        return JSONResponse({}, 500) if ending else None
-
-    answer(sale)
-    assert ("task" in seen) == (ending is None)
 
 
 def test_sync_handler_is_in_one_thread() -> None:

@@ -1,0 +1,159 @@
+"""What a route of FastAPI answers, and what becomes of the claim."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from behaviour import SALE, SALE_REQUEST
+from clients import AsgiClient
+from fastapi import BackgroundTasks, FastAPI, HTTPException
+from fastapi import Response as FastAPIResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from fastapi_routes import answer, endpoint, seen
+from pydantic import BaseModel
+
+from dubhooks import Reject, RetryLater
+from dubhooks.webhooks import SaleCreated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture(autouse=True)
+def _nothing_seen() -> None:
+    seen.clear()
+
+
+class Receipt(BaseModel):
+    """A response model."""
+
+    sale: str
+
+
+def test_response_model() -> None:
+    """FastAPI makes the response of what a handler returns, by its annotation."""
+
+    def sale(event: SaleCreated) -> Receipt:
+        return Receipt(sale=event.id)
+
+    app = FastAPI()
+    app.post("/x", status_code=201)(endpoint(sale))
+    response = SALE_REQUEST.send(AsgiClient(app, "/x"))
+    assert (response.status, response.body) == (201, f'{{"sale":"{SALE.id}"}}'.encode())
+    schema = app.openapi()["paths"]["/x"]["post"]["responses"]["201"]["content"]
+    assert schema["application/json"]["schema"]["$ref"].endswith("/Receipt")
+
+
+def test_duplicate_of_a_response_model() -> None:
+    """A duplicate has dubhooks' own reply, which need not fit the response model."""
+
+    def sale(event: SaleCreated) -> Receipt:
+        return Receipt(sale=event.id)
+
+    app = FastAPI()
+    app.post("/x")(endpoint(sale))
+    client = AsgiClient(app, "/x")
+    assert [SALE_REQUEST.send(client).body for _ in range(2)] == [
+        f'{{"sale":"{SALE.id}"}}'.encode(),
+        b'{"outcome":"duplicate"}',
+    ]
+
+
+def returns_none(event: SaleCreated) -> None:
+    """Return nothing."""
+
+
+def returns_dict(event: SaleCreated) -> dict[str, int]:
+    """Return what FastAPI serialises."""
+    return {"amount": 1}
+
+
+def sets_201(event: SaleCreated, response: FastAPIResponse) -> None:
+    """Set a status as FastAPI's documentation has it."""
+    response.status_code = 201
+
+
+def sets_500(event: SaleCreated, response: FastAPIResponse) -> dict[str, int]:
+    """Answer a failure without raising."""
+    response.status_code = 500
+    return {"amount": 1}
+
+
+def sets_302(event: SaleCreated, response: FastAPIResponse) -> dict[str, int]:
+    """Answer a redirect without a response."""
+    response.status_code = 302
+    return {"amount": 1}
+
+
+def returns_500(event: SaleCreated) -> JSONResponse:
+    """Return a failure."""
+    return JSONResponse({"amount": 1}, 500)
+
+
+def returns_redirect(event: SaleCreated) -> RedirectResponse:
+    """Return a redirect."""
+    return RedirectResponse("/elsewhere")
+
+
+def returns_address(event: SaleCreated) -> str:
+    """Return where a redirecting response class redirects to."""
+    return "/elsewhere"
+
+
+def raises_404(event: SaleCreated) -> None:
+    """Raise what FastAPI answers itself."""
+    raise HTTPException(404, headers={"X-Why": "unknown customer"})
+
+
+@pytest.mark.parametrize(
+    ("handler", "route", "status", "settled"),
+    [
+        (returns_none, {}, 200, "complete"),
+        (returns_none, {"status_code": 202}, 202, "complete"),
+        (returns_none, {"status_code": 204}, 204, "complete"),
+        (returns_dict, {}, 200, "complete"),
+        (returns_dict, {"status_code": 201}, 201, "complete"),
+        (returns_dict, {"status_code": 500}, 500, "release"),
+        (returns_dict, {"status_code": 307}, 500, "release"),
+        (returns_dict, {"response_class": HTMLResponse, "status_code": 300}, 500, "release"),
+        (returns_address, {"response_class": RedirectResponse}, 500, "release"),
+        (sets_201, {}, 201, "complete"),
+        (sets_201, {"status_code": 500}, 201, "complete"),
+        (sets_500, {"status_code": 200}, 500, "release"),
+        (sets_302, {}, 500, "release"),
+        (returns_500, {}, 500, "release"),
+        (returns_500, {"status_code": 200}, 500, "release"),
+        (returns_redirect, {}, 500, "release"),
+        (raises_404, {}, 404, "release"),
+    ],
+)
+def test_status(
+    handler: Callable[..., Any], route: dict[str, Any], status: int, settled: str
+) -> None:
+    """The status that is sent decides whether the claim is completed, wherever it was set."""
+    response = answer(handler, **route)
+    assert (response.status, seen[-1]) == (status, settled)
+    assert "location" not in response.headers
+    assert (response.body == b"") == (status == 204)
+
+
+def test_http_exception_is_fastapis() -> None:
+    """An HTTPException of the handler keeps its headers and FastAPI's body."""
+    response = answer(raises_404)
+    assert response.headers["x-why"] == "unknown customer"
+    assert response.body == b'{"detail":"Not Found"}'
+
+
+@pytest.mark.parametrize("ending", [None, RetryLater(), Reject(), HTTPException(500), "500"])
+def test_background_tasks(ending: Any) -> None:
+    """Background tasks run after a handled delivery, and after no other."""
+
+    async def sale(event: SaleCreated, tasks: BackgroundTasks) -> Any:
+        tasks.add_task(seen.append, "task")
+        if isinstance(ending, Exception):
+            raise ending
+        return JSONResponse({}, 500) if ending else None
+
+    answer(sale)
+    assert ("task" in seen) == (ending is None)
