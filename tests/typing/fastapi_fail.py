@@ -1,0 +1,65 @@
+"""What type checkers must refuse of ``dubhooks.fastapi``: an error on every marked line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+import dubhooks
+from dubhooks import postbacks
+from dubhooks.fastapi import openapi, router, verified, webhook
+from dubhooks.webhooks import LeadCreated, SaleCreated, WebhookEvent
+
+app = FastAPI()
+hooks = dubhooks.Webhooks("whsec_x")
+partner_hooks = dubhooks.Postbacks("pbsec_x")
+
+
+@webhook(hooks, SaleCreated)  # expect-error
+async def wrong_class(event: LeadCreated) -> None: ...
+
+
+@webhook(hooks, SaleCreated)  # expect-error
+def no_event() -> None: ...
+
+
+@webhook(hooks, SaleCreated)  # expect-error
+async def swapped(tenant: str, event: SaleCreated) -> None: ...
+
+
+@webhook(hooks, SaleCreated)  # expect-error
+async def by_keyword(*, event: SaleCreated) -> None: ...
+
+
+@webhook(hooks, SaleCreated, LeadCreated)  # expect-error
+async def one_of_two(event: SaleCreated) -> None: ...
+
+
+@webhook(hooks, SaleCreated)  # expect-error
+def parsed(event: dict[str, Any]) -> None: ...
+
+
+@webhook(hooks)  # expect-error
+def not_every_event(event: SaleCreated) -> None: ...
+
+
+@webhook(hooks, SaleCreated)  # expect-error
+def other_family(event: postbacks.SaleCreated) -> None: ...
+
+
+@webhook  # expect-error
+def not_called(event: WebhookEvent) -> None: ...
+
+
+webhook(SaleCreated)  # expect-error
+webhook(hooks, "sale.created")  # expect-error
+webhook(hooks, postbacks.SaleCreated)  # expect-error
+webhook(partner_hooks, SaleCreated)  # expect-error
+webhook(hooks, SaleCreated, read_timeout="5")  # expect-error
+webhook(hooks=hooks)  # expect-error
+verified(hooks, postbacks.SaleCreated)  # expect-error
+verified(SaleCreated)  # expect-error
+router("whsec_x")  # expect-error
+router(hooks, "/webhooks/dub")  # expect-error
+openapi("sale.created")  # expect-error
