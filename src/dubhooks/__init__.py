@@ -8,6 +8,7 @@ TYPE_CHECKING = False  # typing alone would cost more than the rest of this modu
 if TYPE_CHECKING:
     from . import asgi as asgi
     from . import aws_lambda as aws_lambda
+    from . import django as django
     from . import errors as errors
     from . import fastapi as fastapi
     from . import flask as flask
@@ -60,6 +61,7 @@ __version__ = "0.1.0"
 _MODULES = (
     "asgi",
     "aws_lambda",
+    "django",
     "errors",
     "fastapi",
     "flask",

@@ -1,0 +1,338 @@
+"""Views: a receiver as one, and a decorator that makes one of a handler.
+
+A sync store works in the thread that Django gave the request, so its database
+connections are those that Django opens, checks and closes, and an async handler
+is sent to the server's event loop from there.
+"""
+
+from __future__ import annotations
+
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from .. import postbacks, webhooks
+from .._body import READ_TIMEOUT
+from .._registry import classes_of, is_async_callable
+from ..errors import ConfigurationError, MethodNotAllowed, PayloadError
+from ..idempotency import is_async_store
+from ..receiver import Receiver
+from ..reply import Reply
+from ..wsgi import headers_of, headers_to
+from ._body import read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import TypeAlias
+
+    from ..events._base import Event
+    from ..idempotency import Job
+    from ..receiver import Delivery, Served
+    from ..receivers import Postbacks, Webhooks
+
+    _JobOf: TypeAlias = Callable[[Delivery[Any]], Job | None]
+
+__all__ = ["view", "webhook"]
+
+EventT_co = TypeVar("EventT_co", covariant=True)
+W1 = TypeVar("W1", bound=webhooks.KnownWebhookEvent)
+W2 = TypeVar("W2", bound=webhooks.KnownWebhookEvent)
+W3 = TypeVar("W3", bound=webhooks.KnownWebhookEvent)
+W4 = TypeVar("W4", bound=webhooks.KnownWebhookEvent)
+P1 = TypeVar("P1", bound=postbacks.KnownPostbackEvent)
+P2 = TypeVar("P2", bound=postbacks.KnownPostbackEvent)
+P3 = TypeVar("P3", bound=postbacks.KnownPostbackEvent)
+Rest = ParamSpec("Rest")
+
+
+class Decorator(Protocol[EventT_co]):
+    """Takes a handler, sync or async: the request, the event, then what the URL holds."""
+
+    @overload
+    def __call__(
+        self,
+        handler: Callable[
+            Concatenate[HttpRequest, EventT_co, Rest], Coroutine[Any, Any, HttpResponseBase | None]
+        ],
+        /,
+    ) -> Callable[Concatenate[HttpRequest, Rest], Coroutine[Any, Any, HttpResponseBase]]: ...
+    @overload
+    def __call__(
+        self,
+        handler: Callable[Concatenate[HttpRequest, EventT_co, Rest], HttpResponseBase | None],
+        /,
+    ) -> Callable[Concatenate[HttpRequest, Rest], HttpResponseBase]: ...
+
+
+def view(
+    hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT
+) -> Callable[..., HttpResponseBase]:
+    """Return a view that gives every POST to the handlers of ``hooks``.
+
+    It is a sync view, for WSGI and ASGI: sync handlers run in the thread that
+    Django gave the request, async ones on the server's event loop.  What a
+    handler raises reaches Django.  ``read_timeout``: seconds for the body to
+    arrive, under WSGI (under ASGI Django has received it before).
+
+    Raises:
+        ConfigurationError: there is no receiver.
+    """
+    _checked(hooks, ())
+
+    def dubhooks_view(request: HttpRequest, *_: Any, **__: Any) -> HttpResponseBase:
+        return _served(hooks, request, read_timeout, hooks.registered)
+
+    opened: Callable[..., HttpResponseBase] = _opened(dubhooks_view)
+    return opened
+
+
+@overload
+def webhook(
+    hooks: Webhooks, /, *, read_timeout: float = ...
+) -> Decorator[webhooks.WebhookEvent]: ...
+@overload
+def webhook(hooks: Webhooks, a: type[W1], /, *, read_timeout: float = ...) -> Decorator[W1]: ...
+@overload
+def webhook(
+    hooks: Webhooks, a: type[W1], b: type[W2], /, *, read_timeout: float = ...
+) -> Decorator[W1 | W2]: ...
+@overload
+def webhook(
+    hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], /, *, read_timeout: float = ...
+) -> Decorator[W1 | W2 | W3]: ...
+@overload
+def webhook(
+    hooks: Webhooks,
+    a: type[W1],
+    b: type[W2],
+    c: type[W3],
+    d: type[W4],
+    /,
+    *,
+    read_timeout: float = ...,
+) -> Decorator[W1 | W2 | W3 | W4]: ...
+@overload
+def webhook(
+    hooks: Webhooks,
+    a: type[W1],
+    b: type[W2],
+    c: type[W3],
+    d: type[W4],
+    /,
+    *more: type[webhooks.KnownWebhookEvent],
+    read_timeout: float = ...,
+) -> Decorator[Any]: ...
+@overload
+def webhook(
+    hooks: Postbacks, /, *, read_timeout: float = ...
+) -> Decorator[postbacks.PostbackEvent]: ...
+@overload
+def webhook(hooks: Postbacks, a: type[P1], /, *, read_timeout: float = ...) -> Decorator[P1]: ...
+@overload
+def webhook(
+    hooks: Postbacks, a: type[P1], b: type[P2], /, *, read_timeout: float = ...
+) -> Decorator[P1 | P2]: ...
+@overload
+def webhook(
+    hooks: Postbacks, a: type[P1], b: type[P2], c: type[P3], /, *, read_timeout: float = ...
+) -> Decorator[P1 | P2 | P3]: ...
+def webhook(hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT) -> Any:
+    """Make a handler of these events a view.
+
+    The handler takes the request, the event, and what the URL holds.  It
+    returns a response, or nothing, which answers 200; an ``async def`` makes an
+    async view.  Without an event class it takes every event but those that a
+    payout hangs on.  What it raises reaches Django.
+
+    Raises:
+        ConfigurationError: the receiver or the events do not fit.
+    """
+    classes = _checked(hooks, events)
+
+    def decorate(handler: Any) -> Any:
+        if not callable(handler):
+            raise ConfigurationError("webhook(...) decorates a function: put it above a def")
+        wrapped = _async_view if is_async_callable(handler) else _sync_view
+        return _opened(wrapped(hooks, classes, read_timeout, handler))
+
+    return decorate
+
+
+def _sync_view(
+    hooks: Receiver[Any], classes: tuple[type[Event], ...], read_timeout: float, handler: Any
+) -> Callable[..., HttpResponseBase]:
+    @wraps(handler)
+    def dubhooks_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def job_of(delivery: Delivery[Any]) -> Job | None:
+            call = partial(handler, request, delivery.event, *args, **kwargs)
+            return _job(hooks, delivery, classes, lambda: _response(call()), is_async=False)
+
+        return _served(hooks, request, read_timeout, job_of)
+
+    return dubhooks_view
+
+
+def _async_view(
+    hooks: Receiver[Any], classes: tuple[type[Event], ...], read_timeout: float, handler: Any
+) -> Callable[..., Coroutine[Any, Any, HttpResponseBase]]:
+    served_in_thread = sync_to_async(_served, thread_sensitive=True)
+
+    @wraps(handler)
+    async def dubhooks_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def job_of(delivery: Delivery[Any]) -> Job | None:
+            call = partial(handler, request, delivery.event, *args, **kwargs)
+
+            async def responding() -> HttpResponseBase | None:
+                return _response(await call())
+
+            return _job(hooks, delivery, classes, responding, is_async=True)
+
+        if _blocks(hooks) or not isinstance(request, ASGIRequest):
+            return await served_in_thread(hooks, request, read_timeout, job_of)
+        return await _served_on_loop(hooks, request, read_timeout, job_of)
+
+    return dubhooks_view
+
+
+def _served(
+    hooks: Receiver[Any], request: HttpRequest, read_timeout: float, job_of: _JobOf
+) -> HttpResponseBase:
+    """Serve a request in the thread that Django gave it."""
+    received = _received(hooks, request, read_timeout)
+    if isinstance(received, HttpResponse):
+        return received
+    delivery = hooks.admit(received, headers_of(request.META))
+    if isinstance(delivery, Reply):
+        return _sent(request, delivery)
+    job = job_of(delivery)
+    if _needs_loop(hooks) and isinstance(request, ASGIRequest):
+        return _answer(request, async_to_sync(hooks.arun)(delivery, _awaiting(job)))
+    return _answer(request, hooks.run(delivery, _blocking(job)))
+
+
+async def _served_on_loop(
+    hooks: Receiver[Any], request: HttpRequest, read_timeout: float, job_of: _JobOf
+) -> HttpResponseBase:
+    """Serve a request of ASGI without a thread."""
+    received = _received(hooks, request, read_timeout)
+    if isinstance(received, HttpResponse):
+        return received
+    delivery = await hooks.aadmit(received, headers_of(request.META))
+    if isinstance(delivery, Reply):
+        return _sent(request, delivery)
+    return _answer(request, await hooks.arun(delivery, job_of(delivery)))
+
+
+def _received(
+    hooks: Receiver[Any], request: HttpRequest, read_timeout: float
+) -> bytes | HttpResponse:
+    # Django REST framework's request, if one of its decorators is around ours, wraps Django's.
+    request = getattr(request, "_request", request)
+    if not isinstance(request, HttpRequest):
+        raise ConfigurationError(
+            "webhook(...) is for a function whose first argument is the request: decorate a "
+            "function instead of a method"
+        )
+    try:
+        if request.method != "POST":
+            return _sent(request, hooks.refuse(MethodNotAllowed("a delivery is a POST")))
+        return read_body(request, hooks.max_body, read_timeout)
+    except PayloadError as error:
+        return _sent(request, hooks.refuse(error))
+
+
+def _job(
+    hooks: Receiver[Any],
+    delivery: Delivery[Any],
+    classes: tuple[type[Event], ...],
+    call: Callable[[], Any],
+    *,
+    is_async: bool,
+) -> Job | None:
+    return hooks.route(delivery, call, is_async=is_async, events=classes, status_of=_status_of)
+
+
+def _blocking(job: Job | None) -> Job | None:
+    """Return a job for this thread; an async handler still runs on the server's loop, if any."""
+    if job is None or not job.is_async:
+        return job
+    return job._replace(call=partial(async_to_sync(_awaited), job.call), is_async=False)
+
+
+def _awaiting(job: Job | None) -> Job | None:
+    """Return a job for the event loop; a sync handler still runs in the request's thread."""
+    if job is None or job.is_async:
+        return job
+    return job._replace(call=sync_to_async(job.call, thread_sensitive=True), is_async=True)
+
+
+async def _awaited(call: Callable[[], Awaitable[Any]]) -> Any:
+    return await call()
+
+
+def _needs_loop(hooks: Receiver[Any]) -> bool:
+    return hooks.store is not None and is_async_store(hooks.store)
+
+
+def _blocks(hooks: Receiver[Any]) -> bool:
+    never = getattr(hooks.store, "never_blocks", False)
+    return hooks.store is not None and not never and not is_async_store(hooks.store)
+
+
+def _response(result: object) -> HttpResponseBase | None:
+    if result is None or isinstance(result, HttpResponseBase):
+        return result
+    raise TypeError(
+        f"a handler of dubhooks.django.webhook returns an HttpResponse or None, "
+        f"not {type(result).__name__}"
+    )
+
+
+def _status_of(response: HttpResponseBase | None) -> int:
+    return 200 if response is None else response.status_code
+
+
+def _answer(request: HttpRequest, served: Served) -> HttpResponseBase:
+    response: HttpResponseBase | None = served.response
+    return response if response is not None else _sent(request, served.reply)
+
+
+def _sent(request: HttpRequest, reply: Reply) -> HttpResponse:
+    headers = reply.headers if isinstance(request, ASGIRequest) else headers_to(reply)
+    return HttpResponse(reply.body, status=reply.status, headers=headers)
+
+
+def _checked(hooks: object, events: tuple[object, ...]) -> tuple[type[Event], ...]:
+    if not isinstance(hooks, Receiver):
+        raise ConfigurationError(
+            "the receiver comes first: @webhook(hooks, SaleCreated), with hooks = "
+            "dubhooks.Webhooks(secret) or from dubhooks.django import hooks"
+        )
+    return classes_of(hooks.family, events) if events else ()
+
+
+class _EveryAlias(set[str]):
+    """The databases whose ``ATOMIC_REQUESTS`` a view is exempt from: all of them."""
+
+    def __contains__(self, alias: object) -> bool:
+        return True
+
+
+def _opened(endpoint: Any) -> Any:
+    """Let Dub in, which has neither a CSRF token nor a login.
+
+    By attributes, as Django's own decorators do: those of 4.2 turn an async
+    view into one that Django takes for a sync one.
+    """
+    endpoint.is_dubhooks_view = True  # for the system checks
+    endpoint.csrf_exempt = True
+    endpoint.login_required = False
+    # A claim inside a transaction would be undone with it, and so would the note of a failure.
+    endpoint._non_atomic_requests = _EveryAlias()
+    # CommonMiddleware answers 404 then: a redirect would make Dub take a payout as paid.
+    endpoint.should_append_slash = False
+    return endpoint

@@ -1,0 +1,31 @@
+"""The app: checks, receivers from the settings, and everybody's handlers."""
+
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+__all__ = ["DubhooksConfig"]
+
+HANDLERS = "dubhooks_handlers"
+"""The module of an app that registers handlers."""
+
+
+class DubhooksConfig(AppConfig):
+    """``"dubhooks.django"`` in ``INSTALLED_APPS``."""
+
+    name = "dubhooks.django"
+    label = "dubhooks"
+    verbose_name = "Dub webhooks"
+
+    def ready(self) -> None:
+        """Register checks, build the receivers and import every app's handlers.
+
+        Raises:
+            ConfigurationError: the setting ``DUBHOOKS`` cannot work.
+        """
+        from . import checks
+        from ._settings import build_receivers
+
+        checks.register()
+        # Here and not with the first delivery: a server runs no system checks.
+        build_receivers()
+        autodiscover_modules(HANDLERS)

@@ -1,0 +1,41 @@
+"""``manage.py dubhooks_purge``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand
+
+from ...inbox import DjangoInbox
+from ...store import DjangoStore
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+__all__ = ["Command"]
+
+
+class Command(BaseCommand):
+    """Delete claims whose retention is over, and old inbox entries if asked to."""
+
+    help = "Delete claims whose retention is over; DjangoStore also does it now and then itself."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--database", help="alias of the database, if not the routers' choice")
+        parser.add_argument(
+            "--inbox-days",
+            type=float,
+            help="also forget events that DjangoInbox noted longer ago than this; "
+            "deliveries as old as that must be refused (max_age), or they run again",
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Run the command."""
+        using: str | None = options["database"]
+        days: float | None = options["inbox_days"]
+        self.stdout.write(f"claims: {DjangoStore(using=using).purge()} deleted")
+        if days is not None:
+            count = DjangoInbox(using=using).purge(timedelta(days=days))
+            self.stdout.write(f"inbox: {count} deleted")
