@@ -127,21 +127,22 @@ def is_on_event_loop() -> bool:
 def _taken(step: Step, loop: AbstractEventLoop | None) -> Answer:
     try:
         value = step.call()
-        return Answer(_awaited_here(value, loop) if inspect.isawaitable(value) else value)
+        return _awaited_here(value, loop) if inspect.isawaitable(value) else Answer(value)
     except BaseException as error:  # noqa: BLE001 - claims are released on every one of them
         return Answer(error=error)
 
 
-def _awaited_here(awaitable: Awaitable[Any], loop: AbstractEventLoop | None) -> Any:
+def _awaited_here(awaitable: Awaitable[Any], loop: AbstractEventLoop | None) -> Answer:
     if loop is not None:
-        return asyncio.run_coroutine_threadsafe(_awaited(awaitable), loop).result()
+        answering = _answered(lambda: awaitable)
+        return asyncio.run_coroutine_threadsafe(answering, loop).result()
     if is_on_event_loop():
         if inspect.iscoroutine(awaitable):
             awaitable.close()
         raise ConfigurationError(
             "handle() cannot run an async handler on a running event loop: await ahandle()"
         )
-    return asyncio.run(_awaited(awaitable))
+    return Answer(asyncio.run(_awaited(awaitable)))
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:
@@ -154,8 +155,8 @@ async def _taken_async(step: Step) -> Answer:
     if step.mode == "thread":
         return await _in_thread(step)
     if step.can_cancel:
-        return await _answered(step)
-    return await _to_the_end(asyncio.ensure_future(_answered(step)))
+        return await _answered(step.call)
+    return await _to_the_end(asyncio.ensure_future(_answered(step.call)))
 
 
 async def _in_thread(step: Step) -> Answer:
@@ -174,9 +175,9 @@ async def _in_thread(step: Step) -> Answer:
     return await _to_the_end(future)
 
 
-async def _answered(step: Step) -> Answer:
+async def _answered(call: Callable[[], Awaitable[Any]]) -> Answer:
     try:
-        return Answer(await step.call())
+        return Answer(await call())
     except BaseException as error:  # noqa: BLE001 - claims are released on every one of them
         return Answer(error=error)
 
