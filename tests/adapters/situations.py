@@ -1,0 +1,366 @@
+"""The situations that every endpoint can meet, and what must come of each (DESIGN §4)."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from clients import PIECE, Client, Headers, Response
+
+from dubhooks import (
+    DeadLetterDirectory,
+    MemoryStore,
+    Reject,
+    RetryLater,
+    SQLiteStore,
+    sign,
+)
+from dubhooks.events._base import Event
+from dubhooks.testing import make_event
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated
+
+SECRET = "whsec_0123456789abcdef0123456789abcdef"
+OWN_BODY = "the handler's own response"
+MAX_BODY = 16_384
+READ_TIMEOUT = 0.2
+"""Seconds for a body to arrive, in situations that need ``stall``."""
+
+SALE = make_event("sale.created")
+PAYOUT = make_event("payout.confirmed")
+
+
+class HandlerFailed(Exception):
+    """What a handler of the table raises."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, signed unless ``headers`` say otherwise."""
+
+    body: bytes
+    headers: Headers | None = None
+    """Instead of a content type and a right signature."""
+    method: str = "POST"
+    chunked: bool = False
+    stall: float = 0.0
+
+    def send(self, client: Client) -> Response:
+        """Send it."""
+        headers = signed(self.body) if self.headers is None else self.headers
+        return client.post(
+            self.body, headers, chunked=self.chunked, method=self.method, stall=self.stall
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """A request and what comes of it."""
+
+    request: Request
+    status: int
+    outcome: str | None = None
+    """What the observers are told; ``None``: the framework answers before it reaches us."""
+    runs: int = 0
+    """How often the handler has run by now."""
+    code: str | None = None
+    """``code`` in the reply's body."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Response headers, lower case; a value that is a prefix is enough."""
+    is_own: bool = False
+    """A route's handler answered itself, so the body is ``OWN_BODY``."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What an endpoint meets: requests in their order, and what must come of each."""
+
+    name: str
+    steps: Sequence[Step]
+    answers: Sequence[int | Exception | None] = (None,)
+    """What the handler does at each run: answers a status, raises, or returns nothing; the last
+    one goes on."""
+    events: tuple[type[Any], ...] = (SaleCreated,)
+    """Events the handler is for; none: every event."""
+    settings: Callable[[Path], dict[str, Any]] = lambda _: {}
+    """Settings of the receiver beside its memory store, given an empty directory."""
+    needs: str = ""
+    """What an adapter must be able to see: ``chunked``, ``stall`` or ``route``."""
+    check: Callable[[Client, Path], None] = lambda _client, _path: None
+    """What else must hold in the end."""
+
+
+def signed(body: bytes) -> Headers:
+    """Return the headers that Dub sends with ``body``."""
+    return [("Content-Type", "application/json"), ("Dub-Signature", sign(body, SECRET))]
+
+
+def with_signature(*values: str) -> Request:
+    """Return a sale with these signature headers instead."""
+    headers = [("Content-Type", "application/json")]
+    return Request(BODY, headers + [("Dub-Signature", value) for value in values])
+
+
+def changed(event: Event, /, **members: object) -> bytes:
+    """Return the body of ``event`` with some members of its envelope changed."""
+    return json.dumps(json.loads(event.to_json()) | members).encode()
+
+
+BODY = SALE.to_json()
+SIGNATURE = sign(BODY, SECRET)
+LINK = Request(make_event("link.clicked").to_json())
+PAYOUT_REQUEST = Request(PAYOUT.to_json())
+SALE_REQUEST = Request(BODY)
+NOT_A_SALE = changed(SALE, data={"customer": None})
+NOT_A_PAYOUT = changed(PAYOUT, data={})
+OLD = changed(SALE, createdAt=(datetime.now(timezone.utc) - timedelta(days=31)).isoformat())
+# Not gzip.compress(BODY) at import: its header holds the time.
+COMPRESSED = gzip.compress(BODY, mtime=0)
+LARGE = changed(SALE, padding="x" * MAX_BODY)
+HUGE = changed(SALE, padding="x" * 64 * MAX_BODY)
+EXACT = changed(SALE, padding="x" * (MAX_BODY - len(changed(SALE, padding=""))))
+
+
+def held(_: Path) -> dict[str, Any]:
+    """Return a store in which another worker holds the sale."""
+    store = MemoryStore()
+    settings = {"lease": 45.0, "retention": 3600.0}
+    store.claim(f"default:{SALE.id}", "another worker", fingerprint=sha_of(BODY), **settings)
+    return {"store": store}
+
+
+def sha_of(body: bytes) -> str:
+    """Return the fingerprint of a body."""
+    from hashlib import sha256
+
+    return sha256(body).hexdigest()
+
+
+def down(path: Path) -> dict[str, Any]:
+    """Return a store whose database is no database."""
+    file = path / "claims.db"
+    store = SQLiteStore(file)
+    file.write_bytes(b"this is not a database" * 100)
+    return {"store": store}
+
+
+def letters(path: Path) -> dict[str, Any]:
+    """Return a place for dead letters."""
+    return {"dead_letters": DeadLetterDirectory(path / "letters")}
+
+
+def one_letter_is_kept(body: bytes) -> Callable[[Client, Path], None]:
+    """Return a check that exactly this body was kept."""
+
+    def check(_: Client, path: Path) -> None:
+        kept = [file.read_bytes() for file in (path / "letters").glob("*.body")]
+        assert kept == [body]
+
+    return check
+
+
+def little_was_read(client: Client, _: Path) -> None:
+    """Check that reading stopped soon after the limit."""
+    assert client.sent <= MAX_BODY + 4 * PIECE + 65_536
+
+
+def refused(request: Request, status: int, outcome: str, code: str, **more: Any) -> list[Step]:
+    """Return the one step of a request that is refused before any handler."""
+    return [Step(request, status, outcome, code=code, **more)]
+
+
+HANDLED = Step(SALE_REQUEST, 200, "handled", runs=1)
+
+SITUATIONS = [
+    Situation("handled", [HANDLED]),
+    Situation(
+        "handled-x-dub-signature",
+        [Step(Request(BODY, [("X-Dub-Signature", SIGNATURE)]), 200, "handled", runs=1)],
+    ),
+    Situation(
+        "handled-chunked",
+        [Step(Request(BODY, chunked=True), 200, "handled", runs=1)],
+        needs="chunked",
+    ),
+    Situation("handled-exactly-max-body", [Step(Request(EXACT), 200, "handled", runs=1)]),
+    Situation("handled-one-of-two", [HANDLED], events=(LeadCreated, SaleCreated)),
+    Situation(
+        "handled-payout", [Step(PAYOUT_REQUEST, 200, "handled", 1)], events=(PayoutConfirmed,)
+    ),
+    Situation(
+        "answered-202", [Step(SALE_REQUEST, 202, "handled", runs=1, is_own=True)], answers=[202]
+    ),
+    Situation("duplicate", [HANDLED, Step(SALE_REQUEST, 200, "duplicate", runs=1)]),
+    Situation(
+        "duplicate-of-answered-202",
+        [
+            Step(SALE_REQUEST, 202, "handled", runs=1, is_own=True),
+            Step(SALE_REQUEST, 200, "duplicate", runs=1),
+        ],
+        answers=[202],
+    ),
+    Situation("conflict", [HANDLED, Step(Request(changed(SALE, x=1)), 422, "conflict", runs=1)]),
+    Situation(
+        "busy", [Step(SALE_REQUEST, 409, "busy", headers={"retry-after": "4"})], settings=held
+    ),
+    Situation("ignored", [Step(LINK, 200, "ignored")]),
+    Situation("ignored-unknown", [Step(Request(changed(SALE, event="new.event")), 200, "ignored")]),
+    Situation("unhandled-payout", [Step(PAYOUT_REQUEST, 501, "unhandled_payout")]),
+    Situation(
+        "unhandled-payout-unknown",
+        [Step(Request(changed(SALE, event="payout.renamed")), 501, "unhandled_payout")],
+    ),
+    Situation("catch-all", [HANDLED], events=(), needs="route"),
+    Situation(
+        "catch-all-payout",
+        [Step(PAYOUT_REQUEST, 501, "unhandled_payout")],
+        events=(),
+        needs="route",
+    ),
+    Situation(
+        "signature-missing",
+        refused(with_signature(), 401, "unauthorized", "signature_missing"),
+    ),
+    Situation(
+        "signature-malformed",
+        refused(with_signature("sha256=" + SIGNATURE), 401, "unauthorized", "signature_malformed"),
+    ),
+    Situation(
+        "signature-mismatch",
+        refused(with_signature(sign(BODY, "other")), 401, "unauthorized", "signature_mismatch"),
+    ),
+    Situation(
+        "signature-of-other-bytes",
+        refused(Request(changed(SALE), signed(BODY)), 401, "unauthorized", "signature_mismatch"),
+    ),
+    Situation(
+        "signature-two-values",
+        refused(
+            with_signature(f"{SIGNATURE}, {SIGNATURE}"), 401, "unauthorized", "signature_malformed"
+        ),
+    ),
+    Situation(
+        "signature-header-twice",
+        refused(with_signature(SIGNATURE, SIGNATURE), 401, "unauthorized", "signature_malformed"),
+    ),
+    Situation(
+        "signature-not-ascii",
+        refused(with_signature("\xe9" * 64), 401, "unauthorized", "signature_malformed"),
+    ),
+    Situation("json-malformed", refused(Request(b'{"id":'), 400, "malformed", "invalid_json")),
+    Situation(
+        "json-not-utf-8", refused(Request(b'{"id":"\xff"}'), 400, "malformed", "invalid_json")
+    ),
+    Situation("no-envelope", refused(Request(b"[]"), 400, "malformed", "invalid_envelope")),
+    Situation("too-old", refused(Request(OLD), 400, "malformed", "event_too_old")),
+    Situation("invalid", refused(Request(NOT_A_SALE), 422, "invalid", "invalid_event")),
+    Situation(
+        "invalid-dead-letters",
+        refused(Request(NOT_A_SALE), 200, "invalid", "invalid_event"),
+        settings=letters,
+        check=one_letter_is_kept(NOT_A_SALE),
+    ),
+    Situation(
+        "invalid-payout-dead-letters",
+        refused(Request(NOT_A_PAYOUT), 501, "invalid", "invalid_event"),
+        events=(PayoutConfirmed,),
+        settings=letters,
+        check=one_letter_is_kept(NOT_A_PAYOUT),
+    ),
+    Situation(
+        "too-large",
+        refused(Request(LARGE), 413, "too_large", "body_too_large"),
+        check=little_was_read,
+    ),
+    Situation(
+        "too-large-unsigned",
+        refused(Request(LARGE, headers=[]), 413, "too_large", "body_too_large"),
+    ),
+    Situation(
+        "too-large-chunked",
+        refused(Request(HUGE, chunked=True), 413, "too_large", "body_too_large"),
+        needs="chunked",
+        check=little_was_read,
+    ),
+    Situation("empty", refused(Request(b""), 400, "malformed", "body_empty")),
+    Situation(
+        "wrong-method",
+        [
+            Step(Request(b"", headers=[], method="GET"), 405),
+            Step(Request(BODY, method="PUT"), 405),
+        ],
+    ),
+    Situation(
+        "compressed",
+        refused(
+            Request(COMPRESSED, [*signed(COMPRESSED), ("Content-Encoding", "gzip")]),
+            415,
+            "compressed",
+            "body_compressed",
+        ),
+    ),
+    Situation(
+        "slow",
+        refused(Request(BODY, stall=4 * READ_TIMEOUT), 408, "too_slow", "body_too_slow"),
+        needs="stall",
+    ),
+    Situation(
+        "store-down",
+        [Step(SALE_REQUEST, 503, "unavailable", headers={"retry-after": "30"})],
+        settings=down,
+    ),
+    Situation(
+        "retry-later",
+        [
+            Step(SALE_REQUEST, 503, "retry", 1, headers={"retry-after": "300"}),
+            Step(SALE_REQUEST, 200, "handled", runs=2),
+        ],
+        answers=[RetryLater(after=300), None],
+    ),
+    Situation(
+        "reject",
+        [
+            Step(SALE_REQUEST, 489, "rejected", 1, headers={"upstash-nonretryable-error": "true"}),
+            Step(SALE_REQUEST, 200, "duplicate", runs=1),
+        ],
+        answers=[Reject()],
+    ),
+    Situation(
+        "raised-then-retried",
+        [
+            Step(SALE_REQUEST, 500, "failed", runs=1),
+            Step(SALE_REQUEST, 200, "handled", runs=2),
+            Step(SALE_REQUEST, 200, "duplicate", runs=2),
+        ],
+        answers=[HandlerFailed(), None],
+    ),
+    Situation(
+        "answered-500-then-retried",
+        [
+            Step(SALE_REQUEST, 500, "failed", runs=1, is_own=True),
+            Step(SALE_REQUEST, 200, "handled", runs=2),
+            Step(SALE_REQUEST, 200, "duplicate", runs=2),
+        ],
+        answers=[500, None],
+    ),
+    Situation(
+        "answered-404-then-retried",
+        [
+            Step(SALE_REQUEST, 404, "failed", runs=1, is_own=True),
+            Step(SALE_REQUEST, 200, "handled", runs=2),
+        ],
+        answers=[404, None],
+    ),
+    Situation(
+        "answered-redirect-then-retried",
+        [
+            Step(SALE_REQUEST, 500, "failed", runs=1),
+            Step(SALE_REQUEST, 200, "handled", runs=2),
+        ],
+        answers=[302, None],
+    ),
+]

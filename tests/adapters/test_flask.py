@@ -1,0 +1,237 @@
+"""How ``dubhooks.flask`` fits into Flask: contexts, factories, blueprints, responses."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+from behaviour import BODY, SALE, SECRET, signed
+from flask import Blueprint, Flask, abort, current_app, g, jsonify, redirect, request, url_for
+from flask import Response as FlaskResponse
+from flask.typing import ResponseReturnValue
+from flask_apps import PATH, answering, app_with, deliver
+
+import dubhooks.flask
+from dubhooks import Postbacks, Webhooks
+from dubhooks.testing import make_postback
+from dubhooks.webhooks import SaleCreated
+
+
+@pytest.mark.parametrize(
+    ("result", "status", "body"),
+    [
+        pytest.param("text", 200, b"text", id="str"),
+        pytest.param(b"bytes", 200, b"bytes", id="bytes"),
+        pytest.param({"a": 1}, 200, b'{"a":1}\n', id="dict"),
+        pytest.param([1], 200, b"[1]\n", id="list"),
+        pytest.param(("", 204), 204, b"", id="tuple"),
+        pytest.param(("text", 201, {"X-A": "1"}), 201, b"text", id="triple"),
+        pytest.param(("text", {"X-A": "1"}), 200, b"text", id="headers"),
+        pytest.param(("text", "202 ACCEPTED"), 202, b"text", id="status line"),
+        pytest.param(lambda: jsonify(a=1), 200, b'{"a":1}\n', id="response"),
+        pytest.param(lambda: iter(["a", "b"]), 200, b"ab", id="generator"),
+        pytest.param(None, 200, b'{"outcome":"handled"}', id="nothing"),
+    ],
+)
+def test_every_kind_of_success(result: Any, status: int, body: bytes) -> None:
+    """Whatever a view may return is the answer, and the event is done."""
+    app = answering(result)
+    response = deliver(app)
+    assert (response.status, response.body) == (status, body)
+    assert deliver(app).body == b'{"outcome":"duplicate"}'
+
+
+@pytest.mark.parametrize(
+    ("result", "status"),
+    [
+        pytest.param(("no", 500), 500, id="tuple"),
+        pytest.param(({"a": 1}, 422), 422, id="dict"),
+        pytest.param(("no", "503 NOT NOW"), 503, id="status line"),
+        pytest.param(lambda: current_app.response_class("no", 400), 400, id="response"),
+        pytest.param(lambda: redirect("/elsewhere"), 500, id="redirect"),
+        pytest.param(lambda: abort(404), 404, id="abort"),
+        pytest.param(lambda: abort(302), 500, id="abort with a redirect"),
+        pytest.param(lambda: abort(redirect("/elsewhere")), 500, id="abort with a response"),
+    ],
+)
+def test_every_kind_of_failure(result: Any, status: int) -> None:
+    """A status that is no success releases the claim, however it was made; never a redirect."""
+    runs: list[str] = []
+
+    def handler(event: SaleCreated) -> Any:
+        runs.append(event.id)
+        return result() if callable(result) else result
+
+    app = app_with(handler)
+    assert deliver(app).status == status
+    assert deliver(app).status == status
+    assert len(runs) == 2
+
+
+def test_abort_with_a_successful_response() -> None:
+    """A response that is raised counts like one that is returned."""
+    app = answering(lambda: abort(current_app.response_class("done", 200)))
+    assert deliver(app).body == b"done"
+    assert deliver(app).body == b'{"outcome":"duplicate"}'
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_no_view_may_return() -> None:
+    """A result that Flask refuses is a failed handler, and Flask says what is wrong."""
+    app = answering(object())
+    app.testing = True
+    for _ in range(2):
+        with pytest.raises(TypeError, match="did not return a valid response"):
+            app.test_client().post(PATH, data=BODY, headers=signed(BODY))
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_the_handler_has_flask_s_contexts(is_async: bool) -> None:
+    """``request``, ``g``, ``current_app`` and the body are there in a handler as in any view."""
+    app = Flask(__name__)
+    hooks = Webhooks(SECRET)
+    variable: ContextVar[str] = ContextVar("variable")
+    seen: list[object] = []
+
+    def handle(event: SaleCreated, tenant: str, number: int) -> ResponseReturnValue:
+        seen.extend([event.id, tenant, number, g.user, current_app.name, variable.get()])
+        seen.extend([request.get_data() == BODY, request.json["id"], request.path])
+        return url_for("take", tenant=tenant, number=number)
+
+    if is_async:
+
+        @app.post("/<tenant>/<int:number>", endpoint="take")
+        @dubhooks.flask.webhook(hooks, SaleCreated)
+        async def take_async(event: SaleCreated, tenant: str, number: int) -> ResponseReturnValue:
+            return handle(event, tenant, number)
+    else:
+
+        @app.post("/<tenant>/<int:number>")
+        @dubhooks.flask.webhook(hooks, SaleCreated)
+        def take(event: SaleCreated, tenant: str, number: int) -> ResponseReturnValue:
+            return handle(event, tenant, number)
+
+    @app.before_request
+    def set_user() -> None:
+        g.user = "ada"
+        variable.set("there")
+
+    assert deliver(app, "/acme/7").body == b"/acme/7"
+    assert seen == [SALE.id, "acme", 7, "ada", app.name, "there", True, SALE.id, "/acme/7"]
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_registered_handler_has_flask_s_contexts(is_async: bool) -> None:
+    """Handlers of a registry see the request as well."""
+    hooks = Webhooks(SECRET)
+    seen: list[object] = []
+
+    def handler(event: SaleCreated) -> None:
+        seen.extend([event.id, current_app.name, request.get_json()["id"]])
+
+    async def async_handler(event: SaleCreated) -> None:
+        handler(event)
+
+    hooks.on(SaleCreated)(async_handler if is_async else handler)
+    app = Flask(__name__)
+    app.add_url_rule(PATH, view_func=dubhooks.flask.view(hooks))
+    assert deliver(app).status == 200
+    assert seen == [SALE.id, app.name, SALE.id]
+
+
+def test_application_factories_with_secrets_of_their_own() -> None:
+    """One receiver at module level serves every application with that application's secret."""
+
+    def secret() -> str:
+        value: str = current_app.config["DUB_WEBHOOK_SECRET"]
+        return value
+
+    hooks = Webhooks(secret)
+    blueprint = Blueprint("dub", __name__, url_prefix="/webhooks")
+    seen: list[str] = []
+
+    @blueprint.post("/dub")
+    @dubhooks.flask.webhook(hooks, SaleCreated)
+    def take(event: SaleCreated) -> None:
+        seen.append(current_app.config["DUB_WEBHOOK_SECRET"])
+
+    def create_app(value: str) -> Flask:
+        app = Flask(__name__)
+        app.config["DUB_WEBHOOK_SECRET"] = value
+        app.register_blueprint(blueprint)
+        return app
+
+    ours, other = create_app(SECRET), create_app("whsec_other")
+    assert deliver(ours).status == 200
+    assert deliver(other).status == 401
+    other.config["DUB_WEBHOOK_SECRET"] = ["whsec_other", SECRET]
+    assert deliver(other).status == 200
+    assert len(seen) == 2
+
+
+def test_a_secret_that_is_not_set_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    """Without a secret the answer is 500 and the log says what is missing, not "mismatch"."""
+    hooks = Webhooks(lambda: current_app.config.get("DUB_WEBHOOK_SECRET"))  # type: ignore[arg-type,return-value]
+    app = Flask(__name__)
+    app.add_url_rule(PATH, view_func=dubhooks.flask.view(hooks))
+    assert deliver(app).status == 500
+    assert "ConfigurationError" in caplog.text
+    assert "secret" in caplog.text
+
+
+def test_postbacks_are_served_as_well() -> None:
+    """A receiver of postbacks is mounted like one of webhooks."""
+    hooks = Postbacks(SECRET)
+    app = Flask(__name__)
+    seen: list[str] = []
+
+    @app.post(PATH)
+    @dubhooks.flask.webhook(hooks, dubhooks.postbacks.SaleCreated)
+    def take(event: dubhooks.postbacks.SaleCreated) -> None:
+        seen.append(event.id)
+
+    event = make_postback("sale.created")
+    assert deliver(app, body=event.to_json()).status == 200
+    assert seen == [event.id]
+
+
+def test_post_is_the_method_when_a_route_names_none() -> None:
+    """Forgetting ``methods=["POST"]`` does not make an endpoint that Dub cannot reach."""
+    app = Flask(__name__)
+    app.add_url_rule(PATH, view_func=dubhooks.flask.view(Webhooks(SECRET)))
+    assert deliver(app).status == 200
+    assert deliver(app, method="GET").status == 405
+
+
+def test_a_route_for_more_methods_takes_only_post() -> None:
+    """A GET that Flask lets through is answered with 405, and the handler does not run."""
+    app = Flask(__name__)
+    runs: list[str] = []
+
+    @app.route(PATH, methods=["GET", "POST"])
+    @dubhooks.flask.webhook(Webhooks(SECRET), SaleCreated)
+    def take(event: SaleCreated) -> None:
+        runs.append(event.id)
+
+    response = deliver(app, method="GET")
+    assert (response.status, response.headers["allow"], runs) == (405, "POST", [])
+
+
+def test_the_response_class_of_the_application() -> None:
+    """Our replies are made by the application, so that its own response class holds."""
+
+    class Own(FlaskResponse):
+        default_mimetype = "text/plain"
+
+    app = answering(None)
+    app.response_class = Own
+    seen: list[type] = []
+
+    @app.after_request
+    def see(response: FlaskResponse) -> FlaskResponse:
+        seen.append(type(response))
+        return response
+
+    assert deliver(app).status == 200
+    assert seen == [Own]

@@ -1,0 +1,122 @@
+"""What type checkers must accept of ``dubhooks.flask``, and infer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from flask import Blueprint, Flask, Response, abort, current_app, jsonify
+from flask.typing import ResponseReturnValue
+from typing_extensions import assert_type
+
+import dubhooks
+import dubhooks.flask
+from dubhooks import postbacks
+from dubhooks.webhooks import (
+    BountyCreated,
+    BountyUpdated,
+    LeadCreated,
+    LinkCreated,
+    LinkUpdated,
+    SaleCreated,
+    WebhookEvent,
+)
+
+
+def secret() -> str:
+    return cast("str", current_app.config["DUB_WEBHOOK_SECRET"])
+
+
+app = Flask(__name__)
+blueprint = Blueprint("dub", __name__)
+hooks = dubhooks.Webhooks(secret)
+partner_hooks = dubhooks.Postbacks("pbsec_x")
+
+app.add_url_rule("/all", view_func=dubhooks.flask.view(hooks), methods=["POST"])
+blueprint.add_url_rule("/all", view_func=dubhooks.flask.view(partner_hooks, read_timeout=5.0))
+
+
+@app.post("/webhooks/dub/<tenant>")
+@dubhooks.flask.webhook(hooks, SaleCreated)
+def sale(event: SaleCreated, tenant: str) -> ResponseReturnValue | None:
+    assert_type(event.data.sale.amount, int | float)
+    return None if tenant else ("", 204)
+
+
+def named(event: SaleCreated, tenant: str) -> None: ...
+
+
+def plain(event: SaleCreated) -> None: ...
+
+
+decorated = dubhooks.flask.webhook(hooks, SaleCreated)(plain)
+response: Response = decorated()
+with_part = dubhooks.flask.webhook(hooks, SaleCreated)(named)
+response = with_part("acme")
+response = with_part(tenant="acme")
+view: Callable[[], Response] = decorated
+
+
+@app.post("/nothing")
+@dubhooks.flask.webhook(hooks, SaleCreated)
+def nothing(event: SaleCreated) -> None: ...
+
+
+@app.post("/text")
+@dubhooks.flask.webhook(hooks, SaleCreated)
+def text(event: SaleCreated) -> str:
+    return event.id
+
+
+@app.post("/json")
+@dubhooks.flask.webhook(hooks, SaleCreated)
+def json(event: SaleCreated) -> Response:
+    return jsonify(id=event.id)
+
+
+@app.post("/never")
+@dubhooks.flask.webhook(hooks, SaleCreated)
+def never(event: SaleCreated) -> None:
+    abort(500)
+
+
+@app.post("/async/<int:number>")
+@dubhooks.flask.webhook(hooks, SaleCreated)
+async def asynchronous(event: SaleCreated, number: int) -> ResponseReturnValue | None:
+    return {"number": number}
+
+
+@app.post("/async")
+@dubhooks.flask.webhook(hooks, SaleCreated)
+async def asynchronous_nothing(event: SaleCreated) -> None: ...
+
+
+@blueprint.post("/any")
+@dubhooks.flask.webhook(hooks)
+def any_event(event: WebhookEvent) -> None: ...
+
+
+@blueprint.post("/two")
+@dubhooks.flask.webhook(hooks, SaleCreated, LeadCreated)
+def two(event: SaleCreated | LeadCreated) -> None:
+    assert_type(event.data.customer.id, str)
+
+
+@blueprint.post("/wider")
+@dubhooks.flask.webhook(hooks, SaleCreated, LeadCreated)
+def wider(event: WebhookEvent) -> None: ...
+
+
+@blueprint.post("/four")
+@dubhooks.flask.webhook(hooks, BountyCreated, BountyUpdated, LinkCreated, LinkUpdated)
+def four(event: BountyCreated | BountyUpdated | LinkCreated | LinkUpdated) -> None: ...
+
+
+@blueprint.post("/postbacks")
+@dubhooks.flask.webhook(partner_hooks, postbacks.SaleCreated)
+def postback(event: postbacks.SaleCreated) -> None: ...
+
+
+@blueprint.post("/any-postback")
+@dubhooks.flask.webhook(partner_hooks)
+def any_postback(event: postbacks.PostbackEvent) -> None: ...
