@@ -9,6 +9,9 @@ import threading
 from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -19,17 +22,11 @@ __all__ = ["Connections"]
 # waiting is done here, evenly.
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.000_5, 0.004
 
-# Connections of a parent process.  Closing one here would disturb its locks, so a forked
-# child only forgets them, and this list keeps the garbage collector from closing them.
-_forgotten: list[object] = []
-
-
-class _Process:
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-        self.lock = threading.Lock()
-        self.local = threading.local()
-        self.all: list[sqlite3.Connection] = []
+_UNUSABLE = (
+    ("not a database", "is not an SQLite database: give the store a file of its own"),
+    ("readonly", "cannot be written: let this process write the file and its directory"),
+    ("unable to open", "cannot be opened: let this process read and write it and its directory"),
+)
 
 
 class Connections:
@@ -39,22 +36,26 @@ class Connections:
         self._path = path
         self._schema = schema
         self._timeout = timeout
-        self._process = _Process()
+        # Threads queue here, so only processes compete for the file.  A signal handler may
+        # interrupt the thread that holds it.
+        self._lock = threading.RLock()
+        self._of_threads: dict[int, sqlite3.Connection] = {}
+        _every.add(self)
 
     @contextmanager
     def writing(self) -> Generator[sqlite3.Connection, None, None]:
         """Open a write transaction; commit it at the end, roll it back on any error.
 
         Raises:
-            sqlite3.Error: the file cannot be used, or stays locked beyond the timeout.
+            ConfigurationError: this file can never be used.
+            sqlite3.Error: it cannot be used now, or stays locked beyond the timeout.
         """
-        process = self._here()
+        lock = self._lock
         deadline = monotonic() + self._timeout
-        # Threads queue here, so only processes compete for the file.
-        if not process.lock.acquire(timeout=self._timeout):
+        if not lock.acquire(timeout=self._timeout):
             raise sqlite3.OperationalError("database is locked by a thread of this process")
         try:
-            connection = self._connection(process, deadline)
+            connection = self._connection(deadline)
             _patiently(connection, "BEGIN IMMEDIATE", deadline)
             try:
                 yield connection
@@ -64,44 +65,73 @@ class Connections:
                     connection.execute("ROLLBACK")
                 raise
         finally:
-            process.lock.release()
+            lock.release()
 
     def close(self) -> None:
-        """Close the connections that this process opened."""
-        process = self._here()
-        with process.lock:
-            for connection in process.all:
-                connection.close()
-            self._process = _Process()
+        """Close the connections that this process opened; the next use opens new ones."""
+        with self._lock:
+            self._close_all()
 
-    def _here(self) -> _Process:
-        if self._process.pid != os.getpid():
-            _forgotten.append(self._process)
-            self._process = _Process()
-        return self._process
+    def _close_all(self) -> None:
+        while self._of_threads:
+            self._of_threads.popitem()[1].close()
 
-    def _connection(self, process: _Process, deadline: float) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(process.local, "connection", None)
+    def _connection(self, deadline: float) -> sqlite3.Connection:
+        connection = self._of_threads.get(threading.get_ident())
         if connection is None:
             connection = self._opened(deadline)
-            process.local.connection = connection
-            process.all.append(connection)
+            self._close_those_of_dead_threads()
+            self._of_threads[threading.get_ident()] = connection
         return connection
 
+    def _close_those_of_dead_threads(self) -> None:
+        # A server may start a thread for every request.
+        alive = {thread.ident for thread in threading.enumerate()}
+        for ident in self._of_threads.keys() - alive:
+            self._of_threads.pop(ident).close()
+
     def _opened(self, deadline: float) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=0, isolation_level=None, check_same_thread=False
-        )
         try:
-            _patiently(connection, "PRAGMA journal_mode=WAL", deadline)
-            # FULL: a completed claim survives a power cut, or the event would run again.
-            connection.execute("PRAGMA synchronous=FULL")
-            for statement in self._schema:
-                _patiently(connection, statement, deadline)
-        except BaseException:
-            connection.close()
-            raise
+            connection = sqlite3.connect(
+                self._path, timeout=0, isolation_level=None, check_same_thread=False
+            )
+            try:
+                _patiently(connection, "PRAGMA journal_mode=WAL", deadline)
+                # FULL: a completed claim survives a power cut, or the event would run again.
+                connection.execute("PRAGMA synchronous=FULL")
+                for statement in self._schema:
+                    _patiently(connection, statement, deadline)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.DatabaseError as error:
+            raise self._explained(error) from None
         return connection
+
+    def _explained(self, error: sqlite3.DatabaseError) -> Exception:
+        # Python 3.10 has no error codes.
+        for words, advice in _UNUSABLE:
+            if words in str(error):
+                return ConfigurationError(f"the file {self._path!r} {advice}")
+        return error
+
+    # -- fork -----------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Close everything and let nothing be opened, so that this process can fork."""
+        # What SQLite notes in memory about its locks would be copied: the child would take the
+        # parent's locks for its own, and one that another thread holds for held forever.
+        self._lock.acquire()
+        self._close_all()
+
+    def go_on(self) -> None:
+        """End the pause in the process that forked."""
+        self._lock.release()
+
+    def start_anew(self) -> None:
+        """End the pause in the child."""
+        # Threads that waited for the old one are not here.
+        self._lock = threading.RLock()
 
 
 def _patiently(connection: sqlite3.Connection, statement: str, deadline: float) -> None:
@@ -110,7 +140,33 @@ def _patiently(connection: sqlite3.Connection, statement: str, deadline: float) 
             connection.execute(statement)
             return
         except sqlite3.OperationalError as error:
-            # Python 3.10 has no error codes.
             if "locked" not in str(error) or monotonic() > deadline:
                 raise
         sleep(random.uniform(_SHORTEST_WAIT, _LONGEST_WAIT))
+
+
+_every: WeakSet[Connections] = WeakSet()
+_forking = threading.local()
+
+
+def _before_fork() -> None:
+    # In one order, or two threads that fork would wait for each other.
+    _forking.paused = sorted(_every, key=id)
+    for connections in _forking.paused:
+        connections.pause()
+
+
+def _after_fork() -> None:
+    for connections in _forking.paused:
+        connections.go_on()
+    del _forking.paused
+
+
+def _in_child() -> None:
+    for connections in _forking.paused:
+        connections.start_anew()
+    del _forking.paused
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from datetime import timedelta
-from pathlib import Path
+from random import randrange
 from time import time
 from typing import TYPE_CHECKING
 
@@ -66,14 +66,11 @@ class SQLiteStore:
         Raises:
             ConfigurationError: there can be no such file.
         """
-        self._path = os.fspath(path)
-        if self._path == ":memory:" or not Path(self._path).absolute().parent.is_dir():
-            raise ConfigurationError(
-                "SQLiteStore needs the path of a file in a directory that exists; use "
-                "MemoryStore() to keep claims in memory"
-            )
+        # Absolute, or a thread started after a change of directory would open another file.
+        self._path = _checked(os.path.abspath(os.fsdecode(path) or os.curdir))
         self._connections = Connections(self._path, _SCHEMA, timeout)
-        self._claims = 0
+        # Processes that claim only a few times must purge too, now and then.
+        self._claims = randrange(_PURGE_EVERY)
 
     def __repr__(self) -> str:
         return f"SQLiteStore({self._path!r})"
@@ -134,6 +131,28 @@ class SQLiteStore:
         self._claims += 1
         if self._claims % _PURGE_EVERY == 0:
             connection.execute(_PURGE, (now, _PURGE_BATCH))
+
+
+def _checked(path: str) -> str:
+    # The file itself stays closed: closing it would drop the locks of every connection that
+    # this process has on it.
+    directory, name = os.path.split(path)
+    if name == ":memory:":
+        raise ConfigurationError(
+            "SQLiteStore keeps claims in a file; use MemoryStore() to keep them in memory"
+        )
+    if os.path.isdir(path) or not os.path.isdir(directory):
+        raise ConfigurationError(
+            f"SQLiteStore needs the path of a file in a directory that exists, not {path!r}"
+        )
+    # SQLite keeps two more files beside it.
+    if not os.access(directory, os.W_OK) or (
+        os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK)
+    ):
+        raise ConfigurationError(
+            f"this process must be able to write the file {path!r} and its directory"
+        )
+    return path
 
 
 class SQLiteInbox:
