@@ -11,9 +11,11 @@ import asyncio
 import io
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from time import sleep
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from wsgiref.handlers import SimpleHandler
-from wsgiref.types import WSGIApplication
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication  # new in Python 3.11
 
 PIECE = 1_024
 """Bytes in one piece of a body that is sent in chunks."""
