@@ -1,0 +1,135 @@
+"""A loop that closes cancels every task there is, the steps of a delivery included."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from cancelling import Delivery, cancelled, until
+from receiving import AsyncMemoryStore, Gate, ThreadStore, errors
+
+from dubhooks import Reply
+
+Log = pytest.LogCaptureFixture
+
+pytestmark = pytest.mark.usefixtures("discreet")
+
+
+def left_at(store: AsyncMemoryStore, point: str, handler: Any) -> Delivery:
+    """Return a delivery that was on its way when its loop closed."""
+    delivery = Delivery(store, handler)
+
+    async def main() -> "asyncio.Task[Reply]":
+        gate = store.gates[point] = Gate()
+        task = delivery.start()
+        await gate.reached.wait()
+        return task
+
+    assert asyncio.run(main()).cancelled()
+    return delivery
+
+
+@pytest.mark.parametrize("point", ["claim", "claim answer"])
+def test_while_claiming(point: str) -> None:
+    """A claim that may have been made is given back."""
+    ran: list[Any] = []
+    store = AsyncMemoryStore()
+    delivery = left_at(store, point, ran.append)
+    assert delivery.state == "free"
+    assert not ran
+
+
+@pytest.mark.parametrize("point", ["complete", "complete answer"])
+def test_while_completing(point: str, discreet: Log) -> None:
+    """What was handled is noted as done: the store is asked once more."""
+    store = AsyncMemoryStore()
+    delivery = left_at(store, point, lambda _: None)
+    assert delivery.state == "done"
+    assert delivery.outcomes == ["handled"]
+    assert not errors(discreet)
+
+
+@pytest.mark.parametrize("point", ["release", "release answer"])
+def test_while_releasing(point: str) -> None:
+    """What failed is released: the store is asked once more."""
+
+    async def handler(_: Any) -> None:
+        raise asyncio.CancelledError
+
+    delivery = left_at(AsyncMemoryStore(), point, handler)
+    assert delivery.state == "free"
+    assert delivery.outcomes == ["failed"]
+
+
+def test_before_the_store_was_asked() -> None:
+    """A task of the store that is cancelled before its first step holds nothing up."""
+
+    async def scenario() -> None:
+        ran: list[Any] = []
+        delivery = Delivery(AsyncMemoryStore(), ran.append)
+        task = delivery.start()
+        await asyncio.sleep(0)
+        for other in asyncio.all_tasks() - {asyncio.current_task()}:
+            other.cancel()
+        await cancelled(task)
+        assert not ran
+        assert delivery.state == "free"
+
+    asyncio.run(scenario())
+
+
+def test_while_a_sync_handler_runs() -> None:
+    """The loop waits for the handler's thread, which settles its claim."""
+    reached, opened = threading.Event(), threading.Event()
+
+    def handler(_: Any) -> None:
+        reached.set()
+        assert opened.wait(10)
+
+    delivery = Delivery(ThreadStore(), handler)
+
+    async def main() -> None:
+        task = delivery.start()
+        await until(reached.is_set)
+        task.add_done_callback(lambda _: opened.set())
+
+    asyncio.run(main())
+    assert delivery.state == "done"
+
+
+def test_there_are_no_threads_any_more() -> None:
+    """A handler that cannot be given a thread has failed, and its claim is released."""
+
+    async def scenario() -> None:
+        ran: list[Any] = []
+        delivery = Delivery(AsyncMemoryStore(), ran.append)
+        await asyncio.get_running_loop().shutdown_default_executor()
+        with pytest.raises(RuntimeError, match="shutdown"):
+            await delivery.start()
+        assert not ran
+        assert delivery.state == "free"
+
+    asyncio.run(scenario())
+
+
+def test_the_handler_was_still_waiting_for_a_thread() -> None:
+    """A handler whose turn never comes has failed, and its claim is released."""
+
+    async def scenario() -> None:
+        reached, opened = threading.Event(), threading.Event()
+        ran: list[Any] = []
+        pool = ThreadPoolExecutor(1)
+        asyncio.get_running_loop().set_default_executor(pool)
+        pool.submit(lambda: (reached.set(), opened.wait(10)))
+        await until(reached.is_set)
+        delivery = Delivery(AsyncMemoryStore(), ran.append)
+        task = delivery.start()
+        await until(lambda: pool._work_queue.qsize())
+        pool.shutdown(wait=False, cancel_futures=True)
+        opened.set()
+        await cancelled(task)
+        assert not ran
+        assert delivery.state == "free"
+
+    asyncio.run(scenario())
