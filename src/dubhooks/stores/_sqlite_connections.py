@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Connections"]
 
-# SQLite's own waiting backs off to 100 ms and starves whoever has waited longest, so the
-# waiting is done here, evenly.
-_SHORTEST_WAIT, _LONGEST_WAIT = 0.000_5, 0.004
+# SQLite's own waiting backs off to 100 ms and starves whoever has waited longest.  Here that
+# one asks most often: the pause shrinks from the first to the last while it waits.
+_FIRST_PAUSE, _LAST_PAUSE, _HALF_AFTER = 0.002, 0.000_2, 0.01
 
 _UNUSABLE = (
     ("not a database", "is not an SQLite database: give the store a file of its own"),
@@ -135,14 +135,17 @@ class Connections:
 
 
 def _patiently(connection: sqlite3.Connection, statement: str, deadline: float) -> None:
+    begin = monotonic()
     while True:
         try:
             connection.execute(statement)
             return
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or monotonic() > deadline:
+            waited = monotonic() - begin
+            if "locked" not in str(error) or begin + waited > deadline:
                 raise
-        sleep(random.uniform(_SHORTEST_WAIT, _LONGEST_WAIT))
+        pause = max(_LAST_PAUSE, _FIRST_PAUSE / (1 + waited / _HALF_AFTER))
+        sleep(random.uniform(pause / 2, pause))
 
 
 _every: WeakSet[Connections] = WeakSet()
