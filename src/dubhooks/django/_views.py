@@ -84,7 +84,8 @@ def view(
     _checked(hooks, ())
 
     def dubhooks_view(request: HttpRequest, *_: Any, **__: Any) -> HttpResponseBase:
-        return _served(hooks, request, read_timeout, hooks.registered)
+        served = _served(hooks, request, read_timeout, hooks.registered)
+        return _sent(request, served if isinstance(served, Reply) else served.reply)
 
     opened: Callable[..., HttpResponseBase] = _opened(dubhooks_view)
     return opened
@@ -171,7 +172,7 @@ def _sync_view(
             call = partial(handler, request, delivery.event, *args, **kwargs)
             return _job(hooks, delivery, classes, lambda: _response(call()), is_async=False)
 
-        return _served(hooks, request, read_timeout, job_of)
+        return _answer(request, _served(hooks, request, read_timeout, job_of))
 
     return dubhooks_view
 
@@ -191,58 +192,65 @@ def _async_view(
 
             return _job(hooks, delivery, classes, responding, is_async=True)
 
-        if _blocks(hooks) or not isinstance(request, ASGIRequest):
-            return await served_in_thread(hooks, request, read_timeout, job_of)
-        return await _served_on_loop(hooks, request, read_timeout, job_of)
+        if _blocks(hooks) or not _is_asgi(request):
+            served = await served_in_thread(hooks, request, read_timeout, job_of)
+        else:
+            served = await _served_on_loop(hooks, request, read_timeout, job_of)
+        return _answer(request, served)
 
     return dubhooks_view
 
 
 def _served(
     hooks: Receiver[Any], request: HttpRequest, read_timeout: float, job_of: _JobOf
-) -> HttpResponseBase:
+) -> Served | Reply:
     """Serve a request in the thread that Django gave it."""
-    received = _received(hooks, request, read_timeout)
-    if isinstance(received, HttpResponse):
-        return received
-    delivery = hooks.admit(received, headers_of(request.META))
+    try:
+        body = _body(hooks, request, read_timeout)
+    except PayloadError as error:
+        return hooks.refuse(error)
+    delivery = hooks.admit(body, headers_of(request.META))
     if isinstance(delivery, Reply):
-        return _sent(request, delivery)
+        return delivery
     job = job_of(delivery)
-    if _needs_loop(hooks) and isinstance(request, ASGIRequest):
-        return _answer(request, async_to_sync(hooks.arun)(delivery, _awaiting(job)))
-    return _answer(request, hooks.run(delivery, _blocking(job)))
+    if _needs_loop(hooks) and _is_asgi(request):
+        return async_to_sync(hooks.arun)(delivery, _awaiting(job))
+    return hooks.run(delivery, _blocking(job))
 
 
 async def _served_on_loop(
     hooks: Receiver[Any], request: HttpRequest, read_timeout: float, job_of: _JobOf
-) -> HttpResponseBase:
+) -> Served | Reply:
     """Serve a request of ASGI without a thread."""
-    received = _received(hooks, request, read_timeout)
-    if isinstance(received, HttpResponse):
-        return received
-    delivery = await hooks.aadmit(received, headers_of(request.META))
+    try:
+        body = _body(hooks, request, read_timeout)
+    except PayloadError as error:
+        return hooks.refuse(error)
+    delivery = await hooks.aadmit(body, headers_of(request.META))
     if isinstance(delivery, Reply):
-        return _sent(request, delivery)
-    return _answer(request, await hooks.arun(delivery, job_of(delivery)))
+        return delivery
+    return await hooks.arun(delivery, job_of(delivery))
 
 
-def _received(
-    hooks: Receiver[Any], request: HttpRequest, read_timeout: float
-) -> bytes | HttpResponse:
-    # Django REST framework's request, if one of its decorators is around ours, wraps Django's.
-    request = getattr(request, "_request", request)
+def _body(hooks: Receiver[Any], request: HttpRequest, read_timeout: float) -> bytes:
+    request = _unwrapped(request)
     if not isinstance(request, HttpRequest):
         raise ConfigurationError(
             "webhook(...) is for a function whose first argument is the request: decorate a "
             "function instead of a method"
         )
-    try:
-        if request.method != "POST":
-            return _sent(request, hooks.refuse(MethodNotAllowed("a delivery is a POST")))
-        return read_body(request, hooks.max_body, read_timeout)
-    except PayloadError as error:
-        return _sent(request, hooks.refuse(error))
+    if request.method != "POST":
+        raise MethodNotAllowed("a delivery is a POST")
+    return read_body(request, hooks.max_body, read_timeout)
+
+
+def _unwrapped(request: Any) -> Any:
+    # A decorator of Django REST framework around ours gives us a wrapper of Django's request.
+    return getattr(request, "_request", request)
+
+
+def _is_asgi(request: HttpRequest) -> bool:
+    return isinstance(_unwrapped(request), ASGIRequest)
 
 
 def _job(
@@ -296,13 +304,15 @@ def _status_of(response: HttpResponseBase | None) -> int:
     return 200 if response is None else response.status_code
 
 
-def _answer(request: HttpRequest, served: Served) -> HttpResponseBase:
+def _answer(request: HttpRequest, served: Served | Reply) -> HttpResponseBase:
+    if isinstance(served, Reply):
+        return _sent(request, served)
     response: HttpResponseBase | None = served.response
     return response if response is not None else _sent(request, served.reply)
 
 
 def _sent(request: HttpRequest, reply: Reply) -> HttpResponse:
-    headers = reply.headers if isinstance(request, ASGIRequest) else headers_to(reply)
+    headers = reply.headers if _is_asgi(request) else headers_to(reply)
     return HttpResponse(reply.body, status=reply.status, headers=headers)
 
 

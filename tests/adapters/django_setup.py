@@ -1,0 +1,135 @@
+"""Django, configured once for all tests of this process; import it before anything of Django's.
+
+The settings are as strict as a project can make them: CSRF checks, login
+required everywhere, a transaction around every request, slashes appended.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import django
+from behaviour import SECRET
+from clients import AsgiClient, Client, Headers, Response, WsgiClient
+from django.conf import settings
+
+POSTBACK_SECRET = "pbsec_0123456789abcdef0123456789abcdef"
+PATH = "webhooks/dub"
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+if django.VERSION >= (5, 1):
+    MIDDLEWARE.append("django.contrib.auth.middleware.LoginRequiredMiddleware")
+
+_directory = tempfile.mkdtemp(prefix="dubhooks-django-")
+atexit.register(shutil.rmtree, _directory, ignore_errors=True)
+
+
+def sqlite(name: str) -> dict[str, Any]:
+    """Return the settings of an SQLite database of these tests."""
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(Path(_directory) / name)}
+
+
+settings.configure(
+    SECRET_KEY="a secret of Django's",
+    ALLOWED_HOSTS=["*"],
+    USE_TZ=True,
+    ROOT_URLCONF=(),
+    MIDDLEWARE=MIDDLEWARE,
+    INSTALLED_APPS=[
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "django.contrib.sessions",
+        "rest_framework",
+        "django_shop",
+        "dubhooks.django",
+    ],
+    DATABASES={
+        "default": {**sqlite("default.db"), "ATOMIC_REQUESTS": True},
+        "other": {**sqlite("other.db"), "ATOMIC_REQUESTS": True},
+    },
+    LOGGING_CONFIG=None,
+    DUBHOOKS={"WEBHOOK_SECRET": SECRET, "POSTBACK_SECRET": lambda: POSTBACK_SECRET},
+)
+django.setup()
+
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402 - after the settings
+from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connections  # noqa: E402
+from django.test import override_settings  # noqa: E402
+
+for _alias in ("default", "other"):
+    call_command("migrate", database=_alias, verbosity=0)
+connections.close_all()
+
+
+class DjangoClient:
+    """Drives a project that has these URLs, as a WSGI or an ASGI server would."""
+
+    def __init__(self, *urls: Any, asgi: bool = False, path: str = PATH, **changes: Any) -> None:
+        """``changes``: settings that differ."""
+        self._changes: dict[str, Any] = {"ROOT_URLCONF": urls, **changes}
+        self._asgi = asgi
+        self._path = f"/{path}"
+        self._client: Client | None = None
+        self.around: Callable[[], Awaitable[object]] | None = None
+        """Under ASGI, awaited on the event loop of each request before it is served."""
+
+    @property
+    def sent(self) -> int:
+        """Bytes of the last body that were read."""
+        assert self._client is not None
+        return self._client.sent
+
+    @sent.setter
+    def sent(self, sent: int) -> None:
+        raise AttributeError("only the client counts")
+
+    def post(
+        self,
+        body: bytes,
+        headers: Headers,
+        *,
+        chunked: bool = False,
+        method: str = "POST",
+        stall: float = 0.0,
+    ) -> Response:
+        """Send one request; see :class:`clients.Client`."""
+        with override_settings(**self._changes):
+            if self._asgi:
+                self._client = AsgiClient(self._application(), self._path)
+            else:
+                self._client = WsgiClient(WSGIHandler(), self._path)
+            return self._client.post(body, headers, chunked=chunked, method=method, stall=stall)
+
+    def _application(self) -> Any:
+        handler = ASGIHandler()
+        if self.around is None:
+            return handler
+        around = self.around
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await around()
+            await handler(scope, receive, send)
+
+        return application
+
+
+def add_database(alias: str, database: dict[str, Any]) -> None:
+    """Add a database to the settings and make the tables in it."""
+    every: dict[str, Any] = {**connections.settings, alias: database}
+    connections.settings = connections.configure_settings(every)
+    call_command("migrate", "dubhooks", database=alias, verbosity=0)

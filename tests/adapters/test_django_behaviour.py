@@ -1,0 +1,137 @@
+"""The shared behaviour of ``dubhooks.django``, under WSGI and under ASGI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from behaviour import OWN_BODY, AdapterBehaviour, Request, Setup
+from clients import Client
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django_setup import PATH, DjangoClient
+from situations import BODY, HUGE, SITUATIONS
+
+import dubhooks.django
+
+RECEIVED_BEFORE = frozenset({"chunked", "stall"})
+"""Under ASGI, Django has received the whole body before it calls a view."""
+
+
+def own(status: int | None) -> HttpResponse | None:
+    """Return what a handler returns to answer ``status``."""
+    if status is None:
+        return None
+    headers = {"Location": "/elsewhere"} if 300 <= status < 400 else {}
+    return HttpResponse(OWN_BODY, status=status, headers=headers)
+
+
+def view(setup: Setup, *, is_async: bool = False, asgi: bool = False) -> Client:
+    """Serve the registry as a view."""
+    hooks = setup.registry(is_async=is_async)
+    mounted = dubhooks.django.view(hooks, read_timeout=setup.read_timeout)
+    return DjangoClient(path(PATH, mounted), asgi=asgi)
+
+
+def webhook(setup: Setup, *, is_async: bool = False, asgi: bool = False) -> Client:
+    """Serve a decorated handler."""
+    decorate = dubhooks.django.webhook(setup.hooks, *setup.events, read_timeout=setup.read_timeout)
+
+    def take(request: HttpRequest, event: Any, tenant: str) -> HttpResponse | None:
+        assert tenant == "dub"
+        assert event.id in request.body.decode()
+        return own(setup.run(event))
+
+    async def take_async(request: HttpRequest, event: Any, tenant: str) -> HttpResponse | None:
+        return take(request, event, tenant)
+
+    mounted: Any = decorate(take_async if is_async else take)
+    return DjangoClient(path("webhooks/<tenant>", mounted), asgi=asgi)
+
+
+class TestView(AdapterBehaviour):
+    """The registry as a view, under WSGI."""
+
+    def mount(self, setup: Setup) -> Client:
+        """Add a URL."""
+        return view(setup)
+
+
+class TestViewAsyncHandler(AdapterBehaviour):
+    """The registry as a view with an async handler, under WSGI."""
+
+    def mount(self, setup: Setup) -> Client:
+        """Add a URL."""
+        return view(setup, is_async=True)
+
+
+class TestViewAsgi(AdapterBehaviour):
+    """The registry as a view, under ASGI."""
+
+    cannot = RECEIVED_BEFORE
+
+    def mount(self, setup: Setup) -> Client:
+        """Add a URL."""
+        return view(setup, asgi=True)
+
+
+class TestViewAsyncHandlerAsgi(AdapterBehaviour):
+    """The registry as a view with an async handler, under ASGI."""
+
+    cannot = RECEIVED_BEFORE
+
+    def mount(self, setup: Setup) -> Client:
+        """Add a URL."""
+        return view(setup, is_async=True, asgi=True)
+
+
+class TestWebhook(AdapterBehaviour):
+    """The decorator, under WSGI."""
+
+    is_route = True
+
+    def mount(self, setup: Setup) -> Client:
+        """Decorate a handler."""
+        return webhook(setup)
+
+
+class TestWebhookAsync(AdapterBehaviour):
+    """The decorator on an async handler, under WSGI."""
+
+    is_route = True
+
+    def mount(self, setup: Setup) -> Client:
+        """Decorate a handler."""
+        return webhook(setup, is_async=True)
+
+
+class TestWebhookAsgi(AdapterBehaviour):
+    """The decorator, under ASGI."""
+
+    is_route = True
+    cannot = RECEIVED_BEFORE
+
+    def mount(self, setup: Setup) -> Client:
+        """Decorate a handler."""
+        return webhook(setup, asgi=True)
+
+
+class TestWebhookAsyncAsgi(AdapterBehaviour):
+    """The decorator on an async handler, under ASGI."""
+
+    is_route = True
+    cannot = RECEIVED_BEFORE
+
+    def mount(self, setup: Setup) -> Client:
+        """Decorate a handler."""
+        return webhook(setup, is_async=True, asgi=True)
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("mount", [view, webhook])
+def test_chunks_under_asgi(mount: Callable[..., Client], is_async: bool, tmp_path: Any) -> None:
+    """A body in chunks is handled, and one that is too large refused, as everywhere."""
+    client = mount(Setup(SITUATIONS[0], tmp_path), is_async=is_async, asgi=True)
+    assert Request(BODY, chunked=True).send(client).status == 200
+    assert Request(HUGE, chunked=True).send(client).status == 413
