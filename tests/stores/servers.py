@@ -340,7 +340,7 @@ class MariaDBServer(Server):
             "--no-defaults",
             *("--datadir", str(self._data), "--socket", str(self.directory / "socket")),
             *("--bind-address", self.host, "--port", str(self.port), "--skip-name-resolve"),
-            *("--innodb-flush-log-at-trx-commit=2"),
+            "--innodb-flush-log-at-trx-commit=2",
             *("--innodb-log-file-size=16M", "--innodb-buffer-pool-size=64M"),
             *("--pid-file", str(self.directory / "pid"), "--max-connections=200"),
             f"--init-file={self._script}",

@@ -1,0 +1,78 @@
+"""What an engine's error means for a claim."""
+
+from __future__ import annotations
+
+import random
+from time import monotonic
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import ConfigurationError
+
+__all__ = ["Retries", "explained", "is_duplicate"]
+
+# SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite.
+_NO_TABLE = ("42P01", 1146, "no such table")
+_READ_ONLY = ("25006", 1290, 1792, 1836, "attempt to write a readonly database")
+# A transaction that lost against another one: nothing of it was done.
+_BEATEN = ("40001", "40P01", 1020, 1213, "database is locked", "database table is locked")
+_DUPLICATE = (1062,)
+
+_PATIENCE = 5.0
+_LONGEST_PAUSE = 0.05
+_MOST_RECONNECTIONS = 2
+
+
+class Retries:
+    """Decides whether work is worth another try, and when.
+
+    All of our work may be done again: a statement whose reply was lost finds
+    its own token and says the same once more.
+    """
+
+    def __init__(self) -> None:
+        self._deadline = monotonic() + _PATIENCE
+        self._pause = 0.001
+        self.reconnections = 0
+        """How often the connection was lost: the server restarted while it was in the pool."""
+
+    def pause_after(self, error: Exception, is_lost: bool) -> float | None:
+        """Return how many seconds to wait before the next try; none is worth it after ``None``."""
+        if is_lost and self.reconnections < _MOST_RECONNECTIONS:
+            self.reconnections += 1
+            return 0.0
+        if _is(error, _BEATEN) and monotonic() < self._deadline:
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            return random.uniform(0.0, self._pause)
+        return None
+
+
+def explained(error: Exception) -> ConfigurationError | None:
+    """Return an error that says what to do, if that is known."""
+    if _is(error, _NO_TABLE):
+        return ConfigurationError(
+            "the table of dubhooks is missing: call create_table() once, or add "
+            "dubhooks.stores.sqlalchemy.metadata to your migrations"
+        )
+    if _is(error, _READ_ONLY):
+        return ConfigurationError(
+            "this database is read-only, perhaps a replica: connect to the primary"
+        )
+    return None
+
+
+def is_duplicate(error: Exception) -> bool:
+    """Tell whether MySQL or MariaDB refused a key that is there."""
+    return _is(error, _DUPLICATE)
+
+
+def _is(error: Exception, kinds: tuple[str | int, ...]) -> bool:
+    cause: Any = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    if code is not None:
+        return code in kinds
+    first: object = cause.args[0] if getattr(cause, "args", ()) else None
+    if isinstance(first, int):
+        return first in kinds
+    return any(isinstance(kind, str) and kind in str(first) for kind in kinds)

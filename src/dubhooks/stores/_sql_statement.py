@@ -1,0 +1,104 @@
+"""Statements that are built once and sent with as little as possible around them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy.exc import DBAPIError
+
+from ._sql_errors import Retries, explained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Connection, Dialect, Executable
+
+__all__ = ["COMMITS_BY_ITSELF", "Prepared", "Tried", "attempt"]
+
+COMMITS_BY_ITSELF = ("postgresql", "sqlite")
+"""Engines whose drivers switch to AUTOCOMMIT without asking the server."""
+
+
+class Prepared:
+    """A statement as text for a driver.
+
+    SQLAlchemy needs longer to build this text, and to wrap up the result, than
+    the driver needs to send it, so both are done without it.
+    """
+
+    def __init__(self, statement: Executable, dialect: Dialect) -> None:
+        untyped: Any = statement
+        compiled: Any = untyped.compile(dialect=dialect)
+        self._text: str = compiled.string
+        self._constants: dict[str, Any] = compiled.params
+        self._order: list[str] | None = compiled.positiontup
+
+    def row(self, connection: Connection, parameters: Mapping[str, Any]) -> Any:
+        """Run it and return the only row."""
+        return self._run(connection, parameters, lambda cursor: cursor.fetchone())
+
+    def count(self, connection: Connection, parameters: Mapping[str, Any]) -> int:
+        """Run it and return how many rows it changed."""
+        return int(self._run(connection, parameters, lambda cursor: cursor.rowcount))
+
+    def _run(
+        self, connection: Connection, parameters: Mapping[str, Any], read: Callable[[Any], Any]
+    ) -> Any:
+        values: Any = {**self._constants, **parameters}
+        if self._order is not None:
+            values = tuple([values[name] for name in self._order])
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(self._text, values)
+            return read(cursor)
+        finally:
+            cursor.close()
+
+
+class Tried(NamedTuple):
+    """What a try came to: a result, or how many seconds to wait before the next one."""
+
+    result: Any = None
+    pause: float | None = None
+
+
+def attempt(connection: Connection, work: Callable[[Connection], Any], retries: Retries) -> Tried:
+    """Do ``work`` in a transaction of its own.
+
+    Raises:
+        ConfigurationError: the database is set up in a way that cannot work.
+        Exception: the driver's error, if another try is not worth it.
+    """
+    driver: Any = connection.dialect.loaded_dbapi
+    try:
+        if retries.reconnections:
+            # When this connection is stale as well, SQLAlchemy notices and renews the pool.
+            connection.exec_driver_sql("SELECT 1")
+        result = work(connection)
+        if connection.dialect.name not in COMMITS_BY_ITSELF:
+            connection.connection.commit()
+        return Tried(result)
+    except (DBAPIError, driver.Error) as error:
+        pause = retries.pause_after(error, _is_lost(connection, error))
+        if pause is not None:
+            return Tried(pause=pause)
+        better = explained(error)
+        if better is None:
+            raise
+        raise better from error
+    except Exception:
+        raise
+    except BaseException:
+        # Stopped in the middle: nobody knows what this connection would answer next.
+        connection.invalidate()
+        raise
+
+
+def _is_lost(connection: Connection, error: Exception) -> bool:
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    pooled: Any = connection.connection.dbapi_connection
+    is_lost = connection.dialect.is_disconnect(error, pooled, None)  # type: ignore[arg-type]
+    if is_lost:
+        connection.invalidate(error)
+    return is_lost
