@@ -1,0 +1,115 @@
+"""The traps that docs/fastapi.md names are as it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pytest
+import starlette
+from behaviour import SALE_REQUEST, SECRET, HandlerFailed, with_signature
+from clients import AsgiClient
+from fastapi import Depends, FastAPI
+from fastapi import Request as FastAPIRequest
+from fastapi.responses import JSONResponse
+from starlette.routing import Mount, Router
+
+from dubhooks import MemoryStore, Webhooks, asgi
+from dubhooks.fastapi import webhook
+from dubhooks.webhooks import SaleCreated
+
+PASSES_BODIES_ON = tuple(map(int, starlette.__version__.split(".")[:2])) >= (0, 28)
+"""Starlette's middleware passes a body on that it has read (FastAPI 0.107)."""
+
+
+def sale(event: SaleCreated) -> None:
+    """Handle a sale."""
+
+
+def get_committed() -> Iterator[None]:
+    """Fail to commit when the handler is long done."""
+    yield
+    raise HandlerFailed
+
+
+def test_commit_after_the_yield() -> None:
+    """A commit after the yield fails when the event is done, so no retry makes up for it."""
+
+    def handler(event: SaleCreated, _: Annotated[None, Depends(get_committed)]) -> None: ...
+
+    records: list[str] = []
+    hooks = Webhooks(
+        SECRET, store=MemoryStore(), observers=[lambda one: records.append(one.outcome)]
+    )
+    app = FastAPI()
+    app.post("/x")(webhook(hooks, SaleCreated)(handler))
+    for _ in range(2):
+        SALE_REQUEST.send(AsgiClient(app, "/x"))
+    assert records == ["handled", "duplicate"]
+
+
+@pytest.mark.parametrize(
+    ("reads", "status", "code"), [("body", 200, "handled"), ("stream", 400, "body_empty")]
+)
+def test_middleware_that_reads(reads: str, status: int, code: str) -> None:
+    """Middleware may call ``request.body()`` and not ``request.stream()``; neither is a 401."""
+    app = FastAPI()
+    app.post("/x")(webhook(Webhooks(SECRET), SaleCreated, read_timeout=0.2)(sale))
+
+    @app.middleware("http")
+    async def middleware(request: FastAPIRequest, call_next: Any) -> Any:
+        if reads == "body":
+            await request.body()
+        else:
+            async for _ in request.stream():
+                pass
+        return await call_next(request)
+
+    response = SALE_REQUEST.send(AsgiClient(app, "/x"))
+    expected = (status, code) if PASSES_BODIES_ON else (408, "body_too_slow")
+    assert (response.status, expected[1] in response.body.decode()) == (expected[0], True)
+
+
+@pytest.mark.parametrize(("redirects", "status"), [(True, 307), (False, 404)])
+def test_slash(redirects: bool, status: int) -> None:
+    """FastAPI redirects a decorated route with a slash too many, unless it is told not to."""
+    app = FastAPI(redirect_slashes=redirects)
+    app.post("/x")(webhook(Webhooks(SECRET), SaleCreated)(sale))
+    assert SALE_REQUEST.send(AsgiClient(app, "/x/")).status == status
+
+
+def test_mount_of_starlette() -> None:
+    """Starlette redirects a mount without a slash."""
+    app = Router([Mount("/webhooks/dub", asgi.app(Webhooks(SECRET)))])
+    assert SALE_REQUEST.send(AsgiClient(app)).status == 307
+
+
+def test_exception_handler_that_answers_200() -> None:
+    """What the handler raises is answered by the application, and the claim is released."""
+    records: list[str] = []
+    hooks = Webhooks(
+        SECRET, store=MemoryStore(), observers=[lambda one: records.append(one.outcome)]
+    )
+    app = FastAPI()
+
+    @app.post("/x")
+    @webhook(hooks, SaleCreated)
+    def failing(event: SaleCreated) -> None:
+        raise HandlerFailed
+
+    @app.exception_handler(HandlerFailed)
+    async def fine(_: FastAPIRequest, error: Exception) -> JSONResponse:
+        return JSONResponse({})
+
+    client = AsgiClient(app, "/x")
+    assert [SALE_REQUEST.send(client).status for _ in range(2)] == [200, 200]
+    assert records == ["failed", "failed"]
+
+
+def test_dependencies_of_the_application() -> None:
+    """Dependencies of the application run before verification."""
+    ran: list[bool] = []
+    app = FastAPI(dependencies=[Depends(lambda: ran.append(True))])
+    app.post("/x")(webhook(Webhooks(SECRET), SaleCreated)(sale))
+    assert with_signature().send(AsgiClient(app, "/x")).status == 401
+    assert ran == [True]
