@@ -89,6 +89,8 @@ def view(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> Callabl
             after_this_request(_never_a_success)
             raise
 
+    # Flask names the endpoint after it; webhooks and postbacks then fit into one application.
+    dubhooks_view.__name__ = f"dubhooks_{hooks.family.name}"
     _only_post(dubhooks_view)
     return dubhooks_view
 

@@ -196,6 +196,16 @@ def test_postbacks_are_served_as_well() -> None:
     assert seen == [event.id]
 
 
+def test_both_families_in_one_application() -> None:
+    """Webhooks and postbacks need no names for their endpoints."""
+    app = Flask(__name__)
+    app.add_url_rule("/webhooks", view_func=dubhooks.flask.view(Webhooks(SECRET)))
+    app.add_url_rule("/postbacks", view_func=dubhooks.flask.view(Postbacks(SECRET)))
+    assert deliver(app, "/webhooks").status == 200
+    postback = make_postback("sale.created").to_json()
+    assert deliver(app, "/postbacks", body=postback).status == 200
+
+
 def test_post_is_the_method_when_a_route_names_none() -> None:
     """Forgetting ``methods=["POST"]`` does not make an endpoint that Dub cannot reach."""
     app = Flask(__name__)

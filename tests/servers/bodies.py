@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dubhooks.testing import make_event
 
 
@@ -19,7 +21,7 @@ def _with_member(member: str, body: bytes) -> bytes:
     return b"{" + member.encode() + b"," + body[1:]
 
 
-_CHANGES = {
+_CHANGES: dict[str, Callable[[bytes], bytes]] = {
     "as Dub sends it": lambda body: body,
     "spaces and line ends": lambda body: b"\r\n{ \t" + body[1:] + b"\n\n",
     "escapes": lambda body: _with_member(r'"x":"\u00e9\u2028\/\ud83d\ude00\u003c"', body),
