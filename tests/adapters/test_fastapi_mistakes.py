@@ -1,13 +1,15 @@
 """Mistakes of users with FastAPI: each is named, none is a signature mismatch."""
 
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import pytest
 from behaviour import BODY, LINK, PAYOUT_REQUEST, SALE_REQUEST, SECRET, Request, with_signature
 from clients import AsgiClient, Client
-from fastapi import Body, Depends, FastAPI, HTTPException
+from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException
 from fastapi import Request as FastAPIRequest
 from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -298,6 +300,44 @@ def test_behind_any_middleware() -> None:
         assert with_signature().send(client).status == 401
         assert PAYOUT_REQUEST.send(client).status == 501
         assert SALE_REQUEST.send(client).status == 200
+
+
+class WithoutHandlers(APIRoute):
+    """A route as before Starlette 0.28, where requests do not know the exception handlers."""
+
+    def get_route_handler(self) -> Callable[[FastAPIRequest], Coroutine[Any, Any, Any]]:
+        """Forget them."""
+        handler = super().get_route_handler()
+
+        async def forgetful(request: FastAPIRequest) -> Any:
+            request.scope.pop("starlette.exception_handlers", None)
+            return await handler(request)
+
+        return forgetful
+
+
+@pytest.mark.parametrize("is_opaque", [False, True])
+def test_without_exception_handlers_in_reach(is_opaque: bool) -> None:
+    """Refusals keep their status when the exception handlers are hard or impossible to find."""
+    app = FastAPI()
+    routes = APIRouter(route_class=WithoutHandlers)
+    routes.post("/webhooks/dub")(webhook(hooks, SaleCreated)(sale))
+    app.include_router(routes)
+    if is_opaque:
+        app.add_middleware(Opaque)
+    response = with_signature().send(AsgiClient(app))
+    assert response.status == 401
+    expected = b'{"outcome":"unauthorized","code":"signature_missing"}'
+    assert response.body == (b'{"detail":"unauthorized"}' if is_opaque else expected)
+    assert SALE_REQUEST.send(AsgiClient(app)).status == 200
+
+
+def test_route_for_other_methods() -> None:
+    """A route that takes other methods too refuses them."""
+    app = FastAPI()
+    app.api_route("/webhooks/dub", methods=["GET", "POST"])(webhook(hooks, SaleCreated)(sale))
+    response = Request(b"", headers=[], method="GET").send(AsgiClient(app))
+    assert (response.status, response.headers["allow"]) == (405, "POST")
 
 
 async def passing(request: FastAPIRequest, call_next: Any) -> Any:

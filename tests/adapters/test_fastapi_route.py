@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
@@ -170,7 +171,7 @@ def test_sync_handler_is_in_one_thread() -> None:
 
 
 def test_callable_object() -> None:
-    """A handler may be an object with a coroutine for ``__call__``, and a bound method."""
+    """A handler may be an object with ``__call__``, a bound method or a partial."""
 
     class Sales:
         async def __call__(self, event: SaleCreated, source: Source) -> None:
@@ -179,7 +180,13 @@ def test_callable_object() -> None:
         def method(self, event: SaleCreated, source: Source) -> None:
             seen.append(f"method {source}")
 
-    for handler, noted in ((Sales(), "object none"), (Sales().method, "method none")):
+    handlers = (
+        (Sales(), "object none"),
+        (Sales().method, "method none"),
+        (partial(Sales().method), "method none"),
+    )
+    for handler, noted in handlers:
+        seen.clear()
         assert answer(handler).status == 200
         assert noted in seen
 
