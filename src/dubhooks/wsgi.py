@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "headers_of", "headers_to", "read_body"]
 
 _CHUNK = 65_536
-_REGISTERED = frozenset(status.value for status in HTTPStatus)
+_PHRASES = {status.value: status.phrase for status in HTTPStatus} | {489: "Not Retryable"}
 
 logger = logging.getLogger("dubhooks")
 
@@ -83,9 +83,8 @@ def read_body(environ: WSGIEnvironment, max_body: int, read_timeout: float) -> b
 
 
 def status_line(status: int) -> str:
-    """Return a status with its phrase; 489 is not a registered one."""
-    phrase = HTTPStatus(status).phrase if status in _REGISTERED else "Not Retryable"
-    return f"{status} {phrase}"
+    """Return a status with its phrase, which must not be empty (PEP 3333)."""
+    return f"{status} {_PHRASES.get(status, 'Unknown')}"
 
 
 def _reply(hooks: Receiver[Any], environ: WSGIEnvironment, read_timeout: float) -> Reply:

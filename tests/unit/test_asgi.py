@@ -1,0 +1,278 @@
+"""The ASGI application, driven by the messages that a server sends."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from receiving import SECRET, AsyncMemoryStore, key_of, sale, signed, state_of
+
+from dubhooks import DeliveryRecord, Webhooks, asgi
+
+Log = pytest.LogCaptureFixture
+Message = dict[str, Any]
+MAX_BODY = 4_096
+NEVER: Message = {"type": "never"}
+"""A message that does not come."""
+
+
+def receiver(**settings: Any) -> Webhooks:
+    """Return a receiver of small bodies with a handler of sales."""
+    hooks = Webhooks(SECRET, max_body=MAX_BODY, **settings)
+    hooks.on("sale.created")(lambda _: None)
+    return hooks
+
+
+def part(body: bytes = b"", more: bool = False) -> Message:
+    """Return a message with a part of a body."""
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+class Connection:
+    """One connection: the messages that come, and those that are sent."""
+
+    def __init__(self, messages: Iterable[Message], kind: str = "http", **scope: Any) -> None:
+        self.scope = {"type": kind, "method": "POST", "headers": [], "http_version": "1.1"} | scope
+        self.coming = list(messages)
+        self.received = 0
+        self.sent: list[Message] = []
+
+    async def receive(self) -> Message:
+        """Return the next message, or wait for ever."""
+        await asyncio.sleep(0)
+        message = self.coming.pop(0) if self.coming else NEVER
+        if message is NEVER:
+            await asyncio.Event().wait()
+        self.received += 1
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Take a message."""
+        self.sent.append(message)
+
+    def serve(self, application: Any) -> "Connection":
+        """Serve the connection to its end."""
+        asyncio.run(application(self.scope, self.receive, self.send))
+        return self
+
+    @property
+    def status(self) -> int:
+        """The status that was sent."""
+        start, _ = self.sent
+        assert start["type"] == "http.response.start"
+        return start["status"]
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        """The headers that were sent."""
+        return dict(self.sent[0]["headers"])
+
+    @property
+    def body(self) -> bytes:
+        """The body that was sent."""
+        assert self.sent[1]["type"] == "http.response.body"
+        assert not self.sent[1].get("more_body")
+        return self.sent[1]["body"]
+
+
+def delivery(*, chunks: int = 1, length: bool = True) -> tuple[list[Message], list[Any]]:
+    """Return messages and headers of a signed sale."""
+    body, headers = signed(sale())
+    size = len(body) // chunks + 1
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    if length:
+        raw.append((b"content-length", str(len(body)).encode()))
+    return [part(it, number < len(parts)) for number, it in enumerate(parts, 1)], raw
+
+
+class TestBodies:
+    """Reading a body: no further than allowed, and not for ever."""
+
+    @pytest.mark.parametrize("chunks", [1, 2, 7])
+    @pytest.mark.parametrize("length", [True, False])
+    def test_handled(self, chunks: int, length: bool) -> None:
+        """A delivery is answered with the receiver's reply, however its body comes."""
+        messages, headers = delivery(chunks=chunks, length=length)
+        connection = Connection(messages, headers=headers).serve(asgi.app(receiver()))
+        assert connection.status == 200
+        assert connection.body == b'{"outcome":"handled"}'
+        assert connection.headers == {
+            b"content-type": b"application/json",
+            b"content-length": b"21",
+        }
+
+    def test_messages_without_their_defaults(self) -> None:
+        """A message need not say that a body is empty or that it ends."""
+        connection = Connection([{"type": "http.request"}]).serve(asgi.app(receiver()))
+        assert (connection.status, connection.body) == (
+            400,
+            b'{"outcome":"malformed","code":"body_empty"}',
+        )
+
+    @pytest.mark.parametrize("length", [b"4097", b"9" * 5_000])
+    def test_length_is_too_large(self, length: bytes) -> None:
+        """A body that says it is too large is refused without reading any of it."""
+        connection = Connection([part(b"x")], headers=[(b"content-length", length)])
+        assert connection.serve(asgi.app(receiver())).status == 413
+        assert connection.received == 0
+        assert connection.headers[b"connection"] == b"close"
+
+    @pytest.mark.parametrize("length", [b"", b"-1", b"ten", b"\xff", b"10"])
+    def test_length_is_no_length(self, length: bytes) -> None:
+        """A length that is none or too small does not raise the limit."""
+        messages = [part(b"x" * 1_000, more=True)] * 10
+        connection = Connection(messages, headers=[(b"content-length", length)])
+        assert connection.serve(asgi.app(receiver())).status == 413
+        assert connection.received == 5
+
+    def test_slow(self) -> None:
+        """A body that does not come to its end in time is refused."""
+        records: list[DeliveryRecord] = []
+        hooks = receiver(observers=[records.append])
+        connection = Connection([part(b"x", more=True), NEVER])
+        assert connection.serve(asgi.app(hooks, read_timeout=0.02)).status == 408
+        assert connection.body == b'{"outcome":"too_slow","code":"body_too_slow"}'
+        assert [record.outcome for record in records] == ["too_slow"]
+
+    def test_drop_by_drop(self) -> None:
+        """The time is for the whole body: bytes that keep coming do not prolong it."""
+
+        class Drops(Connection):
+            async def receive(self) -> Message:
+                await asyncio.sleep(0.005)
+                return part(b" ", more=True)
+
+        assert Drops([]).serve(asgi.app(receiver(), read_timeout=0.03)).status == 408
+
+    def test_no_time_at_all(self) -> None:
+        """Without any time nothing is on time."""
+        messages, headers = delivery()
+        connection = Connection(messages, headers=headers)
+        assert connection.serve(asgi.app(receiver(), read_timeout=0)).status == 408
+
+    @pytest.mark.parametrize("parts", [[], [part(b"x", more=True)]])
+    def test_the_client_hangs_up(self, parts: list[Message]) -> None:
+        """Nobody waits for an answer, so none is sent and nothing is observed."""
+        records: list[DeliveryRecord] = []
+        hooks = receiver(observers=[records.append])
+        connection = Connection([*parts, {"type": "http.disconnect"}]).serve(asgi.app(hooks))
+        assert not connection.sent
+        assert not records
+
+    def test_compressed(self) -> None:
+        """A compressed body is refused with its code."""
+        messages, headers = delivery()
+        headers.append((b"content-encoding", b"gzip"))
+        connection = Connection(messages, headers=headers).serve(asgi.app(receiver()))
+        assert connection.status == 415
+
+    def test_a_header_that_is_not_ascii(self) -> None:
+        """Any bytes can be a signature's value, and then it is malformed."""
+        messages, _ = delivery()
+        headers = [(b"dub-signature", bytes(range(128, 192)))]
+        connection = Connection(messages, headers=headers).serve(asgi.app(receiver()))
+        assert connection.status == 401
+        assert b"signature_malformed" in connection.body
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+def test_other_methods(method: str) -> None:
+    """Anything but POST is answered 405 with what is allowed, and its body is not read."""
+    connection = Connection([part(b"x")], method=method).serve(asgi.app(receiver()))
+    assert connection.status == 405
+    assert connection.headers[b"allow"] == b"POST"
+    assert connection.received == 0
+
+
+def test_the_handler_fails(caplog: Log) -> None:
+    """What a handler raises is logged and answered 500, without a word of it."""
+    hooks = Webhooks(SECRET, store=AsyncMemoryStore())
+
+    @hooks.on("sale.created")
+    async def handler(_: object) -> None:
+        raise ValueError("the handler's own")
+
+    messages, headers = delivery()
+    with caplog.at_level(logging.ERROR, "dubhooks"):
+        connection = Connection(messages, headers=headers).serve(asgi.app(hooks))
+    assert (connection.status, connection.body) == (500, b'{"outcome":"failed"}')
+    [record] = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ValueError
+
+
+def test_a_sync_handler_does_not_block_the_loop() -> None:
+    """While a sync handler waits, the loop serves others: here it lets the handler go on."""
+    hooks = Webhooks(SECRET)
+    go_on = threading.Event()
+    ticks: list[int] = []
+    hooks.on("sale.created")(lambda _: go_on.wait(10))
+    messages, headers = delivery()
+    connection = Connection(messages, headers=headers)
+
+    async def main() -> None:
+        served = asyncio.ensure_future(
+            asgi.app(hooks)(connection.scope, connection.receive, connection.send)
+        )
+        while len(ticks) < 20:
+            ticks.append(len(connection.sent))
+            await asyncio.sleep(0.001)
+        go_on.set()
+        await served
+
+    asyncio.run(main())
+    assert ticks == [0] * 20
+    assert connection.status == 200
+
+
+def test_cancelled_by_the_server() -> None:
+    """A request that the server cancels answers nothing and leaves no claim."""
+    store = AsyncMemoryStore()
+    hooks = Webhooks(SECRET, store=store)
+    reached = asyncio.Event()
+
+    @hooks.on("sale.created")
+    async def handler(_: object) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    event = sale()
+    body, headers = signed(event)
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    connection = Connection([part(body)], headers=raw)
+
+    async def main() -> None:
+        served = asyncio.ensure_future(
+            asgi.app(hooks)(connection.scope, connection.receive, connection.send)
+        )
+        await reached.wait()
+        served.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await served
+
+    asyncio.run(main())
+    assert not connection.sent
+    assert state_of(store, key_of(event)) == "free"
+
+
+def test_lifespan() -> None:
+    """A server's start and stop are answered, and the start builds the parser."""
+    hooks = receiver()
+    connection = Connection(
+        [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], kind="lifespan"
+    ).serve(asgi.app(hooks))
+    assert [message["type"] for message in connection.sent] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+    assert "_parse" in vars(hooks.family)
+
+
+def test_websocket() -> None:
+    """A websocket is closed: there is nothing to talk about."""
+    connection = Connection([{"type": "websocket.connect"}], kind="websocket")
+    connection.serve(asgi.app(receiver()))
+    assert connection.sent == [{"type": "websocket.close", "code": 1003}]

@@ -1,0 +1,173 @@
+"""Dead letters as files: byte for byte, durable, private, never half there."""
+
+import json
+import os
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from receiving import SECRET, errors, sale, signed, unfit
+
+from dubhooks import DeadLetterDirectory, InvalidEvent, Webhooks, dead_letters
+
+BODY = b'{"id": "evt_1",\r\n  "event":\t"sale.created", "data": "\xc3\xa9\xff\x00"}'
+HEADERS = {
+    "content-type": "application/json",
+    "dub-signature": "ab" * 32,
+    "x-dub-signature": "cd" * 32,
+    "authorization": "Bearer secret",
+    "cookie": "session=secret",
+}
+ERROR = InvalidEvent("sale.created", "evt_1", ())
+
+
+def mode_of(path: Path) -> int:
+    """Return the permissions of a file."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def names_in(path: Path) -> list[str]:
+    """Return the names of the files in a directory."""
+    return sorted(os.listdir(path))
+
+
+def test_what_is_kept(tmp_path: Path) -> None:
+    """A letter is the body byte for byte, the headers that matter and the error's code."""
+    DeadLetterDirectory(tmp_path).keep(BODY, HEADERS, ERROR)
+    [name] = {path.stem for path in tmp_path.iterdir()}
+    assert names_in(tmp_path) == [f"{name}.body", f"{name}.json"]
+    assert (tmp_path / f"{name}.body").read_bytes() == BODY
+    assert json.loads((tmp_path / f"{name}.json").read_text()) == {
+        "headers": {name: HEADERS[name] for name in list(HEADERS)[:3]},
+        "error": "invalid_event",
+    }
+
+
+def test_only_the_owner_may_read(tmp_path: Path) -> None:
+    """Letters hold personal data, so nobody else may read them or list them."""
+    directory = tmp_path / "a" / "letters"
+    before = os.umask(0)
+    try:
+        DeadLetterDirectory(str(directory)).keep(BODY, HEADERS, ERROR)
+    finally:
+        os.umask(before)
+    assert mode_of(directory) == 0o700
+    assert {mode_of(path) for path in directory.iterdir()} == {0o600}
+
+
+def test_a_directory_of_the_user_stays_as_it_is(tmp_path: Path) -> None:
+    """The permissions of a directory that was there are the user's."""
+    tmp_path.chmod(0o750)
+    DeadLetterDirectory(tmp_path).keep(BODY, HEADERS, ERROR)
+    assert mode_of(tmp_path) == 0o750
+
+
+def test_the_same_delivery_twice(tmp_path: Path) -> None:
+    """A delivery that comes again takes no more room, another one does."""
+    letters = DeadLetterDirectory(tmp_path)
+    letters.keep(BODY, HEADERS, ERROR)
+    first = names_in(tmp_path)
+    letters.keep(BODY, HEADERS, ERROR)
+    assert names_in(tmp_path) == first
+    letters.keep(BODY + b" ", HEADERS, ERROR)
+    assert len(names_in(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_nothing_half_written(tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk fails in between, no file is left that looks like a letter, or any at all."""
+
+    def fails(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    if step == "fsync":
+        monkeypatch.setattr(os, "fsync", fails)
+    else:
+        monkeypatch.setattr(Path, "replace", fails)
+    with pytest.raises(OSError, match="No space"):
+        DeadLetterDirectory(tmp_path).keep(BODY, HEADERS, ERROR)
+    assert names_in(tmp_path) == []
+
+
+def test_a_letter_is_complete_once_its_json_is_there(tmp_path: Path) -> None:
+    """Whoever looks while letters are written sees whole files, and a body beside each json."""
+    letters = DeadLetterDirectory(tmp_path / "letters")
+    bodies = [b"%d" % number * 20_000 for number in range(40)]
+    done = threading.Event()
+
+    def write() -> None:
+        try:
+            for body in bodies:
+                letters.keep(body, HEADERS, ERROR)
+        finally:
+            done.set()
+
+    def look() -> None:
+        for path in letters.path.glob("*.json"):
+            assert json.loads(path.read_text())["error"] == "invalid_event"
+            assert path.with_suffix(".body").read_bytes() in bodies
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        look()
+    writer.join()
+    look()
+    assert len(names_in(letters.path)) == 2 * len(bodies)
+
+
+def test_everything_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both files, their directory, and the directory's own name are flushed to the disk."""
+    flushed: list[str] = []
+    flush = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        flushed.append("draft" if path.name.startswith(".") else path.name)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    letters = DeadLetterDirectory(tmp_path / "letters")
+    letters.keep(BODY, HEADERS, ERROR)
+    assert flushed == [tmp_path.name, "draft", "draft", "letters"]
+    letters.keep(BODY, HEADERS, ERROR)
+    assert flushed[4:] == ["draft", "draft", "letters"]
+
+
+def test_where_directories_cannot_be_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a system that cannot open a directory, a letter is kept all the same."""
+    monkeypatch.setattr(dead_letters, "_CAN_FLUSH_DIRECTORIES", False)
+    opened: list[Any] = []
+    open_file = os.open
+    monkeypatch.setattr(os, "open", lambda *it: opened.append(it[0]) or open_file(*it))
+    DeadLetterDirectory(tmp_path).keep(BODY, HEADERS, ERROR)
+    assert len(opened) == 2
+    assert tmp_path not in opened
+
+
+@pytest.mark.parametrize("kind", ["a file", "in a file"])
+def test_a_place_that_is_no_directory(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where nothing can be written the delivery is refused, so that Dub sends it again."""
+    file = tmp_path / "file"
+    file.write_text("x")
+    letters = DeadLetterDirectory(file if kind == "a file" else file / "letters")
+    reply = Webhooks(SECRET, dead_letters=letters).handle(*signed(unfit(sale())))
+    assert (reply.status, reply.outcome) == (422, "invalid")
+    assert "the dead letter could not be kept" in errors(caplog)[0]
+    assert str(tmp_path) not in caplog.text
+
+
+def test_a_letter_can_be_sent_again(tmp_path: Path) -> None:
+    """Body and headers of a letter are a delivery that verifies."""
+    hooks = Webhooks(SECRET, dead_letters=DeadLetterDirectory(tmp_path))
+    assert hooks.handle(*signed(unfit(sale()))).status == 200
+    [letter] = tmp_path.glob("*.json")
+    headers = json.loads(letter.read_text())["headers"]
+    with pytest.raises(InvalidEvent):
+        hooks.unwrap(letter.with_suffix(".body").read_bytes(), headers)

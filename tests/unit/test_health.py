@@ -1,0 +1,106 @@
+"""Watching an endpoint as Dub watches it."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from receiving import SECRET, sale, signed
+
+from dubhooks import DeliveryRecord, Webhooks
+from dubhooks.health import FailureWatch
+
+Log = pytest.LogCaptureFixture
+
+FAILED = DeliveryRecord("failed", 500, "sale.created", "evt_1", 1, 0.1, None)
+HANDLED = replace(FAILED, outcome="handled", status=200)
+
+
+def levels(log: Log) -> list[tuple[str, int]]:
+    """Return level and first number of what was logged."""
+    return [(it.levelname, int(it.getMessage().split()[0])) for it in log.records]
+
+
+def test_the_counts_that_dub_acts_on(caplog: Log) -> None:
+    """It warns where Dub mails, and from where Dub disables the endpoint it logs errors."""
+    watch = FailureWatch()
+    for _ in range(45):
+        watch(FAILED)
+    assert levels(caplog) == [
+        ("WARNING", 5),
+        ("WARNING", 10),
+        ("WARNING", 15),
+        ("ERROR", 20),
+        ("ERROR", 40),
+    ]
+    assert "the last one failed (500)" in caplog.messages[0]
+    assert "disabled" in caplog.messages[3]
+    assert watch.failures == 45
+
+
+def test_a_success_starts_anew(caplog: Log) -> None:
+    """Any answer below 400 sets the count to zero."""
+    watch = FailureWatch()
+    for record in [FAILED] * 4 + [HANDLED] + [FAILED] * 4:
+        watch(record)
+    assert watch.failures == 4
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("status", [400, 401, 409, 422, 489, 501, 503])
+def test_every_failure_counts(status: int) -> None:
+    """Every answer from 400 on counts, asking for a retry included."""
+    watch = FailureWatch()
+    watch(replace(FAILED, status=status))
+    assert watch.failures == 1
+
+
+@pytest.mark.parametrize("status", [200, 202, 302, 399])
+def test_everything_below_400_is_a_success(status: int) -> None:
+    """An answer below 400 does not count."""
+    watch = FailureWatch()
+    watch(FAILED)
+    watch(replace(FAILED, status=status))
+    assert watch.failures == 0
+
+
+def test_requests_of_others_do_not_count() -> None:
+    """Dub only sends POST, so another method was a monitor or a curious person."""
+    watch = FailureWatch()
+    watch(FAILED)
+    watch(replace(FAILED, outcome="wrong_method", status=405))
+    assert watch.failures == 1
+
+
+def test_slow_answers(caplog: Log) -> None:
+    """An answer slower than the limit is logged, whatever it was."""
+    watch = FailureWatch(slow=2.0)
+    watch(replace(HANDLED, seconds=2.0))
+    assert not caplog.records
+    watch(replace(HANDLED, seconds=2.1))
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "took 2.1 s" in caplog.messages[0]
+    FailureWatch()(replace(HANDLED, seconds=29.0))
+    assert len(caplog.records) == 1
+    FailureWatch()(replace(HANDLED, seconds=31.0))
+    assert len(caplog.records) == 2
+
+
+def test_threads_count_together() -> None:
+    """Failures of several threads are all counted."""
+    watch = FailureWatch()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(watch, [FAILED] * 500))
+    assert watch.failures == 500
+
+
+def test_as_an_observer(caplog: Log) -> None:
+    """It watches a receiver when it is one of its observers."""
+    watch = FailureWatch()
+    hooks = Webhooks(SECRET, observers=[watch])
+    for _ in range(5):
+        hooks.handle(b"{}", {})
+    assert watch.failures == 5
+    assert "5 failed deliveries in a row, the last one unauthorized (401)" in caplog.text
+    hooks.handle(*signed(sale()))
+    assert watch.failures == 0

@@ -1,0 +1,117 @@
+"""Replies: constant codes, and a status for every outcome that Dub's queue understands."""
+
+import json
+from dataclasses import FrozenInstanceError
+from typing import get_args
+
+import pytest
+
+from dubhooks import Outcome, Reply, errors
+from dubhooks.reply import refusal, reply_to
+
+EXPECTED = {
+    "handled": 200,
+    "duplicate": 200,
+    "ignored": 200,
+    "unhandled_payout": 501,
+    "busy": 409,
+    "conflict": 422,
+    "unauthorized": 401,
+    "malformed": 400,
+    "invalid": 422,
+    "too_large": 413,
+    "too_slow": 408,
+    "wrong_method": 405,
+    "compressed": 415,
+    "unavailable": 503,
+    "retry": 503,
+    "rejected": 489,
+    "failed": 500,
+}
+
+
+def test_every_outcome_has_its_status() -> None:
+    """The statuses are those of the table, for every outcome there is."""
+    assert {outcome: reply_to(outcome).status for outcome in get_args(Outcome)} == EXPECTED
+
+
+@pytest.mark.parametrize("outcome", EXPECTED)
+def test_the_body_is_the_outcome(outcome: Outcome) -> None:
+    """A body is one short JSON object of constant codes."""
+    reply = reply_to(outcome, "evt_1", code="some_code")
+    assert json.loads(reply.body) == {"outcome": outcome, "code": "some_code"}
+    assert json.loads(reply_to(outcome, "evt_1").body) == {"outcome": outcome}
+    assert reply.headers["Content-Type"] == "application/json"
+    assert reply.event_id == "evt_1"
+    assert len(reply.body) < 100
+
+
+def test_no_redirect_and_no_early_success() -> None:
+    """No outcome is a redirect, and only what was taken care of is a success."""
+    assert {outcome for outcome, status in EXPECTED.items() if status < 400} == {
+        "handled",
+        "duplicate",
+        "ignored",
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "header"), [(0, "0"), (0.001, "1"), (30, "30"), (45.2, "46"), (1e9, "1000000000")]
+)
+def test_retry_after(seconds: float, header: str) -> None:
+    """Seconds are rounded up: the header knows no parts of them."""
+    assert reply_to("busy", retry_after=seconds).headers["Retry-After"] == header
+
+
+def test_headers_are_not_shared() -> None:
+    """An adapter that adds a header to one reply does not add it to the next."""
+    reply_to("rejected").headers["X-Added"] = "1"
+    assert reply_to("rejected").headers == {
+        "Content-Type": "application/json",
+        "Upstash-NonRetryable-Error": "true",
+    }
+
+
+def test_replies_are_values() -> None:
+    """Replies are compared by value and cannot be changed."""
+    reply = Reply(200, {}, b"", "handled")
+    assert reply == Reply(200, {}, b"", "handled", None)
+    with pytest.raises(FrozenInstanceError):
+        reply.status = 500  # type: ignore[misc]
+
+
+REFUSALS = [
+    (errors.SignatureMissing("x"), 401, "signature_missing"),
+    (errors.SignatureMalformed("x"), 401, "signature_malformed"),
+    (errors.SignatureMismatch("x"), 401, "signature_mismatch"),
+    (errors.VerificationError("x"), 401, "unauthorized"),
+    (errors.PayloadError("x"), 400, "payload"),
+    (errors.BodyEmpty("x"), 400, "body_empty"),
+    (errors.BodyTooLarge("x"), 413, "body_too_large"),
+    (errors.BodyTooSlow("x"), 408, "body_too_slow"),
+    (errors.BodyCompressed("x"), 415, "body_compressed"),
+    (errors.MethodNotAllowed("x"), 405, "method_not_allowed"),
+    (errors.InvalidJSON("x"), 400, "invalid_json"),
+    (errors.InvalidEnvelope("x"), 400, "invalid_envelope"),
+    (errors.EventTooOld("x"), 400, "event_too_old"),
+    (errors.InvalidEvent("sale.created", "evt_1", ()), 422, "invalid_event"),
+]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"), REFUSALS, ids=lambda it: getattr(it, "code", "")
+)
+def test_refusals(error: errors.PayloadError, status: int, code: str) -> None:
+    """Every error that refuses a delivery has its status, and its code in the body."""
+    reply = refusal(error)
+    assert reply.status == status
+    assert json.loads(reply.body)["code"] == code
+    assert reply.event_id == ("evt_1" if isinstance(error, errors.InvalidEvent) else None)
+
+
+def test_every_error_of_a_delivery_is_listed() -> None:
+    """The table above leaves no error out."""
+    families = (errors.VerificationError, errors.PayloadError)
+    public = {getattr(errors, name) for name in errors.__all__}
+    refusing = {it for it in public if issubclass(it, families)}
+    assert {type(error) for error, _, _ in REFUSALS} == refusing
