@@ -1,0 +1,284 @@
+"""What ``dubhooks.django`` says about bodies that others read, and about mistakes."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from clients import WsgiClient
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
+from django.urls import path
+from django_setup import MIDDLEWARE, PATH, DjangoClient
+from situations import BODY, SALE_REQUEST, SECRET, Request
+
+import dubhooks.django
+from dubhooks import ConfigurationError, MemoryStore, Webhooks, postbacks
+from dubhooks.webhooks import SaleCreated
+
+BOTH = pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])
+BEFORE: list[Callable[[HttpRequest], object]] = []
+"""What the middleware below does with a request."""
+
+
+def reading(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
+    """Be a middleware that looks at the request first."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        BEFORE[0](request)
+        return get_response(request)
+
+    return middleware
+
+
+def client_before(
+    before: Callable[[HttpRequest], object], view: Any = None, *, asgi: bool = False
+) -> DjangoClient:
+    """Return a client of a project with a middleware that does ``before``."""
+    BEFORE[:] = [before]
+    view = view or dubhooks.django.view(Webhooks(SECRET))
+    return DjangoClient(
+        path(PATH, view), asgi=asgi, MIDDLEWARE=[f"{__name__}.reading", *MIDDLEWARE]
+    )
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Django import the middleware from here, whatever pytest calls this module."""
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(lambda request: request.body, id="body"),
+        pytest.param(lambda request: (request.body, request.read()), id="body and read"),
+        pytest.param(lambda request: request.POST, id="POST"),
+    ],
+)
+def test_a_body_that_django_has_kept(before: Callable[[HttpRequest], object], asgi: bool) -> None:
+    """A middleware that reads the body the way Django keeps it does no harm."""
+    client = client_before(before, asgi=asgi)
+    assert SALE_REQUEST.send(client).status == 200
+    assert Request(BODY, headers=[("Dub-Signature", "0" * 64)]).send(client).status == 401
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "before", [lambda request: request.read(), lambda request: request.read(1)]
+)
+def test_a_body_that_is_gone_is_named(
+    before: Callable[[HttpRequest], object], asgi: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A body that a middleware consumed is called that, and not a wrong signature."""
+    assert SALE_REQUEST.send(client_before(before, asgi=asgi)).status == 500
+    assert "the body was read before dubhooks could verify it" in caplog.text
+
+
+def test_a_body_that_wsgi_middleware_consumed_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    """A body that is announced and not there is called that."""
+
+    def consuming(environ: Any, start_response: Any) -> Any:
+        environ["wsgi.input"].read(len(BODY))
+        return WSGIHandler()(environ, start_response)
+
+    view = dubhooks.django.view(Webhooks(SECRET))
+    with override_settings(ROOT_URLCONF=(path(PATH, view),)):
+        response = SALE_REQUEST.send(WsgiClient(consuming, f"/{PATH}"))
+    assert (response.status, b"body_empty" in response.body) == (400, True)
+    assert "announced but not there: a WSGI middleware has read it" in caplog.text
+
+
+def test_chunks_that_have_no_end_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the server does not mark the end of chunks, the answer says what to change."""
+
+    def older(environ: Any, start_response: Any) -> Any:
+        del environ["wsgi.input_terminated"]
+        return WSGIHandler()(environ, start_response)
+
+    view = dubhooks.django.view(Webhooks(SECRET))
+    with override_settings(ROOT_URLCONF=(path(PATH, view),)):
+        response = Request(BODY, chunked=True).send(WsgiClient(older, f"/{PATH}"))
+    assert (response.status, b"body_empty" in response.body) == (400, True)
+    assert "let the proxy send a Content-Length" in caplog.text
+
+
+def test_a_client_that_hangs_up_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """A connection that breaks while the body arrives is refused, without a server error."""
+
+    class Broken(io.RawIOBase):
+        def read(self, _: int = -1) -> bytes:
+            raise ConnectionResetError
+
+    def breaking(environ: Any, start_response: Any) -> Any:
+        return WSGIHandler()(environ | {"wsgi.input": Broken()}, start_response)
+
+    view = dubhooks.django.view(Webhooks(SECRET))
+    with override_settings(ROOT_URLCONF=(path(PATH, view),)):
+        response = SALE_REQUEST.send(WsgiClient(breaking, f"/{PATH}"))
+    assert response.status == 400
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@BOTH
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_handler_that_returns_no_response(
+    is_async: bool, asgi: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever is not a response is named, and the event is not taken as done."""
+    store = MemoryStore()
+
+    def take(request: HttpRequest, event: SaleCreated) -> Any:
+        return {"status": "ok"}
+
+    async def take_async(request: HttpRequest, event: SaleCreated) -> Any:
+        return take(request, event)
+
+    decorate: Any = dubhooks.django.webhook(Webhooks(SECRET, store=store), SaleCreated)
+    client = DjangoClient(path(PATH, decorate(take_async if is_async else take)), asgi=asgi)
+    assert [SALE_REQUEST.send(client).status for _ in range(2)] == [500, 500]
+    assert "returns an HttpResponse or None, not dict" in caplog.text
+
+
+def test_a_method_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    """The decorator on a method, whose first argument is no request, is named."""
+    from django.views import View
+
+    class Hook(View):
+        @dubhooks.django.webhook(Webhooks(SECRET), SaleCreated)  # type: ignore[arg-type]
+        def post(self, request: HttpRequest, event: SaleCreated) -> None: ...
+
+    from django.views.decorators.csrf import csrf_exempt
+
+    middleware = [one for one in MIDDLEWARE if "Login" not in one]
+    client = DjangoClient(path(PATH, csrf_exempt(Hook.as_view())), MIDDLEWARE=middleware)
+    assert SALE_REQUEST.send(client).status == 500
+    assert "decorate a function instead of a method" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("mistake", "hint"),
+    [
+        (lambda: dubhooks.django.view(SECRET), "the receiver comes first"),
+        (lambda: dubhooks.django.webhook(SaleCreated), "the receiver comes first"),
+        (lambda: dubhooks.django.webhook(lambda request: None), "the receiver comes first"),
+        (
+            lambda: dubhooks.django.webhook(Webhooks(SECRET), postbacks.SaleCreated),
+            "not a webhook event",
+        ),
+        (lambda: dubhooks.django.webhook(Webhooks(SECRET), "sale.craeted"), "sale.craeted"),
+        (lambda: dubhooks.django.webhook(Webhooks(SECRET))(1), "decorates a function"),
+    ],
+)
+def test_mistakes_are_named_when_they_are_made(mistake: Callable[[], object], hint: str) -> None:
+    """A wrong argument raises when the module is imported, and says what is right."""
+    with pytest.raises(ConfigurationError, match=hint):
+        mistake()
+
+
+def api_view(view: Any) -> Any:
+    """Return a view of Django REST framework that is open to everybody."""
+    from rest_framework.decorators import api_view as decorate
+    from rest_framework.decorators import authentication_classes, permission_classes
+
+    return decorate(["POST"])(authentication_classes([])(permission_classes([])(view)))
+
+
+def test_below_a_decorator_of_rest_framework() -> None:
+    """``api_view`` around the decorator works, and the handler may look at ``request.data``."""
+    seen: list[object] = []
+
+    @api_view
+    @dubhooks.django.webhook(Webhooks(SECRET), SaleCreated)
+    def take(request: Any, event: SaleCreated) -> None:
+        seen.extend([request.data["id"], event.id])
+
+    middleware = [one for one in MIDDLEWARE if "Login" not in one]
+    client = DjangoClient(path(PATH, take), MIDDLEWARE=middleware)
+    assert SALE_REQUEST.send(client).status == 200
+    assert seen[0] == seen[1]
+    assert Request(b"", headers=[], method="GET").send(client).status == 405
+
+
+def test_data_that_rest_framework_read(caplog: pytest.LogCaptureFixture) -> None:
+    """Where ``request.data`` consumed the body, as in old versions, that is what is said."""
+    hook = dubhooks.django.view(Webhooks(SECRET))
+    kept: list[bool] = []
+
+    @api_view
+    def take(request: Any) -> Any:
+        assert request.data["id"]
+        kept.append("_body" in vars(request._request))
+        return hook(request)
+
+    middleware = [one for one in MIDDLEWARE if "Login" not in one]
+    status = SALE_REQUEST.send(DjangoClient(path(PATH, take), MIDDLEWARE=middleware)).status
+    assert status == (200 if kept == [True] else 500)
+    assert ("the body was read before dubhooks could verify it" in caplog.text) is (status == 500)
+
+
+def test_a_partial_and_a_callable_object_are_handlers() -> None:
+    """Not only functions are handlers; an async ``__call__`` makes an async view."""
+    seen: list[str] = []
+
+    class Handler:
+        async def __call__(self, request: HttpRequest, event: SaleCreated) -> None:
+            seen.append("object")
+
+    def take(name: str, request: HttpRequest, event: SaleCreated) -> None:
+        seen.append(name)
+
+    for handler in (Handler(), partial(take, "partial")):
+        view: Any = dubhooks.django.webhook(Webhooks(SECRET), SaleCreated)(handler)  # type: ignore[arg-type]
+        assert SALE_REQUEST.send(DjangoClient(path(PATH, view), asgi=True)).status == 200
+    assert seen == ["object", "partial"]
+
+
+def run(code: str) -> str:
+    """Run code in a new process and return what it prints."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+def test_importing_needs_no_settings() -> None:
+    """Without settings everything can be imported and decorated; only models need an app."""
+    printed = run(
+        "import dubhooks.django as d, dubhooks\n"
+        "hooks = dubhooks.Webhooks('whsec_x', store=d.DjangoStore())\n"
+        "d.view(hooks)\n"
+        "d.webhook(hooks)(lambda request, event: None)\n"
+        "d.DjangoInbox(using='other')\n"
+        "import sys\n"
+        "print(any(name.startswith('dubhooks.django.models') for name in sys.modules))\n"
+        "assert set(d.__all__) <= set(dir(d))\n"
+        "assert not hasattr(d, 'nothing')"
+    )
+    assert printed == "False"
+
+
+def test_importing_the_library_does_not_import_django() -> None:
+    """Only who uses ``dubhooks.django`` pays for Django."""
+    assert run("import dubhooks, sys\nprint('django' in sys.modules)") == "False"
+
+
+def test_django_that_is_missing_is_named() -> None:
+    """Without Django the error says what to install."""
+    printed = run(
+        "import sys\n"
+        "sys.modules['django'] = None\n"
+        "try:\n"
+        "    import dubhooks.django\n"
+        "except ImportError as error:\n"
+        "    print(error)"
+    )
+    assert printed == "dubhooks.django needs Django: install dubhooks[django]"
