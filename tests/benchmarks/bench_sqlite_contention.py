@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Barrier
 
 FINGERPRINT = "0" * 64
+_barrier: Barrier
 
 
 def main() -> None:
