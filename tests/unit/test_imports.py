@@ -1,0 +1,231 @@
+"""Imports point one way, cost little, and never reach a framework or an HTTP client."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import dubhooks
+
+PACKAGE = Path(dubhooks.__file__).parent
+
+LAYERS: list[set[str]] = [
+    {"errors"},
+    {"_body", "_drivers", "_headers", "_keys", "reply", "signature"},
+    {"payload", "dead_letters", "health"},
+    {"events"},
+    {"postbacks", "webhooks"},
+    {"idempotency"},
+    {"_registry", "_reporting", "_settings", "receiver", "receivers"},
+    {"stores"},
+    {
+        "_fastapi_openapi",
+        "_fastapi_request",
+        "_fastapi_route",
+        "asgi",
+        "aws_lambda",
+        "django",
+        "fastapi",
+        "flask",
+        "wsgi",
+    },
+    {
+        "_explain",
+        "_explain_bodies",
+        "_explain_causes",
+        "_explain_secrets",
+        "_explain_signatures",
+        "testing",
+    },
+    {"__main__", "cli"},
+]
+"""Top-level modules, from the lowest layer up; each may import its own layer and lower ones."""
+
+ALONE = {"errors", "signature", "payload", "events", "idempotency", "stores"}
+"""Modules that import no other module of their layer."""
+
+CORE = set[str]().union(*LAYERS[:8]) | {"asgi", "wsgi", "aws_lambda"}
+"""What must work with pydantic and typing-extensions alone."""
+
+THIRD_PARTY = {
+    "stores.redis": {"redis"},
+    "stores.sqlalchemy": {"sqlalchemy"},
+    "stores._sql_claims": {"sqlalchemy"},
+    "stores._sql_errors": {"sqlalchemy"},
+    "stores._sql_inbox": {"sqlalchemy"},
+    "stores._sql_statement": {"sqlalchemy"},
+    "stores._sql_tables": {"sqlalchemy"},
+}
+"""What a module of the core may import besides: nobody imports these without asking."""
+
+FRAMEWORKS = {"django", "fastapi", "flask", "starlette", "werkzeug"}
+CLIENTS = {"aiohttp", "h11", "httpcore", "httpx", "requests", "urllib3"}
+OTHERS = {"anyio", "redis", "rich", "sqlalchemy", "typer", "uvicorn"}
+UNWANTED = FRAMEWORKS | CLIENTS | OTHERS
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Yield the name, without the package's, and the source of every module."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        yield ".".join(parts), ast.parse(path.read_text())
+
+
+MODULES = dict(modules())
+
+
+class Imports(ast.NodeVisitor):
+    """Collects what a module imports at run time."""
+
+    def __init__(self, name: str) -> None:
+        self.package = name.split(".")[:-1]
+        self.own: set[str] = set()
+        """Modules of this package."""
+        self.foreign: set[str] = set()
+        """Other packages."""
+
+    def visit_If(self, node: ast.If) -> None:
+        """Leave out what only type checkers import."""
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for statement in node.orelse:
+                self.visit(statement)
+        else:
+            self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        """Note ``import a.b``."""
+        for alias in node.names:
+            self._note(alias.name.split("."))
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        """Note ``from a import b``, where ``b`` may be a module."""
+        base = (node.module or "").split(".") if node.module else []
+        if node.level:
+            kept = self.package[: len(self.package) + 1 - node.level]
+            base = ["dubhooks", *kept, *base]
+        for alias in node.names:
+            self._note([*base, alias.name])
+
+    def _note(self, path: list[str]) -> None:
+        if path[0] != "dubhooks":
+            self.foreign.add(path[0])
+            return
+        name = ".".join(path[1:])
+        parent = ".".join(path[1:-1])
+        if name in dubhooks._NAMES:
+            self.own.add(dubhooks._NAMES[name])
+        elif name in MODULES or f"{name}.__init__" in MODULES:
+            self.own.add(name)
+        elif parent:
+            self.own.add(parent)
+
+
+@cache
+def imports_of(name: str) -> Imports:
+    """Return what a module imports."""
+    found = Imports(name)
+    found.visit(MODULES[name])
+    return found
+
+
+def layer_of(module: str) -> int:
+    """Return the number of a module's layer."""
+    [number] = [at for at, layer in enumerate(LAYERS) if module.split(".")[0] in layer]
+    return number
+
+
+def test_every_module_has_its_layer() -> None:
+    """The layers name each module once, and none that is not there."""
+    tops = {name.split(".")[0] for name in MODULES} - {"__init__"}
+    assert sorted(name for layer in LAYERS for name in layer) == sorted(tops)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"__init__"}))
+def test_no_import_points_up(name: str) -> None:
+    """A module imports only from its own layer and from lower ones."""
+    upward = {it for it in imports_of(name).own if layer_of(it) > layer_of(name)}
+    assert not upward, f"{name} imports {sorted(upward)}"
+    top = name.split(".")[0]
+    if top in ALONE:
+        beside = {it.split(".")[0] for it in imports_of(name).own if layer_of(it) == layer_of(name)}
+        assert beside <= {top}
+
+
+def test_the_test_can_fail() -> None:
+    """An upward import is seen in every way it can be written; type checkers' ones are not."""
+    source = """
+from __future__ import annotations
+from typing import TYPE_CHECKING
+from .receiver import Receiver
+from . import wsgi
+from dubhooks import Webhooks
+import dubhooks.cli.demo
+if TYPE_CHECKING:
+    from .flask import view
+def late():
+    from .testing import make_event
+"""
+    found = Imports("errors")
+    found.visit(ast.parse(source))
+    assert found.own == {"receiver", "wsgi", "receivers", "cli.demo", "testing"}
+    assert all(layer_of(it) > layer_of("errors") for it in found.own)
+    nested = Imports("events.click")
+    nested.visit(ast.parse("from ..receiver import Receiver\nfrom ._base import Event"))
+    assert nested.own == {"receiver", "events._base"}
+
+
+@pytest.mark.parametrize(
+    "name", sorted(it for it in MODULES if it.split(".")[0] in CORE | {"__init__"})
+)
+def test_the_core_needs_nothing_else(name: str) -> None:
+    """The core imports the standard library, pydantic and typing-extensions."""
+    allowed = {"pydantic", "pydantic_core", "typing_extensions", *sys.stdlib_module_names}
+    assert imports_of(name).foreign - allowed <= THIRD_PARTY.get(name, set())
+
+
+def imported_by(statement: str) -> set[str]:
+    """Return the modules that ``statement`` imports in a new interpreter."""
+    script = f"""
+import sys, json
+before = set(sys.modules)
+{statement}
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(result.stdout))
+
+
+def test_importing_the_package() -> None:
+    """``import dubhooks`` imports that one module."""
+    assert imported_by("import dubhooks") == {"dubhooks"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import dubhooks.receivers, dubhooks.wsgi, dubhooks.asgi, dubhooks.aws_lambda",
+        "from dubhooks import Webhooks, SQLiteStore, testing",
+        "import dubhooks.dead_letters, dubhooks.health, dubhooks.stores.memory",
+        "import dubhooks; dubhooks.Webhooks('s', store=dubhooks.MemoryStore()).warm_up()",
+    ],
+)
+def test_the_core_stays_the_core(statement: str) -> None:
+    """No part of the core imports a framework, an HTTP client or the command line."""
+    loaded = imported_by(statement)
+    assert "dubhooks" in loaded
+    assert not {it.split(".")[0] for it in loaded} & UNWANTED
+    assert not {it for it in loaded if it.startswith("dubhooks.cli")}
+
+
+def test_signing_and_verifying_load_no_models() -> None:
+    """Who only signs or verifies waits for no model."""
+    loaded = imported_by("import dubhooks; dubhooks.verify(b'x', dubhooks.sign(b'x', 's'), 's')")
+    assert "pydantic" not in loaded
+    assert not {it for it in loaded if it.startswith("dubhooks.events")}

@@ -1,0 +1,99 @@
+"""The names of the package: the same for people, type checkers and the interpreter."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import dubhooks
+
+SOURCE = Path(dubhooks.__file__)
+ADAPTERS = {"aws_lambda", "django", "fastapi", "flask"}
+"""Modules that may need something that is not installed."""
+
+
+def names_for_type_checkers() -> dict[str, str]:
+    """Return name → module of what the ``TYPE_CHECKING`` block imports."""
+    tree = ast.parse(SOURCE.read_text())
+    [block] = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    ]
+    found: dict[str, str] = {}
+    for statement in block.body:
+        assert isinstance(statement, ast.ImportFrom)
+        assert statement.level == 1
+        for alias in statement.names:
+            assert alias.asname == alias.name, "only this form exports a name (PEP 484)"
+            assert alias.name not in found
+            found[alias.name] = statement.module or alias.name
+    return found
+
+
+def test_type_checkers_see_what_there_is() -> None:
+    """Every name is found at run time in the module that type checkers import it from."""
+    at_run_time = dubhooks._NAMES | {name: name for name in dubhooks._MODULES}
+    assert names_for_type_checkers() == at_run_time
+    # A star import must not need a framework.
+    assert set(dubhooks.__all__) == {*at_run_time, "__version__"} - ADAPTERS
+    assert len(dubhooks.__all__) == len(set(dubhooks.__all__))
+
+
+@pytest.mark.parametrize("name", sorted(dubhooks.__all__))
+def test_every_name_resolves(name: str) -> None:
+    """A public name gives what its module calls so, the same each time, with a docstring."""
+    value = getattr(dubhooks, name)
+    assert getattr(dubhooks, name) is value
+    if name in dubhooks._NAMES:
+        module = import_module(f"dubhooks.{dubhooks._NAMES[name]}")
+        assert value is getattr(module, name)
+        assert name in module.__all__
+    if isinstance(value, type) or inspect.isfunction(value) or isinstance(value, ModuleType):
+        assert inspect.getdoc(value)
+
+
+@pytest.mark.parametrize("name", sorted(ADAPTERS))
+def test_adapters_resolve_or_say_what_is_missing(name: str) -> None:
+    """An adapter's module is there once its framework is installed."""
+    try:
+        assert isinstance(getattr(dubhooks, name), ModuleType)
+    except ImportError as error:
+        assert error.name  # noqa: PT017 - either is right, depending on what is installed
+
+
+def test_dir_lists_them() -> None:
+    """Completion at a prompt shows every name before any was used."""
+    script = "import dubhooks; print(*set(dubhooks.__all__) - set(dir(dubhooks)))"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("name", ["webhook", "Webhook", "_missing", "__path"])
+def test_unknown_names(name: str) -> None:
+    """A name that is not there is an AttributeError that names it."""
+    with pytest.raises(AttributeError, match=f"module 'dubhooks' has no attribute '{name}'"):
+        getattr(dubhooks, name)
+
+
+def test_from_import_of_an_unknown_name() -> None:
+    """Importing a name that is not there is an ImportError, as everywhere."""
+    with pytest.raises(ImportError, match="Webhook"):
+        exec("from dubhooks import Webhook")  # noqa: S102
+
+
+def test_the_version() -> None:
+    """The version is that of the distribution's metadata."""
+    text = (SOURCE.parents[2] / "pyproject.toml").read_text()
+    assert f'version = "{dubhooks.__version__}"' in text
+    assert re.fullmatch(r"\d+\.\d+\.\d+", dubhooks.__version__)
