@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import getdoc
 from typing import Annotated
 
 import typer
@@ -10,6 +11,12 @@ from .. import __version__
 from ..errors import DubhooksError
 from ._output import print_problem
 from .demo import demo
+from .diff import diff
+from .doctor import doctor
+from .events import events, sample, schema
+from .replay import replay
+from .trigger import trigger
+from .verify import verify
 
 __all__ = ["app", "run"]
 
@@ -50,8 +57,13 @@ def options(
     """
 
 
-for _command in (demo,):
-    app.command(context_settings=_CONTEXT)(_command)
+_COMMANDS = (trigger, replay, verify, doctor, diff, events, sample, schema, demo)
+
+for _command in _COMMANDS:
+    # The mark that keeps the lines of a paragraph apart is a control character, which has no
+    # place in source code.
+    _help = (getdoc(_command) or "").replace("\\b", "\b")
+    app.command(help=_help, context_settings=_CONTEXT)(_command)
 
 
 def run(arguments: list[str] | None) -> None:

@@ -33,6 +33,8 @@ class Answer:
     """At most the first 64 kB."""
     problem: str = ""
     """Why there is no answer."""
+    refused: bool = False
+    """There is no connection at all."""
 
 
 class Sender:
@@ -73,7 +75,12 @@ class Sender:
                 for chunk in response.iter_bytes():
                     kept += chunk[: _KEPT - len(kept)]
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return Answer(None, perf_counter() - started, problem=_described(error))
+            return Answer(
+                None,
+                perf_counter() - started,
+                problem=_described(error),
+                refused=isinstance(error, httpx.ConnectError),
+            )
         return Answer(
             response.status_code, perf_counter() - started, dict(response.headers), bytes(kept)
         )
@@ -84,6 +91,7 @@ def checked_url(url: str) -> str:
     try:
         parsed = httpx.URL(url)
         good = parsed.scheme in ("http", "https") and bool(parsed.host)
+        good = good and (parsed.port is None or 0 < parsed.port < 65_536)
     except (httpx.InvalidURL, UnicodeError):
         good = False
     if not good:

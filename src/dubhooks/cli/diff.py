@@ -1,0 +1,75 @@
+"""``dubhooks diff``: a real payload against our models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import PayloadError
+from ._options import PostbackFlag, family_of, read_file
+from ._output import JSONFlag, print_json, wrong_use
+
+if TYPE_CHECKING:
+    from ._drift import Difference
+
+__all__ = ["diff"]
+
+_WORDS = {
+    "unknown_event": "! {path}: this version does not know the event",
+    "unknown_key": "+ {path}: a key that the models do not know ({detail})",
+    "unknown_value": "~ {path}: a value that the models do not know",
+    "invalid": "! {path}: does not fit ({detail})",
+    "absent_key": "- {path}: a key of the models that is not there",
+}
+
+
+def diff(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A body as Dub sent it; - reads stdin.")
+    ],
+    postback: PostbackFlag = False,
+    as_json: JSONFlag = False,
+) -> None:
+    r"""Say how a real payload differs from the models of this version.
+
+    Only names of keys and types are shown, no values, so that the result can
+    be put into a report.  Keys that are not there do not count as drift.
+
+    \b
+    Examples:
+      dubhooks diff deliveries/0c1f.body
+      dubhooks diff - --postback --json < body.json
+
+    Exit codes: 0 no drift, 1 drift, 2 wrong use or no event.
+    """
+    from ._drift import differences
+
+    try:
+        event, found = differences(read_file(file), family_of(postback))
+    except PayloadError as error:
+        raise wrong_use(f"{str(file)!r}: {error}") from None
+    drift = [one for one in found if one.is_drift]
+    if as_json:
+        print_json(
+            {
+                "event": event.event if event else None,
+                "drift": bool(drift),
+                "differences": [
+                    {"kind": one.kind, "path": one.path, "detail": one.detail} for one in found
+                ],
+            }
+        )
+    else:
+        for one in found:
+            typer.echo(_line(one))
+        typer.echo("drift" if drift else "no drift")
+    raise typer.Exit(1 if drift else 0)
+
+
+def _line(difference: Difference) -> str:
+    from ._summary import printable
+
+    words = _WORDS[difference.kind]
+    return words.format(path=printable(difference.path), detail=difference.detail)

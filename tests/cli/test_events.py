@@ -1,0 +1,137 @@
+"""``dubhooks events``, ``sample``, ``schema`` and ``diff``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dubhooks import postbacks, webhooks
+from dubhooks.testing import make_event, make_postback, samples
+
+NAMES = [(name, False) for name in webhooks.family.classes] + [
+    (name, True) for name in postbacks.family.classes
+]
+
+
+def test_events_are_listed(cli: Any) -> None:
+    """Both families are listed, with the class of every event."""
+    listed = json.loads(cli("events", "--json").out)
+    assert (len(listed["webhooks"]), len(listed["postbacks"])) == (18, 3)
+    assert listed["webhooks"]["external_payout.confirmed"] == "PayoutConfirmed"
+    text = cli("events").out
+    assert "dubhooks.webhooks.SaleCreated" in text
+    assert "dubhooks.postbacks.SaleCreated" in text
+
+
+@pytest.mark.parametrize(("name", "postback"), NAMES)
+def test_every_event_has_a_sample_and_a_schema(cli: Any, name: str, postback: bool) -> None:
+    """A sample parses to its class, and its schema has the envelope."""
+    flags = ["--postback"] if postback else []
+    family = postbacks.family if postback else webhooks.family
+    done = cli("sample", name, *flags, "--json")
+    assert isinstance(family.parse(done.out.encode()), family.classes[name])
+    assert json.loads(cli("sample", name, *flags).out)["event"] == name
+    schema = json.loads(cli("schema", name, *flags).out)
+    assert schema["$schema"].endswith("2020-12/schema")
+    assert {"id", "event", "createdAt", "data"} <= set(schema["properties"])
+    assert json.loads(cli("schema", name, *flags, "--json").out) == schema
+
+
+def test_a_sample_is_byte_for_byte_what_is_sent(cli: Any) -> None:
+    """With a seed a sample is the factory's, and ``--json`` adds not even a line break."""
+    expected = make_event("sale.created", seed=7).to_json()
+    done = cli("sample", "sale.created", "--seed", 7, "--json")
+    assert done.out.encode() == expected
+    changed = cli("sample", "sale.created", "--set", 'data.eventName="\\u00e9"', "--json")
+    assert json.loads(changed.out)["data"]["eventName"] == "\u00e9"
+
+
+@pytest.mark.parametrize("command", ["sample", "schema"])
+def test_an_unknown_event(cli: Any, command: str) -> None:
+    """A misspelt name is one line with the right one and code 2."""
+    done = cli(command, "sale.create")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "dubhooks: 'sale.create' is not a webhook event; did you mean sale.created?\n"
+    )
+
+
+def write(path: Path, body: bytes) -> Path:
+    """Write a body to a file."""
+    file = path / "body.json"
+    file.write_bytes(body)
+    return file
+
+
+@pytest.mark.parametrize(("name", "postback"), NAMES)
+def test_samples_do_not_drift(cli: Any, tmp_path: Path, name: str, postback: bool) -> None:
+    """Our own samples have no key or value that the models do not know."""
+    body = (make_postback if postback else make_event)(name).to_json()
+    flags = ["--postback"] if postback else []
+    done = cli("diff", write(tmp_path, body), *flags, "--json")
+    report = json.loads(done.out)
+    assert (done.code, report["drift"], report["event"]) == (0, False, name)
+
+
+def test_keys_that_are_not_there_are_no_drift(cli: Any, tmp_path: Path) -> None:
+    """An abridged payload lists what is missing and is no drift."""
+    body = samples.abridged()["sale.created abridged"]
+    done = cli("diff", write(tmp_path, body))
+    assert done.code == 0
+    assert "- data.click.ua: a key of the models that is not there" in done.out.splitlines()
+    assert done.out.splitlines()[-1] == "no drift"
+
+
+def test_drift_is_named_and_values_are_not(cli: Any, tmp_path: Path) -> None:
+    """Unknown keys and values are named by path and type; nothing of a value is shown."""
+    body = make_event(
+        "partner.enrolled",
+        {
+            "data.status": "private-status",
+            "data.newKey": {"private-key": "private-value"},
+            "data.links.0.other": "private-text",
+            "newEnvelopeKey": 12,
+        },
+    ).to_json()
+    done = cli("diff", write(tmp_path, body))
+    lines = done.out.splitlines()
+    assert done.code == 1
+    assert "~ data.status: a value that the models do not know" in lines
+    assert "+ data.newKey: a key that the models do not know (object)" in lines
+    assert "+ data.links[].other: a key that the models do not know (string)" in lines
+    assert "+ newEnvelopeKey: a key that the models do not know (number)" in lines
+    assert "private" not in done.out
+    document = json.loads(body)
+    assert document["data"]["email"] not in done.out
+
+
+def test_free_form_objects_are_left_alone(cli: Any, tmp_path: Path) -> None:
+    """Keys of metadata are somebody's data: neither drift nor shown."""
+    body = make_event("sale.created", {"data.metadata": {"private": "x"}}).to_json()
+    done = cli("diff", write(tmp_path, body), "--json")
+    assert (done.code, "private" in done.out) == (0, False)
+
+
+def test_a_payload_that_does_not_fit(cli: Any, tmp_path: Path) -> None:
+    """A known event that does not fit is drift, with the path and the problem."""
+    document = json.loads(make_event("sale.created").to_json())
+    document["data"]["sale"]["amount"] = "private"
+    done = cli("diff", write(tmp_path, json.dumps(document).encode()))
+    assert done.code == 1
+    assert "! data.sale.amount: does not fit (int_type)" in done.out.splitlines()
+    assert "private" not in done.out
+
+
+def test_an_event_that_is_not_known(cli: Any, tmp_path: Path) -> None:
+    """A name that this version does not know is drift."""
+    done = cli("diff", write(tmp_path, make_event("invoice.refunded").to_json()))
+    assert (done.code, done.out) == (1, "! event: this version does not know the event\ndrift\n")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}"])
+def test_no_event_at_all(cli: Any, tmp_path: Path, body: bytes) -> None:
+    """Something that is no event is one line and code 2."""
+    done = cli("diff", write(tmp_path, body))
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert cli("diff", tmp_path / "missing").code == 2
