@@ -325,9 +325,9 @@ class StoreContract(StoreRaces):
         store = self._store()
         for name, similar in _PAIRS:
             prefix = self._key("")
-            for key in (f"{prefix}:{name}", f"{prefix}:{similar}"):
-                self._expect_claim(store, key, "one", "acquired", 1)
-                self._complete(store, key)
+            for key, token in ((f"{prefix}:{name}", "one"), (f"{prefix}:{similar}", "two")):
+                self._expect_claim(store, key, token, "acquired", 1)
+                expect(self._complete(store, key, token), f"{key!r} could not be completed")
 
     def test_every_key_is_kept_whole(self) -> None:
         """Keys have letters, digits and ``_ . - :``, and as many as 200 characters."""

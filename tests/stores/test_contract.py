@@ -1,0 +1,325 @@
+"""The contract itself: a store with a defect must fail it, and say why."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from dubhooks import MemoryStore
+from dubhooks.idempotency import Claim
+from dubhooks.testing import StoreContract
+
+
+class Model(MemoryStore):
+    """A right store for the broken ones to inherit from."""
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim as a memory store does."""
+        return super().claim(key, token, **durations)
+
+    def complete(self, key: str, token: str, *, retention: float) -> Any:
+        """Complete as a memory store does."""
+        return super().complete(key, token, retention=retention)
+
+    def release(self, key: str, token: str) -> Any:
+        """Release as a memory store does."""
+        return super().release(key, token)
+
+    def owner(self, key: str) -> str | None:
+        """Return the token that holds ``key``."""
+        row = self._rows.get(key)
+        return row and row[0]
+
+
+class IgnoresTokens(Model):
+    """Lets anyone complete and release."""
+
+    def complete(self, key: str, token: str, *, retention: float) -> Any:
+        """Complete for whoever holds it."""
+        return super().complete(key, self.owner(key) or token, retention=retention)
+
+    def release(self, key: str, token: str) -> Any:
+        """Release for whoever holds it."""
+        return super().release(key, self.owner(key) or token)
+
+
+class RefusesRenewal(Model):
+    """Tells an owner that its own claim is busy."""
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim under a token that never comes again."""
+        return super().claim(key, f"{token}{time.monotonic()}", **durations)
+
+
+class NeverTakesOver(Model):
+    """Gives every claim a lease of an hour."""
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim for an hour."""
+        return super().claim(key, token, **{**durations, "lease": 3600.0})
+
+
+class TakesOverEarly(Model):
+    """Gives every claim half of its lease."""
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim for half as long."""
+        claim = super().claim(key, token, **{**durations, "lease": durations["lease"] / 2})
+        return claim._replace(retry_after=claim.retry_after * 2)
+
+
+class KeepsForEver(Model):
+    """Gives every row a retention of an hour."""
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Keep the claim for an hour."""
+        return super().claim(key, token, **{**durations, "retention": 3600.0})
+
+    def complete(self, key: str, token: str, *, retention: float) -> Any:
+        """Keep the key for an hour."""
+        return super().complete(key, token, retention=max(retention, 3600.0))
+
+
+class IgnoresCase(Model):
+    """Takes keys that differ in case for the same."""
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim the key in lower case."""
+        return super().claim(key.lower(), token, **durations)
+
+
+class CutsKeys(Model):
+    """Keeps the first 128 characters of a key."""
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim the beginning of the key."""
+        return super().claim(key[:128], token, **durations)
+
+
+class TakesTheNewFingerprint(Model):
+    """Returns the fingerprint of the latest body."""
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim, and return what came in."""
+        claim = super().claim(key, token, **durations)
+        return claim._replace(fingerprint=durations["fingerprint"])
+
+
+class CountsNoAttempts(Model):
+    """Says that every claim is the first."""
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim as attempt 1."""
+        return super().claim(key, token, **durations)._replace(attempt=1)
+
+
+class ForgetsDone(Model):
+    """Frees a key instead of completing it."""
+
+    def complete(self, key: str, token: str, *, retention: float) -> Any:  # noqa: ARG002
+        """Release."""
+        return super().release(key, token)
+
+
+class LooksThenLeaps(Model):
+    """Decides in two steps, so that others decide in between."""
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Look, wait a moment, and claim whatever happened meanwhile."""
+        owner = self.owner(key)
+        time.sleep(0.002)
+        if owner is None and self.owner(key) is not None:
+            return Claim("acquired", 1, durations["fingerprint"], 0.0)
+        return super().claim(key, token, **durations)
+
+
+class RaisesInThreads(Model):
+    """Works in the thread that made it only."""
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim, in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("made in another thread")
+        return super().claim(key, token, **durations)
+
+
+class HangsInThreads(Model):
+    """Does not return to a thread."""
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim, in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            threading.Event().wait(20)
+        return super().claim(key, token, **durations)
+
+
+class HalfAsync(Model):
+    """Has one coroutine among its methods."""
+
+    async def release(self, key: str, token: str) -> Any:  # type: ignore[override]
+        """Release."""
+        await asyncio.sleep(0)
+        return super().release(key, token)
+
+
+class Changes(Model):
+    """Returns something else than the protocol says."""
+
+    def __init__(self, **changes: Any) -> None:
+        super().__init__()
+        self.changes = changes
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim, and change the answer."""
+        claim = super().claim(key, token, **durations)
+        return self.changes["claim"](claim) if "claim" in self.changes else claim
+
+    def complete(self, key: str, token: str, *, retention: float) -> Any:
+        """Complete, and change the answer."""
+        value = super().complete(key, token, retention=retention)
+        return self.changes.get("complete", value)
+
+    def release(self, key: str, token: str) -> Any:
+        """Release, and change the answer."""
+        value = super().release(key, token)
+        return self.changes.get("release", value)
+
+
+def failure_of(store: Model, test: str, error: type[BaseException] = AssertionError) -> str:
+    """Run one test of the contract on ``store`` and return what it complains of."""
+
+    class Contract(StoreContract):
+        patience = 1.0
+
+        def make_store(self) -> Model:
+            return store
+
+    contract = Contract()
+    try:
+        with pytest.raises(error) as caught:
+            getattr(contract, f"test_{test}")()
+    finally:
+        contract.teardown_method()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("store", "test", "complaint"),
+    [
+        (IgnoresTokens, "only_the_owner_completes", "'two' completed a claim of 'one'"),
+        (IgnoresTokens, "only_the_owner_releases", "'two' released a claim of 'one'"),
+        (IgnoresTokens, "zombie_changes_nothing", "the old owner completed after a takeover"),
+        (RefusesRenewal, "own_token_acquires_again", "'busy'"),
+        (RefusesRenewal, "completed_key_is_done_for_everyone", "the owner could not complete"),
+        (NeverTakesOver, "lease_over_is_taken_over", "did not happen in 1.0 s"),
+        (NeverTakesOver, "held_key_is_busy_for_another_token", "is beyond the lease"),
+        (TakesOverEarly, "lease_is_not_taken_over_early", "taken over after"),
+        (KeepsForEver, "done_is_forgotten_after_its_retention", "did not happen in 1.0 s"),
+        (KeepsForEver, "claim_is_forgotten_after_its_retention", "did not happen in 1.0 s"),
+        (KeepsForEver, "forgotten_claim_has_no_owner", "a forgotten key was completed"),
+        (KeepsForEver, "free_key_is_forgotten_after_its_retention", "everything starts anew"),
+        (IgnoresCase, "similar_keys_are_different", "'acquired'"),
+        (CutsKeys, "similar_keys_are_different", "could not be completed"),
+        (CutsKeys, "every_key_is_kept_whole", "could not be completed"),
+        (TakesTheNewFingerprint, "fingerprint_is_the_first", "bbbb"),
+        (CountsNoAttempts, "lease_over_is_taken_over", "the first takeover is attempt 2, not 1"),
+        (CountsNoAttempts, "one_owner_at_a_time", "attempts must grow by 1"),
+        (ForgetsDone, "completing_twice", "'done'"),
+        (ForgetsDone, "done_outlives_the_lease", "'done'"),
+        (LooksThenLeaps, "one_of_many_claims_is_acquired", "one of 16 claims must be acquired"),
+        (HalfAsync, "methods_are_all_sync_or_all_async", "must all be coroutines or all not"),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else None,
+)
+def test_defect_is_found(store: type[Model], test: str, complaint: str) -> None:
+    """A store with a defect fails the test of it, with a message that names it."""
+    assert complaint in failure_of(store(), test)
+
+
+@pytest.mark.parametrize(
+    ("changes", "test", "complaint"),
+    [
+        ({"claim": tuple}, "absent_key_is_acquired", "a dubhooks.idempotency.Claim is wanted"),
+        (
+            {"claim": lambda claim: claim._replace(state="mine")},
+            "absent_key_is_acquired",
+            "no such state",
+        ),
+        (
+            {"claim": lambda claim: claim._replace(attempt=1.0)},
+            "absent_key_is_acquired",
+            "attempt must be an int",
+        ),
+        (
+            {"claim": lambda claim: claim._replace(fingerprint=b"a" * 64)},
+            "absent_key_is_acquired",
+            "fingerprint must be a str",
+        ),
+        (
+            {"claim": lambda claim: claim._replace(retry_after=1.0)},
+            "absent_key_is_acquired",
+            "must be 0 unless busy",
+        ),
+        (
+            {"claim": lambda claim: claim._replace(retry_after=0.0)},
+            "held_key_is_busy_for_another_token",
+            "of a busy key must be positive",
+        ),
+        ({"complete": 1}, "completing_twice", "complete returned 1: True or False is wanted"),
+        ({"release": None}, "released_key_is_acquired", "release returned None"),
+    ],
+)
+def test_wrong_answer_is_found(changes: dict[str, Any], test: str, complaint: str) -> None:
+    """A store that returns what the protocol does not allow is told what is wanted."""
+    assert complaint in failure_of(Changes(**changes), test)
+
+
+def test_error_in_a_thread_fails_the_test() -> None:
+    """What a store raises in a thread of the contract is raised by the test."""
+    complaint = failure_of(RaisesInThreads(), "many_keys_at_once", RuntimeError)
+    assert complaint == "made in another thread"
+
+
+def test_hanging_store_fails_the_test() -> None:
+    """A store that does not return fails the test when the patience is over."""
+    begin = time.monotonic()
+    complaint = failure_of(HangsInThreads(), "many_keys_at_once", TimeoutError)
+    assert complaint == "the store did not return in time"
+    assert time.monotonic() - begin < 15
+
+
+def test_contract_without_a_store() -> None:
+    """A contract that makes no store says what to override."""
+    contract = StoreContract()
+    with pytest.raises(NotImplementedError, match=r"override make_store\(\)"):
+        contract.test_absent_key_is_acquired()
+    contract.teardown_method()
+
+
+def test_threads_are_left_one_by_one() -> None:
+    """``leave_thread`` runs in every thread of the contract, and handles are closed once."""
+    left: list[int] = []
+    closed: list[object] = []
+    store = Model()
+
+    class Contract(StoreContract):
+        def make_store(self) -> Model:
+            return store
+
+        def leave_thread(self) -> None:
+            left.append(threading.get_ident())
+
+        def close_store(self, store: object) -> None:
+            closed.append(store)
+
+    contract = Contract()
+    contract.test_many_keys_at_once()
+    contract.test_handles_share_their_storage()
+    contract.teardown_method()
+    assert len(left) == 8
+    assert threading.get_ident() not in left
+    assert closed == [store]
