@@ -31,10 +31,13 @@ from .wsgi import headers_of, headers_to, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from wsgiref.types import WSGIEnvironment
 
+    from flask import Request
     from flask.typing import ResponseReturnValue
 
     from .events._base import Event
+    from .receiver import Delivery
     from .receivers import Postbacks, Webhooks
 
 __all__ = ["view", "webhook"]
@@ -80,11 +83,12 @@ def view(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> Callabl
     _checked_events(hooks, ())
 
     def dubhooks_view(**_: Any) -> Response:
-        body = _body_or_refusal(hooks, read_timeout)
+        current = _current_request()
+        body = _body_or_refusal(hooks, current, read_timeout)
         if isinstance(body, Reply):
             return _response_of(body)
         try:
-            return _response_of(hooks.handle(body, headers_of(request.environ)))
+            return _response_of(hooks.handle(body, headers_of(current.environ)))
         except Exception:
             after_this_request(_never_a_success)
             raise
@@ -178,11 +182,15 @@ def _decorated(
 
     @wraps(handler)
     def guarded(**parts: Any) -> Response:
-        body = _body_or_refusal(hooks, read_timeout)
+        current = _current_request()
+        body = _body_or_refusal(hooks, current, read_timeout)
         if isinstance(body, Reply):
             return _response_of(body)
         try:
-            return _answer(hooks, classes, body, partial(_called, handler, parts))
+            delivery = hooks.admit(body, headers_of(current.environ))
+            if isinstance(delivery, Reply):
+                return _response_of(delivery)
+            return _answer(hooks, classes, delivery, partial(_called, handler, parts))
         except Exception:
             after_this_request(_never_a_success)
             raise
@@ -194,12 +202,9 @@ def _decorated(
 def _answer(
     hooks: Receiver[Any],
     classes: tuple[type[Event], ...],
-    body: bytes,
+    delivery: Delivery[Any],
     call: Callable[[Any], Response | None],
 ) -> Response:
-    delivery = hooks.admit(body, headers_of(request.environ))
-    if isinstance(delivery, Reply):
-        return _response_of(delivery)
     job = hooks.route(
         delivery,
         partial(call, delivery.event),
@@ -229,31 +234,35 @@ def _status_of(response: Response | None) -> int:
     return 200 if response is None else response.status_code
 
 
-def _body_or_refusal(hooks: Receiver[Any], read_timeout: float) -> bytes | Reply:
+def _current_request() -> Request:
+    # The proxy looks the request up again at every use.
+    return cast("Request", cast("Any", request)._get_current_object())
+
+
+def _body_or_refusal(hooks: Receiver[Any], current: Request, read_timeout: float) -> bytes | Reply:
     try:
-        if request.method != "POST":
+        if current.method != "POST":
             return hooks.refuse(MethodNotAllowed("a delivery is a POST"))
-        body = _body(hooks.max_body, read_timeout)
+        body = _body_of(current, hooks.max_body, read_timeout)
     except PayloadError as error:
         return hooks.refuse(error)
     if not body:
-        _explain_empty_body()
+        _explain_empty_body(current.environ)
     return body
 
 
-def _body(max_body: int, read_timeout: float) -> bytes:
-    if "stream" in vars(request):
+def _body_of(current: Request, max_body: int, read_timeout: float) -> bytes:
+    if "stream" in vars(current):
         # Somebody was here before: Flask still has the body if it was read with get_data() or
         # get_json(), and nobody has if it was not.
-        return request.get_data(cache=True)
+        return current.get_data(cache=True)
     # Read by ourselves, because before Flask 3.1 the limit is one for the whole application.
-    body = read_body(request.environ, max_body, read_timeout)
-    request.environ["wsgi.input"] = BytesIO(body)  # for request.get_json() in the handler
+    body = read_body(current.environ, max_body, read_timeout)
+    current.environ["wsgi.input"] = BytesIO(body)  # for request.get_json() in the handler
     return body
 
 
-def _explain_empty_body() -> None:
-    environ = request.environ
+def _explain_empty_body(environ: WSGIEnvironment) -> None:
     if environ.get("CONTENT_LENGTH", "").strip("0"):
         logger.error(
             "the body of a delivery was read before dubhooks saw it: a before_request function or "
