@@ -91,6 +91,10 @@ class IgnoresCase(Model):
         """Claim the key in lower case."""
         return super().claim(key.lower(), token, **durations)
 
+    def complete(self, key: str, token: str, *, retention: float) -> Any:
+        """Complete the key in lower case."""
+        return super().complete(key.lower(), token, retention=retention)
+
 
 class CutsKeys(Model):
     """Keeps the first 128 characters of a key."""
