@@ -1,0 +1,125 @@
+"""The Django project that the server tests run: it notes in a file what its handlers do.
+
+The database is in the working directory.  ``python django_served.py migrate``
+makes its tables.
+"""
+
+import asyncio
+import os
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import django
+from django.conf import settings
+
+SECRET = "whsec_0123456789abcdef0123456789abcdef"
+LEASE = 2.0
+"""Seconds until another delivery takes over what a killed worker held."""
+NOTES = Path("notes.txt")
+GO = Path("go")
+"""Handlers wait until this file is there."""
+
+settings.configure(
+    SECRET_KEY="a secret of Django's",
+    ALLOWED_HOSTS=["*"],
+    USE_TZ=True,
+    ROOT_URLCONF=__name__,
+    MIDDLEWARE=[
+        "django.middleware.security.SecurityMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+    ],
+    INSTALLED_APPS=["dubhooks.django"],
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": "db.sqlite3",
+            "ATOMIC_REQUESTS": True,
+        }
+    },
+    DUBHOOKS={
+        "WEBHOOK_SECRET": SECRET,
+        "LEASE": LEASE,
+        "MAX_AGE": timedelta(days=30),
+        "MAX_BODY": 100_000,
+    },
+)
+django.setup()
+
+from django.http import HttpRequest  # noqa: E402
+from django.urls import include, path  # noqa: E402
+
+import dubhooks  # noqa: E402
+from dubhooks.django import hooks, webhook  # noqa: E402
+from dubhooks.webhooks import LeadCreated, SaleCreated  # noqa: E402
+
+file_hooks = dubhooks.Webhooks(
+    SECRET, store=dubhooks.SQLiteStore("claims.db"), lease=LEASE, max_body=hooks.max_body
+)
+
+
+def note(what: str) -> None:
+    """Append a line, which no other process can tear apart."""
+    file = os.open(NOTES, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(file, f"{what} {os.getpid()}\n".encode())
+    os.close(file)
+
+
+@hooks.on("sale.created")
+def record_sale(event: SaleCreated) -> None:
+    """Note a sale."""
+    note(f"sale {event.id}")
+
+
+@webhook(file_hooks, SaleCreated)
+async def in_file(request: HttpRequest, event: SaleCreated) -> None:
+    """Note a sale, with claims in a file of their own."""
+    note(f"sale {event.id}")
+
+
+@webhook(hooks, LeadCreated)
+def slow_sync(request: HttpRequest, event: LeadCreated) -> None:
+    """Wait in a thread."""
+    note("begin")
+    while not GO.exists():
+        time.sleep(0.01)
+    note("end")
+
+
+@webhook(hooks, LeadCreated)
+async def slow_async(request: HttpRequest, event: LeadCreated) -> None:
+    """Wait on the event loop."""
+    note("begin")
+    while not GO.exists():
+        await asyncio.sleep(0.01)
+    note("end")
+
+
+urlpatterns = [
+    path("dub/", include("dubhooks.django.urls")),
+    path("in-file", in_file),
+    path("slow-sync", slow_sync),
+    path("slow-async", slow_async),
+]
+
+
+def wsgi() -> object:
+    """Return the WSGI application."""
+    from django.core.handlers.wsgi import WSGIHandler
+
+    return WSGIHandler()
+
+
+def asgi() -> object:
+    """Return the ASGI application."""
+    from django.core.handlers.asgi import ASGIHandler
+
+    return ASGIHandler()
+
+
+if __name__ == "__main__":
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
