@@ -14,6 +14,7 @@ from .demo import demo
 from .diff import diff
 from .doctor import doctor
 from .events import events, sample, schema
+from .listen import listen
 from .replay import replay
 from .trigger import trigger
 from .verify import verify
@@ -57,7 +58,7 @@ def options(
     """
 
 
-_COMMANDS = (trigger, replay, verify, doctor, diff, events, sample, schema, demo)
+_COMMANDS = (trigger, listen, replay, verify, doctor, diff, events, sample, schema, demo)
 
 for _command in _COMMANDS:
     # The mark that keeps the lines of a paragraph apart is a control character, which has no
