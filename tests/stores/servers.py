@@ -77,7 +77,8 @@ class FakeClock:
         self._file = self._directory / "offset"
         self.set("+0")
         self.environment = {
-            "LD_PRELOAD": str(libraries[0]),
+            # The C library's malloc before jemalloc's, which asks for the time too early.
+            "LD_PRELOAD": f"{libraries[0]} {libraries[0].parents[1] / 'libc.so.6'}",
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_NO_CACHE": "1",
             # Waiting goes by the monotonic clock, which nobody can set.
@@ -324,7 +325,7 @@ class MariaDBServer(Server):
         self._script.write_text(
             "CREATE DATABASE IF NOT EXISTS test;\n"
             "CREATE USER IF NOT EXISTS dubhooks@'127.0.0.1';\n"
-            "GRANT ALL ON *.* TO dubhooks@'127.0.0.1';\n"
+            "GRANT ALL ON *.* TO dubhooks@'127.0.0.1' WITH GRANT OPTION;\n"
         )
         self.run(
             program("mariadb-install-db"),

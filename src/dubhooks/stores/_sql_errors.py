@@ -69,10 +69,9 @@ def is_duplicate(error: Exception) -> bool:
 
 def _is(error: Exception, kinds: tuple[str | int, ...]) -> bool:
     cause: Any = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    if code is not None:
-        return code in kinds
     first: object = cause.args[0] if getattr(cause, "args", ()) else None
-    if isinstance(first, int):
-        return first in kinds
-    return any(isinstance(kind, str) and kind in str(first) for kind in kinds)
+    # Some drivers of MySQL have the number only, newer ones a less exact SQLSTATE as well.
+    codes = {getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None), first}
+    if not codes.isdisjoint(kinds):
+        return True
+    return any(isinstance(kind, str) and " " in kind and kind in str(first) for kind in kinds)

@@ -1,0 +1,348 @@
+"""The stores in Redis, on a real server."""
+
+import asyncio
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import count
+from typing import Any, ClassVar
+
+import pytest
+import redis
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from dubhooks import ConfigurationError
+from dubhooks.idempotency import is_async_store
+from dubhooks.stores.redis import AsyncRedisStore, RedisStore
+from dubhooks.testing import StoreContract
+from proxy import Proxy
+from servers import FakeClock, RedisServer, free_port
+
+FINGERPRINT = "f" * 64
+ONE = "one"
+
+
+class RedisContract(StoreContract):
+    """What the contract needs to know of every Redis client; not collected by its name."""
+
+    options: ClassVar[dict[str, Any]] = {}
+
+    @pytest.fixture(autouse=True)
+    def _server(self, redis_server: RedisServer) -> None:
+        self.url = redis_server.url
+
+    def make_store(self) -> RedisStore:
+        """Return another handle with a client of its own."""
+        return RedisStore(redis.Redis.from_url(self.url, **self.options))
+
+    def close_store(self, store: Any) -> object:
+        """Close the client, which is the test's."""
+        return store._client.close()
+
+
+class TestContract(RedisContract):
+    """A Redis store keeps the contract."""
+
+
+class TestContractDecoded(RedisContract):
+    """It keeps the contract through a client that decodes replies, with RESP 3."""
+
+    options: ClassVar = {"decode_responses": True, "protocol": 3}
+
+
+class TestContractAsync(RedisContract):
+    """An async Redis store keeps the contract."""
+
+    async def make_store(self) -> AsyncRedisStore:  # type: ignore[override]
+        """Return another handle with a client of its own."""
+        return AsyncRedisStore(redis.asyncio.Redis.from_url(self.url))
+
+    async def close_store(self, store: Any) -> None:
+        """Close the client, which is the test's."""
+        await store._client.aclose()
+
+
+@pytest.fixture
+def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
+    """A client of the session's server, which is empty."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RedisServer]:
+    """A cluster of one node that has all slots."""
+    with RedisServer("--cluster-enabled", "yes") as server:
+        node = redis.Redis.from_url(server.url)
+        node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        while b"cluster_state:ok" not in node.execute_command("CLUSTER", "INFO"):
+            pass
+        node.close()
+        yield server
+
+
+def claim(store: RedisStore, key: str = "k", token: str = ONE, **changes: Any) -> Any:
+    """Claim with durations that no test waits for."""
+    durations = {"lease": 60.0, "retention": 3600.0, **changes}
+    return store.claim(key, token, fingerprint=FINGERPRINT, **durations)
+
+
+def fill(client: redis.Redis) -> None:
+    """Set keys until the server refuses."""
+    for number in count():
+        try:
+            client.set(f"other-{number}", "x" * 1000)
+        except redis.exceptions.OutOfMemoryError:
+            return
+
+
+def until_refused(store: RedisStore) -> ConfigurationError:
+    """Claim new keys until one is refused: a few bytes may still be free."""
+    for number in range(100_000):
+        try:
+            claim(store, f"last-{number}")
+        except ConfigurationError as error:
+            return error
+    raise AssertionError("every claim was taken")
+
+
+def test_cluster(cluster: RedisServer) -> None:
+    """The stores work through cluster clients, because a method touches one key."""
+    with redis.RedisCluster(host=cluster.host, port=cluster.port) as client:
+        store = RedisStore(client)
+        for number in range(50):
+            assert claim(store, f"sync-{number}").state == "acquired"
+            assert store.complete(f"sync-{number}", "one", retention=60.0)
+
+    async def work() -> None:
+        async with redis.asyncio.RedisCluster(host=cluster.host, port=cluster.port) as client:
+            store = AsyncRedisStore(client)
+            claimed = await store.claim("a", "t", fingerprint="f", lease=60.0, retention=600.0)
+            assert claimed.state == "acquired"
+            assert await store.release("a", "t")
+
+    asyncio.run(work())
+
+
+def test_keys_begin_with_the_prefix(client: redis.Redis) -> None:
+    """Claims are kept apart from other data, and stores with other prefixes from each other."""
+    assert claim(RedisStore(client)).state == "acquired"
+    assert claim(RedisStore(client, prefix="shop:"), token="two").state == "acquired"
+    assert sorted(client.keys()) == [b"dubhooks:k", b"shop:k"]
+
+
+def test_retention_is_the_expiry(client: redis.Redis) -> None:
+    """Redis forgets a key by itself when its retention is over, and a release keeps the date."""
+    store = RedisStore(client)
+    claim(store, retention=100.0)
+    assert 90_000 < client.pttl("dubhooks:k") <= 100_000
+    store.release("k", "one")
+    assert 90_000 < client.pttl("dubhooks:k") <= 100_000
+    claim(store, retention=200.0)
+    store.complete("k", "one", retention=1000.0)
+    assert 990_000 < client.pttl("dubhooks:k") <= 1_000_000
+
+
+def test_scripts_are_loaded_again(client: redis.Redis) -> None:
+    """A server that lost its scripts, as after a restart or failover, gets them again."""
+    store = RedisStore(client)
+    claim(store)
+    client.script_flush()
+    assert store.complete("k", "one", retention=60.0)
+    client.script_flush()
+    assert claim(store, token="two").state == "done"
+
+
+@pytest.mark.parametrize("retries", [1, 3])
+def test_lost_replies_that_the_client_sends_again(redis_server: RedisServer, retries: int) -> None:
+    """redis-py repeats a command whose reply was lost: that says the same, not busy or refused."""
+    with (
+        Proxy(redis_server.port) as proxy,
+        redis.Redis(port=proxy.port, retry=Retry(NoBackoff(), retries), socket_timeout=5) as client,
+    ):
+        client.flushall()
+        store = RedisStore(client)
+        claim(store, "warm")
+        proxy.drop_reply()
+        assert claim(store)[:2] == ("acquired", 1)
+        proxy.drop_reply()
+        assert store.complete("k", "one", retention=60.0)
+        assert proxy.dropped == 2
+        assert not store.complete("k", "one", retention=60.0)
+
+
+def test_bare_set_nx_would_lie(redis_server: RedisServer) -> None:
+    """The trap itself: with a lost reply and a retry, SET NX says that somebody else won."""
+    with (
+        Proxy(redis_server.port) as proxy,
+        redis.Redis(port=proxy.port, retry=Retry(NoBackoff(), 1), socket_timeout=5) as client,
+    ):
+        client.delete("bare")
+        proxy.drop_reply()
+        assert client.set("bare", "mine", nx=True) is None
+        assert client.get("bare") == b"mine"
+
+
+def test_full_memory_refuses_claims_and_takes_completions() -> None:
+    """At maxmemory a new claim says what to do; what runs can still be completed and released."""
+    with RedisServer("--maxmemory", "3mb") as server, redis.Redis.from_url(server.url) as client:
+        store = RedisStore(client)
+        for key in ("done", "free"):
+            claim(store, key)
+        fill(client)
+        error = until_refused(store)
+        assert "maxmemory" in str(error)
+        assert store.complete("done", "one", retention=60.0)
+        assert store.release("free", "one")
+        client.config_set("maxmemory", 0)
+        assert claim(store, "done", "two").state == "done"
+        assert claim(store, "free", "two")[:2] == ("acquired", 2)
+        assert claim(store, "new")[:2] == ("acquired", 1)
+
+
+def test_read_only_replica(redis_server: RedisServer) -> None:
+    """A replica refuses claims, and the error says to use the primary."""
+    with RedisServer() as server, redis.Redis.from_url(server.url) as client:
+        client.replicaof(redis_server.host, str(redis_server.port))
+        with pytest.raises(ConfigurationError, match="connect the client to the primary"):
+            claim(RedisStore(client))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "advice"),
+    [
+        ("maxmemory-policy", "allkeys-lru", "set maxmemory-policy noeviction"),
+        ("maxmemory-policy", "volatile-ttl", "set maxmemory-policy noeviction"),
+        ("appendonly", "no", "set appendonly yes"),
+    ],
+)
+def test_forgetful_settings_are_warned_about(
+    setting: str, value: str, advice: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first claim warns about eviction and about a missing append-only file, once."""
+    with RedisServer() as server, redis.Redis.from_url(server.url) as client:
+        client.config_set(setting, value)
+        store = RedisStore(client)
+        claim(store, "a")
+        claim(store, "b")
+        asyncio.run(_claim_async(server.url))
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+    assert all(advice in record.getMessage() for record in caplog.records)
+
+
+def test_good_settings_are_silent(client: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
+    """There is nothing to warn about with noeviction and an append-only file."""
+    claim(RedisStore(client))
+    assert not caplog.records
+
+
+def test_forbidden_info_is_silent(
+    client: redis.Redis, caplog: pytest.LogCaptureFixture, redis_server: RedisServer
+) -> None:
+    """A user who may not ask for the settings is not warned and can claim."""
+    client.execute_command("ACL SETUSER poor on nopass ~* +evalsha +script +@read +@write +time")
+    try:
+        poor = redis.Redis(port=redis_server.port, username="poor", password="x", socket_timeout=5)
+        with poor:
+            assert claim(RedisStore(poor)).state == "acquired"
+    finally:
+        client.execute_command("ACL DELUSER poor")
+    assert not caplog.records
+
+
+def test_client_without_timeout_is_warned_about(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that would wait for ever is pointed out when the store is made."""
+    RedisStore(redis.Redis(port=redis_server.port, socket_timeout=None))
+    AsyncRedisStore(redis.asyncio.Redis(port=redis_server.port, socket_timeout=None))
+    RedisStore(redis.Redis(port=redis_server.port, socket_timeout=5))
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
+    assert all("socket_timeout=5" in record.getMessage() for record in caplog.records)
+
+
+def test_wrong_client() -> None:
+    """Anything but a client of the right kind is refused at once."""
+    asynchronous, plain = redis.asyncio.Redis(), redis.Redis()
+    with pytest.raises(ConfigurationError, match="AsyncRedisStore"):
+        RedisStore(asynchronous)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="pass it to RedisStore"):
+        AsyncRedisStore(plain)  # type: ignore[arg-type]
+    for wrong in ("redis://localhost", None, plain.pipeline(), redis.Redis):
+        with pytest.raises(ConfigurationError, match="from_url"):
+            RedisStore(wrong)  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match=r"from_url|pass it to"):
+            AsyncRedisStore(wrong)  # type: ignore[arg-type]
+
+
+def test_unreachable_server() -> None:
+    """The driver's error comes through when there is no server."""
+    client = redis.Redis(port=free_port(), retry=Retry(NoBackoff(), 0))
+    with pytest.raises(redis.exceptions.ConnectionError):
+        claim(RedisStore(client))
+
+
+def test_other_errors_come_through(client: redis.Redis) -> None:
+    """An error that dubhooks knows nothing about stays the driver's own."""
+    client.set("dubhooks:k", "a string is in the way")
+    with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
+        claim(RedisStore(client))
+    with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
+        asyncio.run(_claim_async(f"redis://127.0.0.1:{_port_of(client)}/0"))
+
+
+def test_clock_set_back_and_forth() -> None:
+    """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""
+    clock = FakeClock()
+    try:
+        with RedisServer(clock=clock) as server, redis.Redis.from_url(server.url) as client:
+            store = RedisStore(client)
+            claim(store, lease=5.0, retention=7200.0)
+            claim(store, "done")
+            store.complete("done", "one", retention=7200.0)
+            clock.set("-3600")
+            assert claim(store, token="two").retry_after <= 5.0
+            assert claim(store, "done", "two").state == "done"
+            clock.set("+0")
+            assert claim(store, token="two", retention=7200.0)[:2] == ("acquired", 2)
+            assert not store.complete("k", "one", retention=60.0), "the old owner completed"
+            clock.set("+3600")
+            assert claim(store, "done", "two").state == "done"
+            assert claim(store, token="three")[:2] == ("acquired", 3)
+    finally:
+        clock.close()
+
+
+def test_kinds_and_names(client: redis.Redis) -> None:
+    """The pipeline tells the kinds apart, and neither shows the server's address."""
+    store, other = RedisStore(client), AsyncRedisStore(redis.asyncio.Redis(password="secret"))
+    assert (is_async_store(store), is_async_store(other)) == (False, True)
+    assert (repr(store), repr(other)) == (
+        "RedisStore(prefix='dubhooks:')",
+        "AsyncRedisStore(prefix='dubhooks:')",
+    )
+
+
+def test_missing_extra() -> None:
+    """Without redis-py the import says what to install, and the core does not need it."""
+    code = "import sys; sys.modules['redis'] = None; import dubhooks.stores.redis"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "install dubhooks[redis]" in run.stderr
+    code = "import sys, dubhooks; dubhooks.SQLiteStore; sys.exit('redis' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def _claim_async(url: str) -> None:
+    async with redis.asyncio.Redis.from_url(url) as client:
+        store = AsyncRedisStore(client)
+        for key in ("k", "k"):
+            await store.claim(key, "one", fingerprint=FINGERPRINT, lease=60.0, retention=60.0)
+
+
+def _port_of(client: redis.Redis) -> int:
+    port: int = client.connection_pool.connection_kwargs["port"]
+    return port

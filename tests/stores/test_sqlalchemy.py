@@ -1,0 +1,661 @@
+"""The stores in SQL, on real servers."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import sleep
+from typing import Any, ClassVar
+
+import pytest
+from sqlalchemy import (
+    Engine,
+    MetaData,
+    create_engine,
+    event,
+    inspect,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.orm import sessionmaker
+
+from dubhooks import ConfigurationError
+from dubhooks.idempotency import Claim
+from dubhooks.stores.sqlalchemy import (
+    AsyncSQLAlchemyStore,
+    SQLAlchemyStore,
+    claims_table,
+    metadata,
+)
+from dubhooks.testing import StoreContract
+from proxy import Proxy
+from servers import FakeClock, MariaDBServer, PgBouncerServer, PostgreSQLServer, free_port
+
+FINGERPRINT = "f" * 64
+ONE = "one"
+
+
+class SQLContract(StoreContract):
+    """What the contract needs to know of every engine; not collected by its name."""
+
+    url: str
+    options: ClassVar[dict[str, Any]] = {}
+
+    def make_store(self) -> Any:
+        """Return another handle with an engine of its own."""
+        store = SQLAlchemyStore(self.make_engine())
+        store.create_table()
+        return store
+
+    def make_engine(self) -> Engine:
+        """Return an engine."""
+        return create_engine(self.url, **{"pool_size": 16, **self.options})
+
+    def close_store(self, store: Any) -> object:
+        """Dispose of the engine, which is the test's."""
+        return store._engine.dispose()
+
+
+class AsyncSQLContract(SQLContract):
+    """The same for async engines."""
+
+    async def make_store(self) -> Any:
+        """Return another handle with an engine of its own."""
+        store = AsyncSQLAlchemyStore(
+            create_async_engine(self.url, **{"pool_size": 16, **self.options})
+        )
+        await store.create_table()
+        return store
+
+
+class PostgreSQL:
+    """Uses the session's server."""
+
+    driver = "psycopg"
+
+    @pytest.fixture(autouse=True)
+    def _server(self, postgresql_server: PostgreSQLServer) -> None:
+        self.url = postgresql_server.url(self.driver)
+
+
+class MariaDB:
+    """Uses the session's server."""
+
+    driver = "pymysql"
+
+    @pytest.fixture(autouse=True)
+    def _server(self, mariadb_server: MariaDBServer) -> None:
+        self.url = mariadb_server.url(self.driver)
+
+
+class SQLite:
+    """Uses a file of the test."""
+
+    driver = "pysqlite"
+
+    @pytest.fixture(autouse=True)
+    def _file(self, tmp_path: Path) -> None:
+        self.url = f"sqlite+{self.driver}:///{tmp_path}/claims.db"
+
+
+class TestPostgreSQL(PostgreSQL, SQLContract):
+    """The store keeps the contract on PostgreSQL."""
+
+
+class TestPostgreSQLAsync(PostgreSQL, AsyncSQLContract):
+    """It keeps the contract through asyncpg."""
+
+    driver = "asyncpg"
+
+
+class TestPostgreSQLSerializable(PostgreSQL, SQLContract):
+    """It keeps the contract where every transaction is serializable."""
+
+    options: ClassVar = {
+        "isolation_level": "SERIALIZABLE",
+        "connect_args": {"options": "-c default_transaction_isolation=serializable"},
+    }
+
+
+class TestPgBouncer(SQLContract):
+    """It keeps the contract behind PgBouncer in transaction mode."""
+
+    # A statement that PostgreSQL knows by name is unknown on the next server connection.
+    options: ClassVar = {"connect_args": {"prepare_threshold": None}}
+
+    @pytest.fixture(autouse=True)
+    def _server(self, pgbouncer_server: PgBouncerServer) -> None:
+        self.url = pgbouncer_server.url()
+
+
+class TestMariaDB(MariaDB, SQLContract):
+    """The store keeps the contract on MariaDB."""
+
+
+class TestMariaDBAsync(MariaDB, AsyncSQLContract):
+    """It keeps the contract through aiomysql."""
+
+    driver = "aiomysql"
+
+
+class TestMariaDBSerializable(MariaDB, SQLContract):
+    """It keeps the contract where every transaction is serializable."""
+
+    options: ClassVar = {"isolation_level": "SERIALIZABLE"}
+
+
+class TestWithoutReturning(MariaDB, SQLContract):
+    """It keeps the contract as on MySQL, which cannot return the row that it wrote."""
+
+    def make_engine(self) -> Engine:
+        """Return an engine that knows nothing of RETURNING."""
+        engine = super().make_engine()
+        engine.connect().close()
+        engine.dialect.insert_returning = False
+        return engine
+
+
+class TestSQLite(SQLite, SQLContract):
+    """The store keeps the contract on SQLite."""
+
+
+class TestSQLiteAsync(SQLite, AsyncSQLContract):
+    """It keeps the contract through aiosqlite."""
+
+    driver = "aiosqlite"
+
+
+@pytest.fixture(params=["postgresql", "mariadb", "sqlite"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where each engine is."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/claims.db"
+    server = request.getfixturevalue(f"{request.param}_server")
+    return str(server.url())
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    """An engine of each kind, without tables."""
+    engine = create_engine(url)
+    metadata.drop_all(engine)
+    yield engine
+    metadata.drop_all(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def store(engine: Engine) -> SQLAlchemyStore:
+    """A store of each kind, empty."""
+    store = SQLAlchemyStore(engine)
+    store.create_table()
+    return store
+
+
+def claim(store: SQLAlchemyStore, key: str = "k", token: str = ONE, **changes: Any) -> Claim:
+    """Claim with durations that no test waits for."""
+    durations = {"lease": 60.0, "retention": 3600.0, **changes}
+    return store.claim(key, token, fingerprint=FINGERPRINT, **durations)
+
+
+# -- the table ------------------------------------------------------------------------------------
+
+
+def test_missing_table(engine: Engine) -> None:
+    """Without the table the error names create_table, and nothing is remembered of it."""
+    store = SQLAlchemyStore(engine)
+    for call in (
+        lambda: claim(store),
+        lambda: store.complete("k", "one", retention=60.0),
+        lambda: store.release("k", "one"),
+        store.purge,
+    ):
+        with pytest.raises(ConfigurationError, match=r"create_table\(\)"):
+            call()
+    store.create_table()
+    assert claim(store).state == "acquired"
+    claims_table.drop(engine)
+    with pytest.raises(ConfigurationError, match=r"create_table\(\)"):
+        claim(store)
+
+
+def test_create_table_again_and_at_once(engine: Engine) -> None:
+    """Workers that start together may all create the table; it keeps its rows."""
+    stores = [SQLAlchemyStore(create_engine(engine.url)) for _ in range(6)]
+    errors: list[Exception] = []
+
+    def create(store: SQLAlchemyStore) -> None:
+        try:
+            store.create_table()
+        except Exception as error:  # noqa: BLE001 - the test's own thread looks at it
+            errors.append(error)
+
+    threads = [threading.Thread(target=create, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert claim(stores[0]).state == "acquired"
+    stores[1].create_table()
+    assert claim(stores[1], token="two").state == "busy"
+    for each in stores:
+        each._engine.dispose()
+
+
+def test_table_for_migrations(engine: Engine) -> None:
+    """The table that migrations make from the metadata is the one that create_table makes."""
+    metadata.create_all(engine)
+    store = SQLAlchemyStore(engine)
+    assert store.table is claims_table is AsyncSQLAlchemyStore.table
+    assert claim(store).state == "acquired"
+    reflected = MetaData()
+    reflected.reflect(engine, only=["dubhooks_claims", "dubhooks_inbox"])
+    assert set(reflected.tables) == set(metadata.tables)
+
+
+COLLATIONS = {
+    "postgresql": ["VARCHAR(255) COLLATE dubhooks_nocase"],
+    "mysql": ["VARCHAR(255)", "VARCHAR(255) COLLATE utf8mb4_unicode_ci"],
+    "sqlite": ["VARCHAR(255) COLLATE NOCASE"],
+}
+
+
+def test_collation_that_merges_ids(engine: Engine) -> None:
+    """A table whose keys ignore case, MariaDB's default, is refused before anything is claimed."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(
+                text(
+                    "CREATE COLLATION IF NOT EXISTS dubhooks_nocase "
+                    "(provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
+                )
+            )
+    quote = engine.dialect.identifier_preparer.quote
+    for kind in COLLATIONS[engine.dialect.name]:
+        with engine.begin() as connection:
+            connection.execute(text("DROP TABLE IF EXISTS dubhooks_claims"))
+            connection.execute(
+                text(
+                    f"CREATE TABLE dubhooks_claims ({quote('key')} {kind} PRIMARY KEY, "
+                    "token VARCHAR(64), attempt INTEGER, fingerprint VARCHAR(64), done BOOLEAN, "
+                    "since BIGINT, lease_until BIGINT, keep_until BIGINT)"
+                )
+            )
+        store = SQLAlchemyStore(engine)
+        with pytest.raises(ConfigurationError, match="without case"):
+            claim(store, "evt_a")
+        with engine.begin() as connection:
+            assert not connection.execute(select(claims_table)).all()
+
+
+def test_collation_changed_later(mariadb_server: MariaDBServer) -> None:
+    """A table that merges keys from some day on is noticed when it does."""
+    engine = create_engine(mariadb_server.url())
+    store = SQLAlchemyStore(engine)
+    store.create_table()
+    claim(store, "evt_a")
+    with engine.begin() as connection:
+        connection.execute(
+            text("ALTER TABLE dubhooks_claims MODIFY `key` VARCHAR(255) COLLATE utf8mb4_general_ci")
+        )
+    with pytest.raises(ConfigurationError, match="without case"):
+        claim(store, "evt_A")
+    metadata.drop_all(engine)
+    engine.dispose()
+
+
+# -- claims ---------------------------------------------------------------------------------------
+
+
+def test_purge(store: SQLAlchemyStore, engine: Engine) -> None:
+    """A purge deletes what nobody needs any more, says how much, and leaves the rest."""
+    for number in range(20):
+        claim(store, f"old-{number}")
+        claim(store, f"new-{number}")
+    with engine.begin() as connection:
+        old = claims_table.c.key.like("old-%")
+        connection.execute(update(claims_table).where(old).values(keep_until=1))
+    assert store.purge() == 20
+    assert store.purge() == 0
+    with engine.connect() as connection:
+        assert len(connection.execute(select(claims_table)).all()) == 20
+
+
+def test_purge_in_many_steps(
+    store: SQLAlchemyStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A purge of more rows than fit into one step deletes all of them."""
+    monkeypatch.setattr("dubhooks.stores._sql_claims._BATCH", 64)
+    rows = [
+        {
+            "key": f"old-{number}",
+            "token": "",
+            "attempt": 1,
+            "fingerprint": FINGERPRINT,
+            "done": True,
+            "since": 0,
+            "lease_until": 0,
+            "keep_until": 1,
+        }
+        for number in range(10_500)
+    ]
+    with engine.begin() as connection:
+        connection.execute(claims_table.insert(), rows)
+    claim(store)
+    assert store.purge() == 10_500
+    assert claim(store, token="two").state == "busy"
+
+
+def test_purge_while_claiming(store: SQLAlchemyStore) -> None:
+    """Purges never delete a row that a claim has just taken."""
+    stop, deleted = threading.Event(), []
+
+    def purge() -> None:
+        while not stop.is_set():
+            deleted.append(store.purge())
+
+    thread = threading.Thread(target=purge)
+    thread.start()
+    try:
+        for number in range(150):
+            key = f"again-{number % 3}"
+            assert claim(store, key, f"t{number}", retention=0.002).state == "acquired"
+            sleep(0.003)  # the retention is over: a purge and the next claim race for the row
+            assert claim(store, key, f"u{number}", retention=60.0).state == "acquired"
+            assert store.complete(key, f"u{number}", retention=0.001)
+            sleep(0.002)
+    finally:
+        stop.set()
+        thread.join()
+    assert sum(deleted) > 0
+
+
+def test_clock_does_not_stand_still(postgresql_server: PostgreSQLServer) -> None:
+    """On PostgreSQL the clock goes on inside a transaction, which now() does not."""
+    from dubhooks.stores._sql_tables import milliseconds
+
+    engine = create_engine(postgresql_server.url())
+    with engine.begin() as connection:
+        first = connection.execute(select(milliseconds())).scalar_one()
+        connection.execute(text("SELECT pg_sleep(0.05)"))
+        assert connection.execute(select(milliseconds())).scalar_one() >= first + 50
+    engine.dispose()
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata", "UTC"])
+def test_time_zones(
+    postgresql_server: PostgreSQLServer, mariadb_server: MariaDBServer, zone: str
+) -> None:
+    """Sessions in any time zone read the same clock."""
+    offset = {"America/New_York": "-05:00", "Asia/Kolkata": "+05:30", "UTC": "+00:00"}[zone]
+    for url, statement in (
+        (postgresql_server.url(), f"SET TIME ZONE '{zone}'"),
+        (mariadb_server.url(), f"SET time_zone = '{offset}'"),
+    ):
+        here, there = create_engine(url), create_engine(url)
+        event.listen(there, "connect", _running(statement))
+        store, other = SQLAlchemyStore(here), SQLAlchemyStore(there)
+        store.create_table()
+        claim(store, f"zone-{zone}", lease=100.0)
+        assert 95 < claim(other, f"zone-{zone}", "two").retry_after <= 100
+        here.dispose()
+        there.dispose()
+
+
+@pytest.mark.parametrize("kind", [PostgreSQLServer, MariaDBServer])
+def test_clock_set_back_and_forth(kind: type[PostgreSQLServer] | type[MariaDBServer]) -> None:
+    """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""
+    clock = FakeClock()
+    with kind(clock=clock) as server:
+        engine = create_engine(server.url())
+        store = SQLAlchemyStore(engine)
+        store.create_table()
+        claim(store, lease=5.0, retention=86_400.0)
+        claim(store, "done")
+        store.complete("done", "one", retention=7200.0)
+        clock.set("-3600")
+        assert claim(store, token="two").retry_after <= 5.0
+        assert claim(store, "done", "two").state == "done"
+        clock.set("+0")
+        assert claim(store, token="two", retention=86_400.0)[:2] == ("acquired", 2)
+        assert not store.complete("k", "one", retention=60.0), "the old owner completed"
+        clock.set("+3600")
+        assert claim(store, "done", "two").state == "done"
+        assert claim(store, token="three")[:2] == ("acquired", 3)
+        engine.dispose()
+    clock.close()
+
+
+# -- connections ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("replies", [0, 1])
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_lost_replies(request: pytest.FixtureRequest, kind: str, replies: int) -> None:
+    """A statement or commit whose reply is lost is repeated, and says the same once more."""
+    server = request.getfixturevalue(f"{kind}_server")
+    with Proxy(server.port) as proxy:
+        engine = create_engine(server.url().replace(str(server.port), str(proxy.port)))
+        store = SQLAlchemyStore(engine)
+        store.create_table()
+        for number in range(10):  # PostgreSQL prepares a statement after some times
+            claim(store, f"warm-{kind}-{replies}-{number}")
+            store.complete(f"warm-{kind}-{replies}-{number}", "one", retention=60.0)
+        key = f"lost-{kind}-{replies}"
+        proxy.drop_reply(after=replies)
+        assert claim(store, key)[:2] == ("acquired", 1)
+        assert claim(store, key, "two").state == "busy"
+        proxy.drop_reply(after=replies)
+        assert store.complete(key, "one", retention=60.0)
+        assert not store.complete(key, "one", retention=60.0)
+        assert claim(store, key, "two").state == "done"
+        assert proxy.dropped == 2
+        engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_stale_pool(request: pytest.FixtureRequest, kind: str) -> None:
+    """After a restart of the server a pool full of dead connections costs no delivery."""
+    server = request.getfixturevalue(f"{kind}_server")
+    engine = create_engine(server.url(), pool_size=5)
+    store = SQLAlchemyStore(engine)
+    store.create_table()
+    connections = [engine.connect() for _ in range(5)]
+    for connection in connections:
+        connection.close()
+    claim(store, f"stale-{kind}")
+    server.stop()
+    server.start()
+    assert store.complete(f"stale-{kind}", "one", retention=60.0)
+    assert claim(store, f"stale-{kind}", "two").state == "done"
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("kind", "driver"), [("postgresql", "asyncpg"), ("mariadb", "aiomysql")])
+def test_stale_pool_async(request: pytest.FixtureRequest, kind: str, driver: str) -> None:
+    """The async store, too, gets over a pool full of dead connections."""
+    server = request.getfixturevalue(f"{kind}_server")
+
+    async def work() -> None:
+        engine = create_async_engine(server.url(driver), pool_size=5)
+        store = AsyncSQLAlchemyStore(engine)
+        await store.create_table()
+        keys = [f"stale-{driver}-{number}" for number in range(5)]
+        claims = [
+            store.claim(key, "one", fingerprint="f", lease=60.0, retention=600.0) for key in keys
+        ]
+        await asyncio.gather(*claims)
+        server.stop()
+        server.start()
+        for key in keys:
+            assert await store.complete(key, "one", retention=60.0)
+        await engine.dispose()
+
+    asyncio.run(work())
+
+
+def test_fork_after_use(engine: Engine) -> None:
+    """A child of a process that has claimed uses connections of its own, and so does the parent."""
+    store = SQLAlchemyStore(engine)
+    store.create_table()
+    claim(store, "parent")
+    children = []
+    for number in range(3):
+        child = os.fork()
+        if child == 0:
+            os._exit(_claims_in_a_child(store, number))
+        children.append(child)
+    for number in range(50):
+        assert claim(store, f"parent-{number}").state == "acquired"
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert codes == [0, 0, 0]
+    assert claim(store, "parent", "two").state == "busy"
+    assert store.complete("parent", "one", retention=60.0)
+
+
+def _claims_in_a_child(store: SQLAlchemyStore, number: int) -> int:
+    try:
+        for each in range(50):
+            claimed = claim(store, f"child-{number}-{each}")
+            if claimed.state != "acquired" or claimed.fingerprint != FINGERPRINT:
+                return 2
+        return 0 if claim(store, "parent", "child").state == "busy" else 3
+    except Exception:  # noqa: BLE001 - a child only says that it failed
+        return 1
+
+
+# -- wrong use ------------------------------------------------------------------------------------
+
+
+def test_wrong_engine(tmp_path: Path) -> None:
+    """Anything but an engine of the right kind is refused at once."""
+    plain = create_engine(f"sqlite:///{tmp_path}/x.db")
+    asynchronous = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/x.db")
+    with pytest.raises(ConfigurationError, match="AsyncSQLAlchemyStore"):
+        SQLAlchemyStore(asynchronous)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="AsyncSQLAlchemyStore"):
+        SQLAlchemyStore(asynchronous.sync_engine)
+    with pytest.raises(ConfigurationError, match="pass it to SQLAlchemyStore"):
+        AsyncSQLAlchemyStore(plain)  # type: ignore[arg-type]
+    for wrong in ("sqlite://", None, sessionmaker(plain), Engine):
+        with pytest.raises(ConfigurationError, match="create_engine"):
+            SQLAlchemyStore(wrong)  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match="create_async_engine"):
+            AsyncSQLAlchemyStore(wrong)  # type: ignore[arg-type]
+
+
+def test_unsupported_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A database that the statements are not written for is refused at once."""
+    engine = create_engine(f"sqlite:///{tmp_path}/x.db")
+    monkeypatch.setattr(engine.dialect, "name", "oracle")
+    with pytest.raises(ConfigurationError, match="oracle is not supported"):
+        SQLAlchemyStore(engine)
+
+
+READ_ONLY = {
+    "postgresql": "ALTER DATABASE test SET default_transaction_read_only = {}",
+    "mariadb": "SET GLOBAL read_only = {}",
+}
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_read_only_server(request: pytest.FixtureRequest, kind: str) -> None:
+    """A database that refuses writes, as a replica does, says to use the primary."""
+    server = request.getfixturevalue(f"{kind}_server")
+    admin = create_engine(server.url(), isolation_level="AUTOCOMMIT")
+    SQLAlchemyStore(admin).create_table()
+    poor = create_engine(server.url())
+    with admin.connect() as connection:
+        if kind == "mariadb":  # read_only does not bind an administrator
+            connection.execute(text("CREATE USER IF NOT EXISTS poor@'127.0.0.1'"))
+            connection.execute(text("GRANT ALL ON test.* TO poor@'127.0.0.1'"))
+            poor = create_engine(server.url().replace("dubhooks@", "poor@"))
+        connection.execute(text(READ_ONLY[kind].format("ON")))
+        try:
+            with pytest.raises(ConfigurationError, match="connect to the primary"):
+                claim(SQLAlchemyStore(poor))
+        finally:
+            connection.execute(text(READ_ONLY[kind].format("OFF")))
+    admin.dispose()
+    poor.dispose()
+
+
+def test_read_only_file(tmp_path: Path) -> None:
+    """An SQLite database opened for reading says so."""
+    store = SQLAlchemyStore(create_engine(f"sqlite:///{tmp_path}/x.db"))
+    store.create_table()
+    claim(store)
+    readers = create_engine(f"sqlite:///file:{tmp_path}/x.db?mode=ro&uri=true")
+    with pytest.raises(ConfigurationError, match="read-only"):
+        claim(SQLAlchemyStore(readers))
+    readers.dispose()
+    store._engine.dispose()
+
+
+@pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql"])
+def test_unreachable_server(driver: str) -> None:
+    """The error comes through when there is no server."""
+    store = SQLAlchemyStore(create_engine(f"{driver}://nobody@127.0.0.1:{free_port()}/none"))
+    with pytest.raises(Exception, match=r"refused|Can't connect"):
+        claim(store)
+
+
+def test_locked_by_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that stays locked gives an error in bounded time."""
+    monkeypatch.setattr("dubhooks.stores._sql_errors._PATIENCE", 0.5)
+    engine = create_engine(f"sqlite:///{tmp_path}/x.db", connect_args={"timeout": 0.1})
+    store = SQLAlchemyStore(engine)
+    store.create_table()
+    claim(store)
+    with engine.connect() as other:
+        other.execute(text("BEGIN EXCLUSIVE"))
+        with pytest.raises(Exception, match="locked"):
+            claim(store, "k2")
+    engine.dispose()
+
+
+def test_async_calls(engine: Engine) -> None:
+    """The async store creates its table, purges and repeats as the sync one does."""
+    drivers = {"pysqlite": "aiosqlite", "psycopg": "asyncpg", "pymysql": "aiomysql"}
+    target = engine.url.set(drivername=f"{engine.dialect.name}+{drivers[engine.dialect.driver]}")
+
+    async def work(engine: AsyncEngine) -> None:
+        store = AsyncSQLAlchemyStore(engine)
+        with pytest.raises(ConfigurationError, match=r"create_table\(\)"):
+            await store.claim("a", "t", fingerprint="f", lease=1.0, retention=1.0)
+        await store.create_table()
+        await store.create_table()
+        await store.claim("a", "t", fingerprint="f", lease=0.001, retention=0.001)
+        await asyncio.sleep(0.01)
+        assert await store.purge() == 1
+        assert repr(store) == f"AsyncSQLAlchemyStore({engine.dialect.name})"
+        await engine.dispose()
+
+    asyncio.run(work(create_async_engine(target)))
+    assert repr(SQLAlchemyStore(engine)) == f"SQLAlchemyStore({engine.dialect.name})"
+    assert inspect(engine).has_table("dubhooks_claims")
+
+
+def test_missing_extra() -> None:
+    """Without SQLAlchemy the import says what to install, and the core does not need it."""
+    code = "import sys; sys.modules['sqlalchemy'] = None; import dubhooks.stores.sqlalchemy"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "install dubhooks[sqlalchemy]" in run.stderr
+    code = "import sys, dubhooks; dubhooks.SQLiteStore; sys.exit('sqlalchemy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def _running(statement: str) -> Callable[..., None]:
+    def run(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        cursor.close()
+        connection.commit()
+
+    return run

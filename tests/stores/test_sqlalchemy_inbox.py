@@ -1,0 +1,254 @@
+"""Exactly once in the user's own transaction, on real servers."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import scoped_session, sessionmaker
+
+from dubhooks import ConfigurationError
+from dubhooks.stores.sqlalchemy import SQLAlchemyInbox, inbox_table
+from dubhooks.testing import make_event
+from servers import PostgreSQLServer
+
+EVENT = make_event("sale.created", id="evt_inbox")
+ASYNC_DRIVERS = {
+    "postgresql": ("asyncpg", "psycopg"),
+    "mysql": ("aiomysql",),
+    "sqlite": ("aiosqlite",),
+}
+
+
+@pytest.fixture(params=["postgresql", "mariadb", "sqlite"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An engine of each kind, with an empty inbox and a table for effects."""
+    if request.param == "sqlite":
+        engine = create_engine(f"sqlite:///{tmp_path}/shop.db")
+    else:
+        engine = create_engine(request.getfixturevalue(f"{request.param}_server").url())
+    inbox_table.drop(engine, checkfirst=True)
+    SQLAlchemyInbox().create_table(engine)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS effects"))
+        connection.execute(text("CREATE TABLE effects (id VARCHAR(100))"))
+    yield engine
+    engine.dispose()
+
+
+def effects(engine: Engine) -> int:
+    """Count what was done."""
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM effects")).scalar_one())
+
+
+INSERT = text("INSERT INTO effects VALUES ('x')")
+
+
+def test_first_and_again(engine: Engine) -> None:
+    """The first delivery is told so, every later one is not; ids keep their case."""
+    inbox, sessions = SQLAlchemyInbox(), sessionmaker(engine)
+    for expected in (True, False, False):
+        with sessions.begin() as session:
+            assert inbox.first(session, EVENT) is expected
+    with sessions.begin() as session:
+        assert inbox.first(session, make_event("sale.created", id="EVT_inbox"))
+        assert inbox.first(session, make_event("sale.created", id="evt_2"))
+        assert not inbox.first(session, EVENT)
+        assert SQLAlchemyInbox(namespace="other").first(session, EVENT)
+
+
+def test_every_kind_of_transaction(engine: Engine) -> None:
+    """Sessions, scoped sessions, connections and savepoints will do."""
+    inbox, sessions = SQLAlchemyInbox(), scoped_session(sessionmaker(engine))
+    with engine.begin() as connection:
+        assert inbox.first(connection, EVENT)
+    with sessions.begin():
+        assert not inbox.first(sessions, EVENT)
+    sessions.remove()
+    with sessionmaker(engine).begin() as session:
+        with session.begin_nested():
+            assert not inbox.first(session, EVENT)
+        assert inbox.first(session, make_event("sale.created", id="evt_2"))
+
+
+def test_rollback_forgets(engine: Engine) -> None:
+    """When the effect fails the event is not noted, so it comes again."""
+    inbox, sessions = SQLAlchemyInbox(), sessionmaker(engine)
+    with sessions() as session:
+        assert inbox.first(session, EVENT)
+        session.execute(INSERT)
+        session.rollback()
+    assert effects(engine) == 0
+    with sessions.begin() as session:
+        assert inbox.first(session, EVENT)
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_concurrent_delivery_waits(engine: Engine, commits: bool) -> None:
+    """A delivery at the same time waits for the first one's end, and runs only if that failed."""
+    inbox = SQLAlchemyInbox()
+    answers: list[bool] = []
+    holds, told = threading.Event(), threading.Event()
+
+    def second() -> None:
+        holds.wait()
+        told.set()
+        with engine.begin() as connection:
+            answers.append(inbox.first(connection, EVENT))
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with engine.connect() as connection:
+        assert inbox.first(connection, EVENT)
+        holds.set()
+        told.wait()
+        thread.join(0.1)
+        assert not answers, "the second delivery did not wait"
+        connection.commit() if commits else connection.rollback()
+    thread.join()
+    assert answers == [not commits]
+
+
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+def test_many_at_once(engine: Engine, isolation: str) -> None:
+    """Of many deliveries at once one has the effect, in every isolation level."""
+    if engine.dialect.name == "sqlite":
+        isolation = "SERIALIZABLE"
+    engine = engine.execution_options(isolation_level=isolation)
+    inbox, refused = SQLAlchemyInbox(), []
+    start = threading.Barrier(8)
+
+    def deliver() -> None:
+        start.wait()
+        for number in range(10):
+            try:
+                with engine.begin() as connection:
+                    if inbox.first(connection, make_event("sale.created", id=f"evt_{number}")):
+                        connection.execute(INSERT)
+            except DBAPIError as error:
+                refused.append(error)  # it would be delivered again
+
+    threads = [threading.Thread(target=deliver) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in range(10):
+        with engine.begin() as connection:
+            if inbox.first(connection, make_event("sale.created", id=f"evt_{number}")):
+                connection.execute(INSERT)
+    assert effects(engine) == 10
+    if isolation == "READ COMMITTED":
+        assert not refused
+
+
+def test_autocommit_is_refused(engine: Engine) -> None:
+    """Without a transaction the event would be noted even if its effect fails."""
+    inbox, by_itself = SQLAlchemyInbox(), engine.execution_options(isolation_level="AUTOCOMMIT")
+    with by_itself.connect() as connection, pytest.raises(ConfigurationError, match="transaction"):
+        inbox.first(connection, EVENT)
+    with (
+        sessionmaker(by_itself)() as session,
+        pytest.raises(ConfigurationError, match="AUTOCOMMIT"),
+    ):
+        inbox.first(session, EVENT)
+    with engine.begin() as connection:
+        assert inbox.first(connection, EVENT), "the refused calls noted the event"
+
+
+def test_missing_table(engine: Engine) -> None:
+    """Without the table the error names create_table."""
+    inbox = SQLAlchemyInbox()
+    inbox_table.drop(engine)
+    with engine.begin() as connection, pytest.raises(ConfigurationError, match=r"create_table\(\)"):
+        inbox.first(connection, EVENT)
+    inbox.create_table(engine)
+    with engine.begin() as connection:
+        inbox.create_table(connection)
+        assert inbox.first(connection, EVENT)
+
+
+def test_purge(engine: Engine) -> None:
+    """A purge forgets what is older than it is told, and says how much."""
+    inbox = SQLAlchemyInbox()
+    with engine.begin() as connection:
+        inbox.first(connection, EVENT)
+    sleep(0.02)
+    with engine.begin() as connection:
+        assert inbox.purge(connection, timedelta(days=30)) == 0
+        assert inbox.purge(connection, timedelta(milliseconds=10)) == 1
+        assert inbox.first(connection, EVENT)
+
+
+def test_async(engine: Engine) -> None:
+    """Async sessions and connections do the same through afirst."""
+    inbox = SQLAlchemyInbox()
+
+    async def work(target: AsyncEngine, event_id: str) -> None:
+        delivered, sessions = make_event("sale.created", id=event_id), async_sessionmaker(target)
+        async with sessions.begin() as session:
+            assert await inbox.afirst(session, delivered)
+        async with target.begin() as connection:
+            assert not await inbox.afirst(connection, delivered)
+            await connection.run_sync(inbox.create_table)
+        async with sessions.begin() as session:
+            assert await session.run_sync(inbox.purge, timedelta(days=1)) == 0
+            with pytest.raises(ConfigurationError, match="AsyncSession"):
+                inbox.first(session, delivered)  # type: ignore[arg-type]
+        by_itself = target.execution_options(isolation_level="AUTOCOMMIT")
+        async with by_itself.connect() as connection:
+            with pytest.raises(ConfigurationError, match="AUTOCOMMIT"):
+                await inbox.afirst(connection, make_event("sale.created", id="evt_auto"))
+        await target.dispose()
+
+    for driver in ASYNC_DRIVERS[engine.dialect.name]:
+        url = engine.url.set(drivername=f"{engine.dialect.name}+{driver}")
+        asyncio.run(work(create_async_engine(url), f"evt_{driver}"))
+
+
+def test_wrong_use(engine: Engine) -> None:
+    """Anything but a transaction is refused with what is needed."""
+    inbox = SQLAlchemyInbox()
+    for wrong in (engine, sessionmaker(engine), None):
+        with pytest.raises(ConfigurationError, match="a Session or a Connection"):
+            inbox.first(wrong, EVENT)  # type: ignore[arg-type]
+    with engine.connect() as connection, pytest.raises(ConfigurationError, match="afirst takes"):
+        asyncio.run(inbox.afirst(connection, EVENT))  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="namespace"):
+        SQLAlchemyInbox(namespace="")
+
+
+def test_row_counts_that_drivers_do_not_have(postgresql_server: PostgreSQLServer) -> None:
+    """The answer does not hang on the row count of an INSERT, which may be -1."""
+    inbox, engine = SQLAlchemyInbox(), create_engine(postgresql_server.url())
+    event.listen(engine, "after_cursor_execute", _lose_row_count)
+    inbox.create_table(engine)
+    with engine.begin() as connection:
+        inbox.purge(connection, timedelta(0))
+        assert inbox.first(connection, EVENT)
+        assert not inbox.first(connection, EVENT)
+        connection.rollback()
+    engine.dispose()
+
+
+def _lose_row_count(*arguments: Any) -> None:
+    context = arguments[4]
+    context.cursor = _WithoutRowCount(context.cursor)
+
+
+class _WithoutRowCount:
+    rowcount = -1
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
