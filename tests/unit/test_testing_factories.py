@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import dubhooks
 from dubhooks import postbacks, webhooks
 from dubhooks.errors import ConfigurationError, SignatureMismatch
 from dubhooks.signature import verify
@@ -364,10 +365,19 @@ def test_the_import_needs_no_test_runner_and_no_framework() -> None:
     """The module serves applications and command lines that have neither."""
     modules = "pytest", "flask", "fastapi", "starlette", "django", "httpx", "redis", "sqlalchemy"
     program = (
-        "import sys, dubhooks.testing\n"
+        "import sys\nfrom dubhooks.testing import *\n"
         f"print([name for name in {modules!r} if name in sys.modules])"
     )
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
     )
     assert result.stdout == "[]\n"
+
+
+def test_names_are_found_when_they_are_used() -> None:
+    """Every public name is there and listed, and another one is an AttributeError."""
+    assert set(dubhooks.testing.__all__) <= set(dir(dubhooks.testing))
+    for name in dubhooks.testing.__all__:
+        assert getattr(dubhooks.testing, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'make_evnet'"):
+        dubhooks.testing.make_evnet  # type: ignore[attr-defined]  # noqa: B018

@@ -1,0 +1,71 @@
+"""pytest fixtures; pytest finds them when dubhooks is installed.
+
+Nothing but pytest is imported before a test asks for a fixture, so that a
+suite that uses none does not pay for them.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..signature import Secret
+    from . import ClientFactory, RecordingStore, SignedClient
+
+__all__ = ["dub_client", "dub_event", "dub_postback", "dub_secret", "dub_store"]
+
+
+@pytest.fixture
+def dub_secret() -> Secret:
+    """The secret that dub_client signs with; override it to give your own."""
+    return "whsec_0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def dub_event() -> Callable[..., Any]:
+    """The function make_event: it makes a webhook event, by its name."""
+    from . import make_event
+
+    return make_event
+
+
+@pytest.fixture
+def dub_postback() -> Callable[..., Any]:
+    """The function make_postback: it makes a postback event, by its name."""
+    from . import make_postback
+
+    return make_postback
+
+
+@pytest.fixture
+def dub_store() -> RecordingStore:
+    """A new store that records its calls: Webhooks(..., store=dub_store)."""
+    from . import RecordingStore
+
+    return RecordingStore()
+
+
+@pytest.fixture
+def dub_client(dub_secret: Secret) -> Iterator[ClientFactory]:
+    """A function of an app (WSGI, ASGI, by default Django) that makes a signed client for it.
+
+    path= says where the receiver is mounted, secret= gives another secret than
+    that of dub_secret.
+    """
+    from .clients import client_for
+
+    with ExitStack() as clients:
+
+        def make(
+            app: Any = None, /, *, path: str | None = None, secret: Secret | None = None
+        ) -> Any:
+            client: SignedClient = client_for(app, dub_secret if secret is None else secret, path)
+            clients.callback(client.close)
+            return client
+
+        yield make

@@ -1,0 +1,47 @@
+"""What type checkers must refuse of ``dubhooks.testing``."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from flask import Flask
+
+import dubhooks
+from dubhooks.testing import (
+    ASGIClient,
+    ClientFactory,
+    DjangoClient,
+    RecordingStore,
+    SignedClient,
+    WSGIClient,
+    make_event,
+)
+
+store = RecordingStore()
+hooks = dubhooks.Webhooks("whsec_x", store=store)
+sale = make_event("sale.created")
+client = WSGIClient(Flask("shop"), "whsec_x")
+
+WSGIClient(hooks, "whsec_x")  # expect-error
+WSGIClient(FastAPI(), "whsec_x")  # expect-error
+WSGIClient(Flask("shop"))  # expect-error
+WSGIClient(Flask("shop"), None)  # expect-error
+ASGIClient(Flask("shop"), "whsec_x")  # expect-error
+ASGIClient("shop:app", "whsec_x")  # expect-error
+DjangoClient()  # expect-error
+SignedClient("whsec_x", "/dub")  # expect-error
+client.deliver("text")  # expect-error
+client.deliver({"id": "evt_1"})  # expect-error
+client.deliver_twice(sale, sale)  # expect-error
+client.adeliver(sale)  # expect-error
+client.assert_handled_once(sale.to_json())  # expect-error
+client.deliver(sale).status = 200  # expect-error
+if client.deliver(sale).outcome == "handeld":  # expect-error
+    pass
+store.count("complete")  # expect-error
+store.assert_completed_once(sale.id)  # expect-error
+
+
+def test_sale(dub_client: ClientFactory) -> None:
+    dub_client("shop:app")  # expect-error
+    dub_client(Flask("shop"), "/dub")  # expect-error
+    dub_client(Flask("shop")).adeliver(sale)  # expect-error

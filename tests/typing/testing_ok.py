@@ -1,0 +1,63 @@
+"""What type checkers must accept and infer of ``dubhooks.testing``."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from flask import Flask
+from starlette.applications import Starlette
+from typing_extensions import assert_type
+
+import dubhooks
+from dubhooks.testing import (
+    ASGIClient,
+    ClientFactory,
+    Delivered,
+    DjangoClient,
+    RecordingStore,
+    SignedClient,
+    StoreRecord,
+    WSGIClient,
+    make_event,
+    make_postback,
+)
+
+store = RecordingStore()
+hooks = dubhooks.Webhooks("whsec_x", store=store)
+sale = make_event("sale.created")
+
+for client in (
+    WSGIClient(Flask("shop"), "whsec_x"),
+    WSGIClient(dubhooks.wsgi.app(hooks), ["whsec_new", "whsec_old"], "/dub"),
+    ASGIClient(FastAPI(), "whsec_x"),
+    ASGIClient(Starlette(), "whsec_x"),
+    ASGIClient(dubhooks.asgi.app(hooks), b"whsec_x", path="/dub"),
+    DjangoClient(lambda: "whsec_x"),
+):
+    assert_type(client.deliver(sale), Delivered)
+    assert_type(client.deliver(b"{}", headers={"Host": "shop.example"}), Delivered)
+    assert_type(client.deliver_twice(make_postback("sale.created")), tuple[Delivered, Delivered])
+    assert_type(client.tamper(sale).status, int)
+    assert_type(client.without_signature(sale).code, str | None)
+    assert_type(client.deliveries, list[Delivered])
+    client.assert_handled_once(sale)
+    with client as entered:
+        assert_type(entered.deliver(sale).headers, dict[str, str])
+
+delivered = WSGIClient(Flask("shop"), "whsec_x").deliver(sale)
+print(delivered.outcome == "handled", delivered.outcome is None)
+
+assert_type(store.records, list[StoreRecord])
+assert_type(store.count("completed", sale), int)
+store.assert_completed_once(sale)
+
+
+def test_sale(dub_client: ClientFactory, dub_store: RecordingStore) -> None:
+    assert_type(dub_client(Flask("shop")), SignedClient)
+    assert_type(dub_client(FastAPI(), path="/dub", secret="pbsec_x"), ASGIClient)
+    assert_type(dub_client(path="/webhooks/dub/"), SignedClient)
+    dubhooks.Postbacks("pbsec_x", store=dub_store)
+
+
+async def test_async(dub_client: ClientFactory) -> None:
+    async with dub_client(FastAPI()) as client:
+        assert_type(await client.adeliver(sale, headers=[("X-A", "1")]), Delivered)

@@ -1,0 +1,191 @@
+"""The pytest plugin: its fixtures here, and what it costs in a pytest of its own."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dubhooks
+from dubhooks import ConfigurationError, Webhooks
+from dubhooks.testing import (
+    ASGIClient,
+    ClientFactory,
+    DjangoClient,
+    RecordingStore,
+    WSGIClient,
+    make_event,
+    make_postback,
+)
+
+pytest_plugins = ["pytester"]
+
+FIXTURES = ("dub_event", "dub_postback", "dub_secret", "dub_store", "dub_client")
+PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
+HEAVY = [
+    *("pydantic", "dubhooks.webhooks", "dubhooks.receiver", "dubhooks.testing.clients"),
+    *("flask", "fastapi", "starlette", "django", "httpx"),
+]
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Return a directory to run a pytest of its own in, with only our plugin."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p dubhooks -p no:cacheprovider -W error")
+    return pytester
+
+
+def receiver(secret: str, store: RecordingStore) -> Webhooks:
+    """Return a receiver that handles sales."""
+    hooks = Webhooks(secret, store=store)
+    hooks.on("sale.created")(lambda _: None)
+    return hooks
+
+
+class TestFixtures:
+    """The fixtures, as pytest gives them to this very test run."""
+
+    def test_factories(self, dub_event: Any, dub_postback: Any) -> None:
+        """They are the functions themselves."""
+        assert dub_event is make_event
+        assert dub_postback is make_postback
+
+    @pytest.mark.parametrize("mount", [dubhooks.wsgi.app, dubhooks.asgi.app])
+    def test_together(
+        self, mount: Any, dub_client: ClientFactory, dub_store: RecordingStore, dub_secret: Any
+    ) -> None:
+        """Client, secret and store belong together."""
+        sale = make_event("sale.created")
+        client = dub_client(mount(receiver(dub_secret, dub_store)))
+        client.deliver_twice(sale)
+        client.assert_handled_once(sale)
+        dub_store.assert_completed_once(sale)
+
+    def test_every_store_is_new(self, dub_store: RecordingStore) -> None:
+        """The claims of another test are not there."""
+        assert dub_store.records == []
+
+    def test_path_and_secret(self, dub_client: ClientFactory, dub_store: RecordingStore) -> None:
+        """Both can be given: an app may have a second receiver with its own secret."""
+        app: Any = dubhooks.wsgi.app(receiver("another secret", dub_store))
+        client = dub_client(app, path="/postbacks/dub", secret="another secret")
+        assert client.deliver(make_event("sale.created")).outcome == "handled"
+        assert dub_client(app).deliver(make_event("sale.created")).status == 401
+
+    def test_frameworks(self, dub_client: ClientFactory) -> None:
+        """An app of each framework gets its client; no app is the Django project."""
+        flask, fastapi = pytest.importorskip("flask"), pytest.importorskip("fastapi")
+        pytest.importorskip("rest_framework")
+        import django_setup  # noqa: F401 - configures Django
+
+        assert isinstance(dub_client(flask.Flask("shop")), WSGIClient)
+        assert isinstance(dub_client(fastapi.FastAPI()), ASGIClient)
+        assert isinstance(dub_client(), DjangoClient)
+
+    def test_wrong_use(self, dub_client: ClientFactory, dub_secret: Any) -> None:
+        """An empty secret is not replaced by the fixture's, and a receiver is no app."""
+        hooks = Webhooks(dub_secret)
+        with pytest.raises(ConfigurationError, match="secret is empty"):
+            dub_client(dubhooks.wsgi.app(hooks), secret="")
+        with pytest.raises(ConfigurationError, match="mount it"):
+            dub_client(hooks)  # type: ignore[call-overload]
+
+
+def test_it_is_found() -> None:
+    """The test runner finds the plugin by its entry point."""
+    found = entry_points(group="pytest11", name="dubhooks")
+    assert [one.value for one in found] == ["dubhooks.testing.pytest_plugin"]
+
+
+def test_fixtures_are_listed(run: pytest.Pytester) -> None:
+    """``pytest --fixtures`` explains every fixture."""
+    shown = run.runpytest_subprocess("--fixtures").stdout.str()
+    for name in FIXTURES:
+        assert re.search(rf"^{name} -- .*\n    \S", shown, re.MULTILINE), name
+
+
+def test_it_costs_nothing_until_it_is_used(run: pytest.Pytester) -> None:
+    """A test run that asks for no fixture imports nothing for us; one that asks works."""
+    run.makepyfile(
+        f"""
+        import sys
+
+        def test_unused():
+            assert "dubhooks.testing.pytest_plugin" in sys.modules
+            assert [name for name in {HEAVY!r} if name in sys.modules] == []
+
+        def test_used(dub_store, dub_event):
+            assert dub_store.count("completed", dub_event("sale.created")) == 0
+            assert "pydantic" in sys.modules
+        """
+    )
+    run.runpytest_subprocess().assert_outcomes(passed=2)
+
+
+def test_secret_of_a_project(run: pytest.Pytester) -> None:
+    """A project overrides the secret, and its clients sign with that."""
+    run.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture
+        def dub_secret():
+            return "whsec_of_the_project"
+        """
+    )
+    run.makepyfile(
+        """
+        import dubhooks
+
+        def test_it(dub_client, dub_event):
+            hooks = dubhooks.Webhooks("whsec_of_the_project")
+            hooks.on("sale.created")(lambda event: None)
+            client = dub_client(dubhooks.wsgi.app(hooks))
+            assert client.deliver(dub_event("sale.created")).outcome == "handled"
+        """
+    )
+    run.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_failures_can_be_read(run: pytest.Pytester) -> None:
+    """A failed assertion shows the test's own line and one sentence, not our code."""
+    run.makepyfile(
+        """
+        import dubhooks
+
+        def test_it(dub_client, dub_event, dub_secret):
+            hooks = dubhooks.Webhooks(dub_secret)
+            hooks.on("sale.created")(lambda event: None)
+            client = dub_client(dubhooks.wsgi.app(hooks))
+            sale = dub_event("sale.created", id="evt_1")
+            client.deliver_twice(sale)
+            client.assert_handled_once(sale)
+        """
+    )
+    ran = run.runpytest_subprocess()
+    ran.assert_outcomes(failed=1)
+    ran.stdout.fnmatch_lines(
+        [
+            ">       client.assert_handled_once(sale)",
+            "E       AssertionError: evt_1 was handled 2 times: 200 handled, 200 handled; *",
+        ]
+    )
+    ran.stdout.no_fnmatch_line("*raise AssertionError*")
+
+
+def test_the_page_on_testing_passes(run: pytest.Pytester) -> None:
+    """The tests on the documentation's page are collected and pass."""
+    for framework in ("flask", "fastapi", "django"):
+        pytest.importorskip(framework)
+    blocks = re.findall(
+        r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    run.makepyfile(test_page="".join(blocks))
+    # The page itself runs its async test, and the contract of stores has tests of its own.
+    # Warnings of the oldest frameworks are not ours.
+    ran = run.runpytest_subprocess("-W", "default", "-k", "recorded_once")
+    ran.assert_outcomes(passed=1)

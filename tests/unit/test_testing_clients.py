@@ -1,0 +1,303 @@
+"""Signed clients: every kind of application, every way to deliver, every mistake."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from receiving import SECRET
+from shops import PATH, SALE, HandlerFailed, Shop, answering
+
+import dubhooks
+from dubhooks import ConfigurationError, Reject, RetryLater, Webhooks, webhooks
+from dubhooks.testing import (
+    ASGIClient,
+    Delivered,
+    DjangoClient,
+    RecordingStore,
+    SignedClient,
+    WSGIClient,
+    make_event,
+)
+from dubhooks.webhooks import SaleCreated
+
+
+def wsgi(shop: Shop) -> SignedClient:
+    """Return a client for plain WSGI."""
+    return WSGIClient(dubhooks.wsgi.app(shop.hooks), SECRET)
+
+
+def asgi(shop: Shop) -> SignedClient:
+    """Return a client for plain ASGI."""
+    return ASGIClient(dubhooks.asgi.app(shop.hooks), SECRET)
+
+
+def flask(shop: Shop, *, testing: bool = False) -> SignedClient:
+    """Return a client for a Flask app, with the ways to raise that its test mode has."""
+    app = pytest.importorskip("flask").Flask("shop")
+    app.testing = testing
+    app.add_url_rule(PATH, view_func=dubhooks.flask.view(shop.hooks), methods=["POST"])
+    return WSGIClient(app, SECRET)
+
+
+def flask_testing(shop: Shop) -> SignedClient:
+    """Return a client for a Flask app in test mode, which lets exceptions out."""
+    return flask(shop, testing=True)
+
+
+def fastapi(shop: Shop) -> SignedClient:
+    """Return a client for a FastAPI app."""
+    app = pytest.importorskip("fastapi").FastAPI()
+    app.include_router(dubhooks.fastapi.router(shop.hooks, path=PATH))
+    return ASGIClient(app, SECRET)
+
+
+def starlette(shop: Shop) -> SignedClient:
+    """Return a client for a Starlette app."""
+    pytest.importorskip("starlette")
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    return ASGIClient(Starlette(routes=[Route(PATH, dubhooks.asgi.app(shop.hooks))]), SECRET)
+
+
+@pytest.fixture(params=[wsgi, asgi, flask, flask_testing, fastapi, starlette, "django"])
+def client_of(request: pytest.FixtureRequest) -> Iterator[Callable[[Shop], SignedClient]]:
+    """Return what makes a client for a shop, for every framework in turn."""
+    if request.param != "django":
+        yield request.param
+        return
+    pytest.importorskip("django")
+    pytest.importorskip("rest_framework")
+    import django_setup  # noqa: F401 - configures Django
+    from django.test import override_settings
+    from django.urls import path
+
+    with ExitStack() as settings:
+
+        def django(shop: Shop) -> SignedClient:
+            urls = (path("webhooks/dub/", dubhooks.django.view(shop.hooks)),)
+            settings.enter_context(override_settings(ROOT_URLCONF=urls))
+            return DjangoClient(SECRET)
+
+        yield django
+
+
+def told(*deliveries: Delivered) -> list[tuple[int, str | None, str | None]]:
+    """Return what the answers say."""
+    return [(one.status, one.outcome, one.code) for one in deliveries]
+
+
+def fault_of(client: SignedClient, event: Any = SALE) -> str:
+    """Return what the assertion says about an event, without the id."""
+    with pytest.raises(AssertionError) as failed:
+        client.assert_handled_once(event)
+    event_id, _, fault = str(failed.value).partition(" ")
+    assert event_id == event.id
+    return fault
+
+
+class TestEveryFramework:
+    """The same interface and the same answers everywhere."""
+
+    def test_deliver(self, client_of: Callable[[Shop], SignedClient]) -> None:
+        """A delivery is verified, handled, and answered with dubhooks' own reply."""
+        shop = Shop()
+        client = client_of(shop)
+        delivered = client.deliver(SALE)
+        assert told(delivered) == [(200, "handled", None)]
+        assert json.loads(delivered.body) == {"outcome": "handled"}
+        assert delivered.headers["content-type"] == "application/json"
+        assert delivered.event_id == SALE.id
+        assert shop.amounts == [SALE.data.sale.amount]
+        client.assert_handled_once(SALE)
+        shop.store.assert_completed_once(SALE)
+
+    def test_deliver_twice(self, client_of: Callable[[Shop], SignedClient]) -> None:
+        """The second delivery is a duplicate, and both are remembered."""
+        shop = Shop()
+        client = client_of(shop)
+        both = client.deliver_twice(SALE)
+        assert told(*both) == [(200, "handled", None), (200, "duplicate", None)]
+        assert client.deliveries == [*both]
+        assert len(shop.amounts) == 1
+        client.assert_handled_once(SALE)
+
+    def test_refused(self, client_of: Callable[[Shop], SignedClient]) -> None:
+        """A changed body and a missing signature are refused, whatever was handled before."""
+        shop = Shop()
+        client = client_of(shop)
+        assert told(client.tamper(SALE), client.without_signature(SALE)) == [
+            (401, "unauthorized", "signature_mismatch"),
+            (401, "unauthorized", "signature_missing"),
+        ]
+        assert (shop.amounts, shop.store.records) == ([], [])
+        assert "does the app have the client's secret" in fault_of(client)
+        client.deliver(SALE)
+        client.assert_handled_once(SALE)
+
+    def test_handler_raises(
+        self, client_of: Callable[[Shop], SignedClient], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """What a handler raises is a 500 and in the log, and the next delivery is handled."""
+        shop = Shop(HandlerFailed("out of stock"))
+        client = client_of(shop)
+        assert client.deliver(SALE).status == 500
+        assert "HandlerFailed: out of stock" in caplog.text
+        assert "the log has what" in fault_of(client)
+        assert client.deliver(SALE).outcome == "handled"
+        client.assert_handled_once(SALE)
+        shop.store.assert_completed_once(SALE)
+
+    def test_handler_asks(self, client_of: Callable[[Shop], SignedClient]) -> None:
+        """Headers of an answer are there, with names in lower case."""
+        client = client_of(Shop(RetryLater(after=300), Reject()))
+        retry, rejected = client.deliver_twice(SALE)
+        assert (retry.status, retry.headers["retry-after"]) == (503, "300")
+        assert (rejected.status, rejected.headers["upstash-nonretryable-error"]) == (489, "true")
+        assert "503 retry, 489 rejected" in fault_of(client)
+
+    def test_any_bytes(self, client_of: Callable[[Shop], SignedClient]) -> None:
+        """Bytes are delivered as they are; their event can be asserted on too."""
+        client = client_of(Shop())
+        assert client.deliver(SALE.to_json() + b"\n").outcome == "handled"
+        client.assert_handled_once(SALE)
+        assert told(*client.deliver_twice(b"\xff")) == [(400, "malformed", "invalid_json")] * 2
+        assert told(client.deliver(b"")) == [(400, "malformed", "body_empty")]
+
+    def test_headers(self, client_of: Callable[[Shop], SignedClient]) -> None:
+        """Headers of a test come on top of those of Dub, or in their place."""
+        client = client_of(Shop())
+        first = client.deliver(SALE, headers={"Content-Encoding": "gzip"})
+        assert told(first) == [(415, "compressed", "body_compressed")]
+        second = client.deliver(SALE, headers=[(b"dub-SIGNATURE", b"\xe9")])
+        assert told(second) == [(401, "unauthorized", "signature_malformed")]
+
+    def test_wrong_place(self, client_of: Callable[[Shop], SignedClient]) -> None:
+        """An event without a handler, and an application without a receiver."""
+        client = client_of(Shop())
+        link = make_event("link.created")
+        client.deliver(link)
+        assert "was not handled at /webhooks/dub" in fault_of(client, link)
+        assert "200 ignored; is a handler registered for it" in fault_of(client, link)
+        assert "was not delivered by this client" in fault_of(client)
+
+
+class TestAssertHandledOnce:
+    """What a client's answers prove."""
+
+    def test_without_a_store(self) -> None:
+        """A receiver without a store handles a repeated delivery again."""
+        client = wsgi(Shop(store=None))
+        client.deliver_twice(SALE)
+        assert "was handled 2 times: 200 handled, 200 handled" in fault_of(client)
+
+    def test_done_before(self) -> None:
+        """A duplicate of somebody else's delivery was not handled by this client."""
+        shop = Shop()
+        wsgi(shop).deliver(SALE)
+        client = wsgi(shop)
+        client.deliver(SALE)
+        assert "make a new event for every test" in fault_of(client)
+
+    def test_other_status(self) -> None:
+        """An answer that has no hint is told as it is."""
+        client = WSGIClient(answering("418 I'm a teapot"), SECRET)
+        client.deliver(SALE)
+        assert fault_of(client) == "was not handled at /webhooks/dub: 418"
+
+    def test_nothing_mounted(self) -> None:
+        """A 404 makes one look at the path."""
+        client = WSGIClient(answering("404 Not Found"), SECRET, "/webhooks/dbu")
+        client.deliver(SALE)
+        assert fault_of(client).endswith("/webhooks/dbu: 404; is the receiver mounted there?")
+
+    @pytest.mark.parametrize(
+        "body", [b"thanks", b'{"outcome":"fine"}', b"[]", b'{"outcome":"handled","id":1}']
+    )
+    def test_an_answer_that_is_not_ours(self, body: bytes) -> None:
+        """A 2xx that anything can have sent proves nothing."""
+        client = WSGIClient(answering("200 OK", body), SECRET)
+        assert told(client.deliver(SALE)) == [(200, None, None)]
+        assert "may not have been handled: 200 is not an answer of dubhooks" in fault_of(client)
+        client.deliver(SALE)
+        assert "was handled 2 times" in fault_of(client)
+
+    def test_a_route_that_answers_itself(self) -> None:
+        """An own answer and a duplicate after it are one run of a route's handler."""
+        app = pytest.importorskip("flask").Flask("shop")
+        hooks = Webhooks(SECRET, store=RecordingStore())
+
+        @app.post(PATH)
+        @dubhooks.flask.webhook(hooks, SaleCreated)
+        def sale(_: SaleCreated) -> tuple[str, int]:
+            return "thanks", 202
+
+        client = WSGIClient(app, SECRET)
+        assert told(*client.deliver_twice(SALE)) == [(202, None, None), (200, "duplicate", None)]
+        client.assert_handled_once(SALE)
+
+    def test_only_events(self) -> None:
+        """An id instead of the event is refused with what is wanted."""
+        with pytest.raises(ConfigurationError, match="an event is wanted here, not str"):
+            wsgi(Shop()).assert_handled_once(SALE.id)  # type: ignore[arg-type]
+
+
+class TestTamper:
+    """A tampered body is what an attacker would send."""
+
+    @pytest.mark.parametrize("name", sorted(webhooks.family.classes))
+    def test_one_byte_differs(self, name: str) -> None:
+        """Every event stays an event with the same id, and differs from it in one byte."""
+        event = make_event(name)
+        sent = body_of(lambda client: client.tamper(event))
+        body = event.to_json()
+        assert sum(a != b for a, b in zip(sent, body, strict=True)) == 1
+        parsed = webhooks.parse(sent)
+        assert (parsed.id, type(parsed)) == (event.id, type(event))
+
+    @pytest.mark.parametrize("body", [b"\x00", b"{}", b'{"createdAt":"soon"}'])
+    def test_other_bytes(self, body: bytes) -> None:
+        """Of any other body the last byte differs."""
+        sent = body_of(lambda client: client.tamper(body))
+        assert (sent[:-1], len(sent)) == (body[:-1], len(body))
+        assert sent != body
+
+    def test_nothing_to_change(self) -> None:
+        """An empty body cannot be changed."""
+        with pytest.raises(ConfigurationError, match="no byte to change"):
+            wsgi(Shop()).tamper(b"")
+
+
+def body_of(deliver: Callable[[SignedClient], object]) -> bytes:
+    """Return the body that an application gets."""
+    bodies: list[bytes] = []
+
+    def application(environ: Any, start_response: Any) -> list[bytes]:
+        bodies.append(environ["wsgi.input"].read())
+        start_response("204 No Content", [])
+        return []
+
+    deliver(WSGIClient(application, SECRET))
+    return bodies[0]
+
+
+def test_every_client_is_a_context_manager(client_of: Callable[[Shop], SignedClient]) -> None:
+    """``with`` gives the client itself, whatever kind of application it calls."""
+    client = client_of(Shop())
+    with client as entered:
+        assert entered is client
+        assert entered.deliver(SALE).outcome == "handled"
+
+
+def test_the_log_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """A delivery that is handled logs nothing, and a client shows no secret."""
+    caplog.set_level(logging.DEBUG, "dubhooks")
+    client = wsgi(Shop())
+    assert "body" not in repr(client.deliver(SALE))
+    assert caplog.records == []
+    assert SECRET not in repr(client)
