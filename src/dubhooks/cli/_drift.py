@@ -53,7 +53,8 @@ def differences(body: bytes, family: Family[Any]) -> tuple[Event | None, list[Di
         return None, [_invalid(problem) for problem in error.problems]
     if isinstance(event, UnknownEvent):
         return event, [Difference("unknown_event", "event")]
-    return event, list(dict.fromkeys(_in_model(event, "")))
+    found = dict.fromkeys(_in_model(event, ""))
+    return event, sorted(found, key=lambda one: not one.is_drift)
 
 
 def _invalid(problem: Problem) -> Difference:

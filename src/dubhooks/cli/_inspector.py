@@ -90,7 +90,7 @@ class Delivery:
         typed = self.event.model_dump(mode="json") if self.event else None
         return {
             **self.as_json(),
-            "causes": [[cause.meaning, cause.fix] for cause in self.explanation.causes],
+            "explanation": None if self.explanation.valid else str(self.explanation),
             "path": self.path,
             "headers": self.headers,
             "body": self.body.decode("utf-8", "backslashreplace"),

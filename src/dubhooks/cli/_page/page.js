@@ -60,11 +60,7 @@ function show(delivery) {
     ? `The signature is valid (${delivery.family}). Event id ${delivery.event_id}.`
     : "The signature is not valid.";
   verdict.className = delivery.valid ? "good" : "bad";
-  byId("causes").replaceChildren(
-    ...delivery.causes.map(([meaning, fix]) =>
-      element("li", `${delivery.proven ? "" : "Perhaps: "}${meaning}. To do: ${fix}.`),
-    ),
-  );
+  byId("causes").textContent = delivery.explanation || "";
   const took = delivery.seconds === null ? "" : ` after ${Math.round(delivery.seconds * 1000)} ms`;
   byId("answer").textContent = `${delivery.status}${took}\n${delivery.answer}`;
   fill(
