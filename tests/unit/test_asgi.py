@@ -261,6 +261,7 @@ def test_cancelled_by_the_server() -> None:
 def test_lifespan() -> None:
     """A server's start and stop are answered, and the start builds the parser."""
     hooks = receiver()
+    vars(hooks.family).pop("_parse", None)
     connection = Connection(
         [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], kind="lifespan"
     ).serve(asgi.app(hooks))
