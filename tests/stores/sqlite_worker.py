@@ -50,16 +50,14 @@ def leased(directory: Path, lease: float, handler: Callable[[SaleCreated], None]
 
 def inboxed(directory: Path) -> Webhooks:
     """Return a receiver without a store, whose effects are rows beside the inbox's."""
-    inbox, path = SQLiteInbox(), directory / "effects.db"
+    inbox, own = SQLiteInbox(), threading.local()
 
     def handle(event: SaleCreated) -> None:
-        connection = sqlite3.connect(path, timeout=30.0)
-        try:
-            with connection:
-                if inbox.first(connection, event):
-                    connection.execute("INSERT INTO effects VALUES (?)", (event.id,))
-        finally:
-            connection.close()
+        if not hasattr(own, "connection"):
+            own.connection = sqlite3.connect(directory / "effects.db", timeout=30.0)
+        with own.connection as connection:
+            if inbox.first(connection, event):
+                connection.execute("INSERT INTO effects VALUES (?)", (event.id,))
 
     hooks = Webhooks(SECRET)
     hooks.on("sale.created")(handle)

@@ -194,18 +194,37 @@ def test_a_hundred_kills_in_lease_mode(tmp_path: Path) -> None:
     assert outcomes["busy"] > 0
 
 
-def test_a_hundred_kills_in_inbox_mode(tmp_path: Path) -> None:
-    """With the inbox in the transaction of the effect, every event takes effect exactly once."""
-    connection = sqlite3.connect(tmp_path / "effects.db")
+def prepare_inbox(directory: Path) -> None:
+    """Create the tables of the inbox and of its effects."""
+    connection = sqlite3.connect(directory / "effects.db")
     connection.execute("PRAGMA journal_mode=WAL")
     SQLiteInbox().create_table(connection)
     connection.execute("CREATE TABLE effects (id TEXT NOT NULL)")
     connection.close()
-    result, log = farmed(tmp_path, "inbox")
-    connection = sqlite3.connect(tmp_path / "effects.db")
-    effects = Counter(event_id for (event_id,) in connection.execute("SELECT id FROM effects"))
+
+
+def rows_of(directory: Path) -> Counter[str]:
+    """Count the effects of each event."""
+    connection = sqlite3.connect(directory / "effects.db")
+    rows = Counter(event_id for (event_id,) in connection.execute("SELECT id FROM effects"))
     connection.close()
-    assert effects == {f"evt_{number}": 1 for number in range(result["events"])}
+    return rows
+
+
+def test_fifty_deliveries_into_an_inbox(tmp_path: Path) -> None:
+    """50 concurrent deliveries from 5 processes into an inbox have one effect."""
+    prepare_inbox(tmp_path)
+    event = make_event("sale.created")
+    answers = burst(tmp_path, event.to_json(), mode="inbox")
+    assert answers == {("handled", 200): PROCESSES * THREADS}
+    assert rows_of(tmp_path) == {event.id: 1}
+
+
+def test_a_hundred_kills_in_inbox_mode(tmp_path: Path) -> None:
+    """With the inbox in the transaction of the effect, every event takes effect exactly once."""
+    prepare_inbox(tmp_path)
+    result, log = farmed(tmp_path, "inbox")
+    assert rows_of(tmp_path) == {f"evt_{number}": 1 for number in range(result["events"])}
     answered = {(pid, event_id) for word, event_id, pid, *_ in log if word == "answered"}
     cut_off = {(pid, event_id) for word, event_id, pid, *_ in log if word == "sent"} - answered
     assert cut_off, "no kill fell into a delivery"
