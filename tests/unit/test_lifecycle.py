@@ -108,13 +108,15 @@ def test_a_claim_that_was_made_but_not_heard_of(world: World) -> None:
 @pytest.mark.parametrize("first", ["handle", "ahandle"])
 def test_the_two_methods_share_claims(first: str, tmp_path: Any) -> None:
     """An event handled by ``handle`` is a duplicate for ``ahandle``, and the other way round."""
-    hooks = Webhooks(SECRET, store=SQLiteStore(tmp_path / "claims.db"))
+    store = SQLiteStore(tmp_path / "claims.db")
+    hooks = Webhooks(SECRET, store=store)
     hooks.on("sale.created")(lambda _: None)
     request = signed(sale())
     methods = [hooks.handle, lambda *it: asyncio.run(hooks.ahandle(*it))]
     if first == "ahandle":
         methods.reverse()
     assert [method(*request).outcome for method in methods] == ["handled", "duplicate"]
+    store.close()
 
 
 def test_many_threads_run_it_once() -> None:
