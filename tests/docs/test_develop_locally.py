@@ -2,14 +2,12 @@
 
 import os
 import re
-import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, sleep
 
 import pytest
+from processes import Server, python, serving
 
 from dubhooks._explain_causes import _TEXTS
 from dubhooks.cli._app import _COMMANDS
@@ -26,52 +24,29 @@ def page(name: str) -> str:
 
 
 @pytest.fixture
-def application(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """The page's application under its own command, and its URL."""
-    blocks = re.findall(
-        r"^```python\n(.*?)^```$", page("develop-locally.md"), re.MULTILINE | re.DOTALL
-    )
+def server(tmp_path: Path) -> Iterator[Server]:
+    """The page's application, started by the page's command."""
+    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", page("develop-locally.md"))
     assert len(blocks) == 1
     (tmp_path / "app.py").write_text(blocks[0], encoding="utf-8")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "app", "run", "--port", str(port)],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    deadline = monotonic() + 20
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        assert monotonic() < deadline
-        sleep(0.05)
-    yield f"http://127.0.0.1:{port}/webhooks/dub", server
-    server.kill()
-    server.communicate()
+    command = python("-m", "flask", "--app", "app", "run", "--port", "{port}")
+    with serving(command, tmp_path, {"DUB_WEBHOOK_SECRET": SECRET}) as started:
+        yield started
 
 
 def dubhooks(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run a command."""
-    command = [sys.executable, "-m", "dubhooks", *arguments]
+    command = python("-m", "dubhooks", *arguments)
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 
-def test_from_nothing_to_a_handled_event(
-    application: tuple[str, "subprocess.Popen[str]"],
-) -> None:
+def test_from_nothing_to_a_handled_event(server: Server) -> None:
     """The page's commands have the results that the page promises."""
-    url, server = application
+    url = f"http://127.0.0.1:{server.port}/webhooks/dub"
     handled = dubhooks("trigger", "sale.created", "--to", url, "--set", "data.sale.amount=1900")
     assert handled.returncode == 0
     assert handled.stdout.endswith('{"outcome":"handled"}\n')
-    assert server.stdout is not None
-    line = next(line for line in server.stdout if " paid " in line)
-    assert line.endswith("paid 1900 cents\n")
+    assert " paid 1900 cents\n" in server.log
     for event, options, status in (
         ("sale.created", ["--tamper"], "401"),
         ("link.created", [], "200"),
