@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import json
 import statistics
 import sys
 import time
@@ -249,6 +250,90 @@ def starlette_rows() -> dict[str, Row]:
     }
 
 
+def django_rows() -> dict[str, Row]:
+    """Return the rows of Django, without middleware, which would hide what we take."""
+    import django
+    from django.conf import settings
+    from django.core.handlers.asgi import ASGIHandler
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.http import HttpRequest, HttpResponse, JsonResponse
+    from django.urls import path
+
+    settings.configure(ALLOWED_HOSTS=["*"], USE_TZ=True, MIDDLEWARE=[], ROOT_URLCONF=())
+    django.setup()
+
+    def bare(request: HttpRequest) -> HttpResponse:
+        assert request.body
+        return JsonResponse({"outcome": "handled"})
+
+    def by_hand(request: HttpRequest) -> HttpResponse:
+        computed = hmac.new(SECRET.encode(), request.body, hashlib.sha256).hexdigest()
+        assert hmac.compare_digest(computed, request.META["HTTP_DUB_SIGNATURE"])
+        assert json.loads(request.body)["data"]["sale"]["amount"]
+        return JsonResponse({"outcome": "handled"})
+
+    def inline(request: HttpRequest) -> HttpResponse:
+        dubhooks.verify(request.body, request.META["HTTP_DUB_SIGNATURE"], SECRET)
+        event = dubhooks.webhooks.parse(request.body)
+        assert isinstance(event, SaleCreated)
+        assert event.data.sale.amount
+        return JsonResponse({"outcome": "handled"})
+
+    async def bare_async(request: HttpRequest) -> HttpResponse:
+        return bare(request)
+
+    @dubhooks.django.webhook(receiver(), SaleCreated)
+    def handler(_: HttpRequest, event: SaleCreated) -> None:
+        assert event.data.sale.amount
+
+    @dubhooks.django.webhook(receiver(), SaleCreated)
+    async def async_handler(_: HttpRequest, event: SaleCreated) -> None:
+        assert event.data.sale.amount
+
+    views: dict[str, Any] = {
+        "bare": bare,
+        "hand": by_hand,
+        "inline": inline,
+        "view": dubhooks.django.view(receiver()),
+        "webhook": handler,
+        "bare-async": bare_async,
+        "async": async_handler,
+    }
+    settings.ROOT_URLCONF = tuple(path(f"{name}{PATH}", view) for name, view in views.items())
+    wsgi, asgi = WSGIHandler(), ASGIHandler()
+
+    def sync_row(name: str, wanted: float | None = None) -> Row:
+        def app(environ: Any, start_response: Any) -> Any:
+            return wsgi({**environ, "PATH_INFO": f"/{name}{PATH}"}, start_response)
+
+        return Row(wsgi_call(app), wanted)
+
+    def async_row(name: str) -> Row:
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            messages = [await receive()]
+
+            async def receive_once() -> Any:
+                # After the body Django waits for the client to hang up.
+                return (
+                    messages.pop() if messages else await asyncio.get_running_loop().create_future()
+                )
+
+            await asgi({**scope, "path": f"/{name}{PATH}"}, receive_once, send)
+
+        return asgi_row(app)
+
+    return {
+        "bare": sync_row("bare"),
+        "by hand": sync_row("hand"),
+        "verify and parse in it": sync_row("inline"),
+        "view": sync_row("view", 1.35),
+        "webhook": sync_row("webhook", 1.35),
+        "bare, ASGI": async_row("bare-async"),
+        "async webhook, ASGI": async_row("async"),
+        "view, ASGI": async_row("view"),
+    }
+
+
 def async_receiver() -> dubhooks.Webhooks:
     """Return a receiver with an async handler and without a store."""
     hooks = dubhooks.Webhooks(SECRET)
@@ -262,6 +347,7 @@ def async_receiver() -> dubhooks.Webhooks:
 
 LOOP = asyncio.new_event_loop()
 FRAMEWORKS: dict[str, Callable[[], dict[str, Row]]] = {
+    "django": django_rows,
     "flask": flask_rows,
     "fastapi": fastapi_rows,
     "starlette": starlette_rows,
