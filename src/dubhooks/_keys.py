@@ -10,7 +10,7 @@ from .errors import ConfigurationError
 __all__ = ["checked_namespace", "event_key", "natural_key"]
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,120}")
 
 
 def checked_namespace(namespace: str) -> str:
@@ -32,7 +32,10 @@ def event_key(namespace: str, event_id: str) -> str:
 
 
 def natural_key(namespace: str, family: str, key: str) -> str:
-    """Return the key of what happened, apart for each family: their handlers differ."""
+    """Return the key of what happened, in the same form.
+
+    Apart for each family, because their handlers differ.
+    """
     return f"{namespace}:{family}:{_plain(key)}"
 
 

@@ -154,7 +154,7 @@ class Farm:
         while len(killed) < self.kills and time.monotonic() - begin < self.seconds:
             while len(workers) < WORKERS:
                 workers.append(self._fork(begin))
-            time.sleep(random.uniform(0.01, 0.1))
+            time.sleep(random.uniform(0.01, 0.07))
             killed.append(workers.pop(random.randrange(WORKERS)))
             self._kill(killed[-1])
         for worker in workers:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from dubhooks import MemoryStore
+from dubhooks._keys import event_key, natural_key
 from dubhooks.idempotency import Claim
-from dubhooks.testing import StoreContract
+from dubhooks.testing import StoreContract, contract
+from dubhooks.testing._store_case import MOMENT
 
 
 class Model(MemoryStore):
@@ -141,6 +143,19 @@ class LooksThenLeaps(Model):
         return super().claim(key, token, **durations)
 
 
+class SlowAtFirst(Model):
+    """Stalls once for longer than the shortest retention."""
+
+    stalls = 1
+
+    def complete(self, key: str, token: str, *, retention: float) -> Any:
+        """Complete, late at first."""
+        if self.stalls:
+            self.stalls -= 1
+            time.sleep(2 * MOMENT)
+        return super().complete(key, token, retention=retention)
+
+
 class RaisesInThreads(Model):
     """Works in the thread that made it only."""
 
@@ -202,12 +217,12 @@ def failure_of(store: Model, test: str, error: type[BaseException] = AssertionEr
         def make_store(self) -> Model:
             return store
 
-    contract = Contract()
+    instance = Contract()
     try:
         with pytest.raises(error) as caught:
-            getattr(contract, f"test_{test}")()
+            getattr(instance, f"test_{test}")()
     finally:
-        contract.teardown_method()
+        instance.teardown_method()
     return str(caught.value)
 
 
@@ -282,6 +297,19 @@ def test_wrong_answer_is_found(changes: dict[str, Any], test: str, complaint: st
     assert complaint in failure_of(Changes(**changes), test)
 
 
+def test_slow_store_is_no_defect() -> None:
+    """A store that stalls makes the contract wait, not fail."""
+
+    class Contract(StoreContract):
+        def make_store(self) -> Model:
+            return self.__dict__.setdefault("store", SlowAtFirst())  # type: ignore[no-any-return]
+
+    instance = Contract()
+    instance.test_retention_of_done_counts_from_its_completion()
+    instance.teardown_method()
+    assert instance.__dict__["store"].stalls == 0
+
+
 def test_error_in_a_thread_fails_the_test() -> None:
     """What a store raises in a thread of the contract is raised by the test."""
     complaint = failure_of(RaisesInThreads(), "many_keys_at_once", RuntimeError)
@@ -298,10 +326,21 @@ def test_hanging_store_fails_the_test() -> None:
 
 def test_contract_without_a_store() -> None:
     """A contract that makes no store says what to override."""
-    contract = StoreContract()
+    instance = StoreContract()
     with pytest.raises(NotImplementedError, match=r"override make_store\(\)"):
-        contract.test_absent_key_is_acquired()
-    contract.teardown_method()
+        instance.test_absent_key_is_acquired()
+    instance.teardown_method()
+
+
+def test_contract_covers_every_key() -> None:
+    """The longest keys that dubhooks makes, and every character in them, are in the contract."""
+    longest = "n" * 64
+    ids = ["i" * 120, "i" * 121, "évén:ement\0", "A.b_c-9"]
+    keys = [event_key(longest, event_id) for event_id in ids]
+    keys += [natural_key(longest, "postback", event_id) for event_id in ids]
+    assert max(map(len, keys)) <= contract._LONGEST
+    assert set("".join(keys)) <= set(contract._EVERY_CHARACTER)
+    assert len(set(keys)) == len(keys)
 
 
 def test_threads_are_left_one_by_one() -> None:
@@ -320,10 +359,10 @@ def test_threads_are_left_one_by_one() -> None:
         def close_store(self, store: object) -> None:
             closed.append(store)
 
-    contract = Contract()
-    contract.test_many_keys_at_once()
-    contract.test_handles_share_their_storage()
-    contract.teardown_method()
+    instance = Contract()
+    instance.test_many_keys_at_once()
+    instance.test_handles_share_their_storage()
+    instance.teardown_method()
     assert len(left) == 8
     assert threading.get_ident() not in left
     assert closed == [store]

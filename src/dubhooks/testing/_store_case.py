@@ -26,7 +26,7 @@ __all__ = ["FIRST", "MOMENT", "OTHER", "StoreCase", "claiming", "expect"]
 FIRST, OTHER = "a" * 64, "b" * 64
 """Two fingerprints."""
 
-MOMENT = 0.2
+MOMENT = 0.15
 """Seconds: a lease or a retention that ends while a test waits."""
 
 _PAUSE = 0.01
