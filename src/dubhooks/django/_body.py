@@ -10,7 +10,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import UnreadablePostError
 
 from .. import wsgi
-from ..errors import BodyEmpty, BodyTooLarge, ConfigurationError, PayloadError
+from ..errors import BodyEmpty, BodyTooLarge, PayloadError
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -26,14 +26,15 @@ def read_body(request: HttpRequest, max_body: int, read_timeout: float) -> bytes
     whole body, however large, before a view is called.
 
     Raises:
-        PayloadError: it is empty, too large or too slow, or the client hung up.
-        ConfigurationError: something has read it and not kept it.
+        BodyEmpty: there is none, or something has read it and not kept it.
+        BodyTooLarge, BodyTooSlow: it is refused.
+        PayloadError: the client hung up.
     """
     state = vars(request)
     if "_body" in state:  # a middleware asked for request.body, which keeps the bytes
         return _not_too_large(request.body, max_body)
     if state.get("_read_started"):
-        raise ConfigurationError(
+        raise BodyEmpty(
             "the body was read before dubhooks could verify it: a middleware or decorator calls "
             "request.read(), request.POST or request.data; make it leave this URL alone, or read "
             "request.body, which Django keeps"
