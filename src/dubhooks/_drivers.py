@@ -127,7 +127,9 @@ def is_on_event_loop() -> bool:
 def _taken(step: Step, loop: AbstractEventLoop | None) -> Answer:
     try:
         value = step.call()
-        return _awaited_here(value, loop) if inspect.isawaitable(value) else Answer(value)
+        if value is None or not inspect.isawaitable(value):
+            return Answer(value)
+        return _awaited_here(value, loop)
     except BaseException as error:  # noqa: BLE001 - claims are released on every one of them
         return Answer(error=error)
 

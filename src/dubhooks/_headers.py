@@ -34,7 +34,14 @@ def pairs_of(headers: Headers) -> list[tuple[str, str]]:
     items = getattr(headers, "items", None)
     pairs = cast("Iterable[tuple[object, object]]", items() if callable(items) else headers)
     try:
-        return [(_text(name).lower(), _text(value)) for name, value in pairs]
+        # The usual type is told without a call, since this runs for every header.
+        return [
+            (
+                (name if type(name) is str else _text(name)).lower(),
+                value if type(value) is str else _text(value),
+            )
+            for name, value in pairs
+        ]
     except (TypeError, ValueError):
         raise ConfigurationError(
             "headers must be a mapping or an iterable of (name, value) pairs, of str or bytes"

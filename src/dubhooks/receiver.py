@@ -66,6 +66,15 @@ class Delivery(Generic[EventT]):
         return f"<Delivery of {self.event!r}>"
 
 
+class _Refused(NamedTuple):
+    """A request that is no delivery, and why."""
+
+    error: VerificationError | PayloadError
+    body: bytes
+    pairs: list[tuple[str, str]]
+    started: float
+
+
 class Served(NamedTuple):
     """A delivery that was run: the reply, and the handler's own response to send instead."""
 
@@ -192,11 +201,13 @@ class Receiver(Generic[EventT]):
 
     def admit(self, body: bytes, headers: Headers) -> Delivery[EventT] | Reply:
         """Verify and parse; return the delivery, or the reply that refuses it."""
-        return drive(self._admitted(body, headers))
+        opened = self._opened(body, headers)
+        return opened if isinstance(opened, Delivery) else drive(self._refused(opened))
 
     async def aadmit(self, body: bytes, headers: Headers) -> Delivery[EventT] | Reply:
         """Do what :meth:`admit` does; dead letters are written in a thread."""
-        return await drive_async(self._admitted(body, headers))
+        opened = self._opened(body, headers)
+        return opened if isinstance(opened, Delivery) else await drive_async(self._refused(opened))
 
     def refuse(self, error: Refusal) -> Reply:
         """Return the reply to a request that is refused before its body is there."""
@@ -281,27 +292,30 @@ class Receiver(Generic[EventT]):
             raise EventTooOld("the event is older than max_age: it is a replay, not a retry")
         return event
 
-    def _admitted(self, body: bytes, headers: Headers) -> Steps[Delivery[EventT] | Reply]:
+    def _opened(self, body: bytes, headers: Headers) -> Delivery[EventT] | _Refused:
         started = perf_counter()
         body = raw_body(body)
         pairs = pairs_of(headers)
         try:
             return Delivery(self._unwrapped(body, pairs), body, started)
         except (VerificationError, PayloadError) as error:
-            refused = error
-        reply = refusal(refused)
-        if isinstance(refused, InvalidEvent) and (yield from self._kept(body, pairs, refused)):
-            status = 501 if refused.payout_like else 200
-            reply = reply_to("invalid", refused.event_id, status=status, code=refused.code)
-        return self._reporter.refused(reply, refused, started)
+            return _Refused(error, body, pairs, started)
 
-    def _kept(
-        self, body: bytes, pairs: list[tuple[str, str]], refused: InvalidEvent
-    ) -> Steps[bool]:
+    def _refused(self, refused: _Refused) -> Steps[Reply]:
+        error = refused.error
+        reply = refusal(error)
+        if isinstance(error, InvalidEvent) and (yield from self._kept(refused, error)):
+            status = 501 if error.payout_like else 200
+            reply = reply_to("invalid", error.event_id, status=status, code=error.code)
+        return self._reporter.refused(reply, error, refused.started)
+
+    def _kept(self, refused: _Refused, error: InvalidEvent) -> Steps[bool]:
         dead_letters = self._settings.dead_letters
         if dead_letters is None:
             return False
-        kept = yield Step(lambda: dead_letters.keep(body, dict(pairs), refused), "thread")
+        kept = yield Step(
+            lambda: dead_letters.keep(refused.body, dict(refused.pairs), error), "thread"
+        )
         if isinstance(kept.error, Exception):
             logger.error("the dead letter could not be kept: %s", type(kept.error).__qualname__)
         elif kept.error is not None:
@@ -319,6 +333,8 @@ class Receiver(Generic[EventT]):
         )
 
     def _keys_of(self, event: Event, *, with_natural: bool) -> tuple[str, ...]:
+        if self._settings.store is None:
+            return ()
         key = event_key(self._settings.namespace, event.id)
         natural = event.natural_key if with_natural else None
         if natural is None:
