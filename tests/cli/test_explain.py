@@ -252,6 +252,18 @@ def test_a_body_that_cannot_be_mended_is_a_suspicion(body: bytes, code: str) -> 
     assert code in codes(found)
 
 
+def test_what_a_body_looks_like_is_a_suspicion() -> None:
+    """With another secret nothing can be proven, but a body that was written again shows."""
+    other = "whsec_ffffffffffffffffffffffffffffffff"
+    for style, code in (
+        ({"indent": 2}, "body_reserialized"),
+        ({"sort_keys": True}, "body_sorted"),
+        ({"separators": (",", ":"), "sort_keys": True}, "body_sorted"),
+    ):
+        found = explain(json.dumps(DOCUMENT, **style).encode(), SIGNATURE, other)
+        assert (found.proven, codes(found)) == (False, [code])
+
+
 def test_the_signature_of_another_delivery() -> None:
     """The signature of one delivery with the body of another is found among those saved."""
     other = make_event("lead.created").to_json()

@@ -297,7 +297,7 @@ class _Forgetful(Recorder):
 def test_memory_does_not_grow_with_the_number_of_deliveries(serve: Any) -> None:
     """Ten times the deliveries take no more memory: nothing is kept of them."""
     url = serve(_Forgetful())
-    peaks = [_peak_kilobytes(url, repeat) for repeat in (200, 2_000)]
+    peaks = [_peak_kilobytes(url, repeat) for repeat in (150, 1_500)]
     assert peaks[1] - peaks[0] < 3_000
 
 
