@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -270,6 +271,29 @@ def test_exceptions_reach_django(mount: str, is_async: bool, asgi: bool) -> None
     assert response.status == 500
     assert raised == ["HandlerFailed"]
     assert b"HandlerFailed" in response.body  # the debug page
+
+
+@BOTH
+@HANDLERS
+@MOUNTS
+@pytest.mark.parametrize("store", [None, DjangoStore()], ids=["none", "django"])
+def test_error_reports_hold_no_payload(
+    store: DjangoStore | None, mount: str, is_async: bool, asgi: bool
+) -> None:
+    """Django's error page shows every variable, and neither secret, signature nor customer."""
+    name = token_hex(16)  # the page shows this line too, so it must not hold the name
+    event = make_event("sale.created", data__customer__name=name)
+    body, headers = signed_request(event, SECRET)
+
+    def fail() -> None:
+        raise HandlerFailed
+
+    view = mounted(Webhooks(SECRET, store=store), mount, fail, is_async=is_async)
+    client = DjangoClient(path(PATH, view), asgi=asgi, DEBUG=True)
+    page = client.post(body, list(headers.items())).body.decode()
+    assert "HandlerFailed" in page
+    for hidden in (name, SECRET, headers["Dub-Signature"]):
+        assert hidden not in page
 
 
 def test_the_request_is_there_for_the_handler() -> None:

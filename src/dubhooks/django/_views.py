@@ -206,10 +206,10 @@ def _served(
 ) -> Served | Reply:
     """Serve a request in the thread that Django gave it."""
     try:
-        body = _body(hooks, request, read_timeout)
+        # Not kept in a variable, because Django's error reports show those.
+        delivery = hooks.admit(_body(hooks, request, read_timeout), headers_of(request.META))
     except PayloadError as error:
         return hooks.refuse(error)
-    delivery = hooks.admit(body, headers_of(request.META))
     if isinstance(delivery, Reply):
         return delivery
     job = job_of(delivery)
@@ -223,10 +223,9 @@ async def _served_on_loop(
 ) -> Served | Reply:
     """Serve a request of ASGI without a thread."""
     try:
-        body = _body(hooks, request, read_timeout)
+        delivery = await hooks.aadmit(_body(hooks, request, read_timeout), headers_of(request.META))
     except PayloadError as error:
         return hooks.refuse(error)
-    delivery = await hooks.aadmit(body, headers_of(request.META))
     if isinstance(delivery, Reply):
         return delivery
     return await hooks.arun(delivery, job_of(delivery))
