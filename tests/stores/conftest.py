@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from backends import Backend
 from servers import MariaDBServer, PgBouncerServer, PostgreSQLServer, RedisServer
 
 
@@ -33,3 +34,11 @@ def pgbouncer_server(postgresql_server: PostgreSQLServer) -> Iterator[PgBouncerS
     """PgBouncer in transaction mode before ``postgresql_server``."""
     with PgBouncerServer(postgresql_server) as server:
         yield server
+
+
+@pytest.fixture(params=["redis", "postgresql", "mariadb"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each server, without claims."""
+    backend = Backend(request.param, request.getfixturevalue(f"{request.param}_server"))
+    backend.empty()
+    return backend

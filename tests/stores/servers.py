@@ -157,6 +157,7 @@ class Server:
                 stderr=output,
                 cwd=self.directory,
                 env=self._environment,
+                preexec_fn=_ignore_file_limits,
                 **self._account,
             )
         deadline = time.monotonic() + _PATIENCE
@@ -181,12 +182,20 @@ class Server:
         self._end(signal.SIGKILL)
 
     def freeze(self) -> None:
-        """Stop the process where it is: it keeps its connections and answers nothing."""
-        os.kill(self.process_id, signal.SIGSTOP)
+        """Stop its processes where they are: they keep connections and answer nothing."""
+        for process in (self.process_id, *_children(self.process_id)):
+            os.kill(process, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen process go on."""
-        os.kill(self.process_id, signal.SIGCONT)
+        """Let frozen processes go on."""
+        for process in (*_children(self.process_id), self.process_id):
+            os.kill(process, signal.SIGCONT)
+
+    def limit_files(self, size: int | None) -> None:
+        """Let no file grow beyond ``size`` bytes, like a disk that is full; ``None``: it is not."""
+        limit = "unlimited" if size is None else size
+        for process in (self.process_id, *_children(self.process_id)):
+            self.run(program("prlimit"), f"--pid={process}", f"--fsize={limit}:unlimited")
 
     def close(self) -> None:
         """Kill the server and delete its files."""
@@ -263,7 +272,7 @@ class PostgreSQLServer(Server):
         self.run(
             program("initdb"),
             *("--pgdata", str(self._data), "--username", "dubhooks", "--auth", "trust"),
-            *("--no-sync", "--encoding", "UTF8", "--locale", "C"),
+            *("--no-sync", "--encoding", "UTF8", "--locale", "C", "--wal-segsize", "4"),
         )
         # Without a server: a single-user process takes the statement from its input.
         command = [program("postgres"), "--single", "-D", str(self._data), "postgres"]
@@ -407,6 +416,11 @@ class PgBouncerServer(Server):
         import psycopg
 
         psycopg.connect(self.url().replace("+psycopg", ""), connect_timeout=2).close()
+
+
+def _ignore_file_limits() -> None:
+    # A write beyond the limit then fails with an error, as on a full disk, and does not kill.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
 def _children(process_id: int) -> list[int]:

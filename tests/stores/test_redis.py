@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -315,6 +316,33 @@ def test_clock_set_back_and_forth() -> None:
             assert claim(store, token="three")[:2] == ("acquired", 3)
     finally:
         clock.close()
+
+
+def test_fork_after_use(client: redis.Redis) -> None:
+    """A child of a process that has claimed uses connections of its own, and so does the parent."""
+    store = RedisStore(client)
+    claim(store, "parent")
+    children = []
+    for number in range(3):
+        child = os.fork()
+        if child == 0:
+            os._exit(_claims_in_a_child(store, number))
+        children.append(child)
+    for number in range(50):
+        assert claim(store, f"parent-{number}").state == "acquired"
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0]
+    assert store.complete("parent", "one", retention=60.0)
+
+
+def _claims_in_a_child(store: RedisStore, number: int) -> int:
+    try:
+        for each in range(50):
+            claimed = claim(store, f"child-{number}-{each}")
+            if claimed.state != "acquired" or claimed.fingerprint != FINGERPRINT:
+                return 2
+        return 0 if claim(store, "parent", "child").state == "busy" else 3
+    except Exception:  # noqa: BLE001 - a child only says that it failed
+        return 1
 
 
 def test_kinds_and_names(client: redis.Redis) -> None:

@@ -1,0 +1,117 @@
+"""The engines that fault tests run on, and what a run must have left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import dubhooks
+import workers
+from dubhooks.webhooks import SaleCreated
+from workers import Line
+
+__all__ = ["Backend", "Receiver", "check"]
+
+
+class Backend(NamedTuple):
+    """A server that runs, and how to open a store on it."""
+
+    kind: str
+    server: Any
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.server.url if self.kind == "redis" else self.server.url()
+
+    def open(self) -> Any:
+        """Return a store of this process."""
+        return workers.open_store(self.kind, self.url)
+
+    @contextmanager
+    def store(self) -> Iterator[Any]:
+        """Open a store in this process."""
+        with workers.opened(self.kind, self.url) as store:
+            yield store
+
+    def empty(self) -> None:
+        """Delete all claims, and make the table."""
+        if self.kind == "redis":
+            import redis
+
+            with redis.Redis.from_url(self.url) as client:
+                client.flushall()
+            return
+        from sqlalchemy import create_engine
+
+        from dubhooks.stores.sqlalchemy import metadata
+
+        engine = create_engine(self.url)
+        metadata.drop_all(engine)
+        metadata.create_all(engine)
+        engine.dispose()
+
+
+def check(lines: list[Line], events: int) -> int:
+    """Check that nothing was lost, and repeated only where a crash fell; return how often it was.
+
+    A worker writes ``end`` only after its claim was completed.  So an effect
+    may be followed by another one of the same event only if its own worker
+    never got that far.
+    """
+    effects: dict[str, list[_Effect]] = defaultdict(list)
+    for line in lines:
+        if line.what == "effect":
+            effects[line.event_id].append(_Effect(line.process))
+        elif line.what == "end":
+            own = [each for each in effects[line.event_id] if each.process == line.process]
+            own[-1].is_completed = True
+    lost = {f"evt_{number}" for number in range(events)} - effects.keys()
+    assert not lost, f"{len(lost)} events were lost"
+    for event_id, runs in effects.items():
+        assert not any(run.is_completed for run in runs[:-1]), f"{event_id} ran after it was done"
+    return sum(len(runs) - 1 for runs in effects.values())
+
+
+@dataclass
+class _Effect:
+    process: int
+    is_completed: bool = False
+
+
+class Receiver:
+    """A receiver on a store of either kind, and a count of what its handler did."""
+
+    def __init__(self, store: Any, **options: Any) -> None:
+        self.effects: list[str] = []
+        self.store = store
+        self._loop = asyncio.new_event_loop()
+        self._hooks = dubhooks.Webhooks(workers.SECRET, store=store, max_age=None, **options)
+        self._hooks.on("sale.created")(self._handle)
+
+    def deliver(self, event_id: str) -> dubhooks.Reply:
+        """Deliver an event on an event loop of the test's own."""
+        return self.send(*workers.delivery_of(event_id))
+
+    def send(self, body: bytes, headers: dict[str, str]) -> dubhooks.Reply:
+        """Deliver a request."""
+        return self._loop.run_until_complete(self._hooks.ahandle(body, headers))
+
+    def close(self) -> None:
+        """Close the connections and the loop."""
+        if hasattr(self.store, "_engine"):
+            closing = self.store._engine.dispose()
+        else:
+            client = self.store._client
+            closing = client.aclose() if hasattr(client, "aclose") else client.close()
+        if closing is not None:
+            self._loop.run_until_complete(closing)
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def _handle(self, event: SaleCreated) -> None:
+        self.effects.append(event.id)

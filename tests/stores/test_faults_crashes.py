@@ -1,0 +1,130 @@
+"""Workers that die, come twice or wake up too late, counted by their effects."""
+
+import random
+import time
+from collections import Counter
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+import workers
+from backends import Backend, check
+from dubhooks.idempotency import Claim
+from dubhooks.stores.sqlalchemy import SQLAlchemyInbox, inbox_table
+from workers import Workers
+
+KILLS = 100
+AT_ONCE = 4
+EVENTS = 3000
+
+
+def test_killed_workers(backend: Backend, tmp_path: Path) -> None:
+    """A hundred workers killed anywhere lose no event; only what they left open is repeated."""
+    where = {"kind": backend.kind, "url": backend.url, "events": EVENTS}
+    with Workers(tmp_path) as pool:
+        running = [pool.start(workers.deliveries, slowest=0.01, **where) for _ in range(AT_ONCE)]
+        pool.until_ready(AT_ONCE)
+        for kill in range(KILLS):
+            time.sleep(random.uniform(0.0, 0.02))
+            victim = running.pop(random.randrange(AT_ONCE))
+            victim.kill()
+            running.append(pool.start(workers.deliveries, slowest=0.01, **where))
+            pool.until_ready(kill + 1)
+        for worker in running:
+            worker.kill()
+        pool.start(workers.sweep, **where).wait()
+        repeated = check(pool.lines(), EVENTS)
+    # Zero would mean that no kill ever fell between an effect and its completion.
+    assert 0 < repeated <= KILLS + AT_ONCE
+
+
+@pytest.mark.parametrize("is_takeover", [False, True], ids=["first", "takeover"])
+def test_fifty_duplicates(backend: Backend, tmp_path: Path, is_takeover: bool) -> None:
+    """Of fifty deliveries at once, from five processes, one has the effect."""
+    events = [f"evt_{number}" for number in range(8)]
+    if is_takeover:
+        expire(backend, events)
+    go = tmp_path / "go"
+    with Workers(tmp_path) as pool:
+        where = {"kind": backend.kind, "url": backend.url, "go": str(go)}
+        running = [
+            pool.start(workers.duplicates, events=events, threads=10, **where) for _ in range(5)
+        ]
+        pool.until_ready(5)
+        go.touch()
+        for worker in running:
+            worker.wait()
+        counted = Counter(line.what for line in pool.lines())
+    assert counted["effect"] == counted["handled"] == len(events)
+    assert counted["busy"] + counted["duplicate"] == 49 * len(events)
+    assert counted["busy"] > 0
+
+
+def expire(backend: Backend, events: list[str]) -> None:
+    """Leave claims of a worker that died, with leases that are over."""
+    with backend.store() as store:
+        for event_id in events:
+            fingerprint = sha256(workers.delivery_of(event_id)[0]).hexdigest()
+            key = f"default:{event_id}"
+            store.claim(key, "dead", fingerprint=fingerprint, lease=0.001, retention=3600.0)
+    time.sleep(0.01)
+
+
+def test_zombie(backend: Backend) -> None:
+    """A worker that wakes up after its event was taken over can neither complete nor release it."""
+    with backend.store() as store:
+        store.claim("zombie", "old", fingerprint="f", lease=0.02, retention=60.0)
+        deadline = time.monotonic() + 10
+        while claim(store, "new").state == "busy":
+            assert time.monotonic() < deadline
+        assert claim(store, "new")[:2] == ("acquired", 2)
+        assert not store.complete("zombie", "old", retention=60.0)
+        assert not store.release("zombie", "old")
+        assert claim(store, "old").state == "busy"
+        assert store.complete("zombie", "new", retention=60.0)
+        assert not store.complete("zombie", "old", retention=60.0)
+        assert claim(store, "old")[:2] == ("done", 2)
+
+
+def claim(store: Any, token: str) -> Claim:
+    """Claim the key of the zombie."""
+    claim: Claim = store.claim("zombie", token, fingerprint="f", lease=60.0, retention=60.0)
+    return claim
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_inbox_is_exactly_once(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> None:
+    """A hundred workers killed anywhere: every event has its effect exactly once."""
+    url = request.getfixturevalue(f"{kind}_server").url()
+    engine, events = create_engine(url), EVENTS
+    with engine.begin() as connection:
+        inbox_table.drop(connection, checkfirst=True)
+        connection.execute(text("DROP TABLE IF EXISTS effects"))
+        connection.execute(text("CREATE TABLE effects (id VARCHAR(100))"))
+        SQLAlchemyInbox().create_table(connection)
+    with Workers(tmp_path) as pool:
+        where = {"url": url, "events": events}
+        running = [pool.start(workers.inbox, **where) for _ in range(AT_ONCE)]
+        pool.until_ready(AT_ONCE)
+        for kill in range(KILLS):
+            time.sleep(random.uniform(0.0, 0.01))
+            running.pop(random.randrange(AT_ONCE)).kill()
+            running.append(pool.start(workers.inbox, **where))
+            pool.until_ready(kill + 1)
+        deadline = time.monotonic() + 60
+        while True:  # the last workers go on until every event has come
+            with engine.connect() as connection:
+                ids = connection.execute(text("SELECT id FROM effects")).scalars().all()
+            if len(set(ids)) == events:
+                break
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    with engine.connect() as connection:
+        ids = connection.execute(text("SELECT id FROM effects")).scalars().all()
+        noted = connection.execute(text("SELECT count(*) FROM dubhooks_inbox")).scalar_one()
+    engine.dispose()
+    assert sorted(ids) == sorted({f"evt_{number}" for number in range(events)})
+    assert noted == events
