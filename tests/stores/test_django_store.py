@@ -6,12 +6,11 @@ import threading
 import unittest
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from time import monotonic
 from typing import Any, ClassVar
 
 import django_setup
 import pytest
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, OperationalError, connections, transaction
 from django.test import TestCase
 
 from dubhooks import Claim, ConfigurationError, Webhooks
@@ -137,13 +136,6 @@ def claim(store: DjangoStore, key: str, owner: str = "one", **changes: Any) -> C
     return store.claim(key, owner, fingerprint=PRINT, **(TIMES | changes))
 
 
-def until_acquired(store: DjangoStore, key: str, owner: str) -> None:
-    """Claim a key until its retention is over."""
-    deadline = monotonic() + 20
-    while claim(store, key, owner).state != "acquired":
-        assert monotonic() < deadline
-
-
 def in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
     """Start a call in a thread with a connection of its own."""
     results: list[Any] = []
@@ -261,25 +253,85 @@ def test_claims_purge_now_and_then(alias: str) -> None:
     assert store.purge() == 0
 
 
-def test_purging_while_claiming(alias: str) -> None:
-    """A claim that renews an expired row just before it is deleted stays."""
-    store, stop = DjangoStore(using=alias), threading.Event()
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
+def test_purging_while_claiming(engine: str, alias_of: Callable[[str], str]) -> None:
+    """A row that a claim renews while it is being deleted stays."""
+    alias = alias_of(engine)
+    store, key = DjangoStore(using=alias), f"renewed:{engine}"
+    claim(store, key)
 
-    def purge() -> None:
-        while not stop.is_set():
-            DjangoStore(using=alias).purge()
+    def change(assignments: str) -> None:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(f"UPDATE dubhooks_claim SET {assignments} WHERE claim_key = %s", [key])
 
-    thread, results = in_thread(purge)
-    try:
-        for number in range(200):
-            key = f"renewed:{alias}:{number}"
-            claim(store, key, retention=0.000_001)
-            until_acquired(store, key, "two")
-            assert claim(store, key, "three").state == "busy"
-    finally:
-        stop.set()
-        thread.join(30)
-    assert results == [None]
+    change("keep_until = 1")
+    with transaction.atomic(using=alias):
+        change("keep_until = 9e9, lease_until = 9e9")
+        purging, results = in_thread(DjangoStore(using=alias).purge)
+        purging.join(0.5)
+        assert not results  # it waits for the row
+    purging.join(30)
+    assert results == [0]
+    assert claim(store, key, "two").state == "busy"
+    connections.close_all()
+
+
+@pytest.mark.parametrize("over", ["keep_until", "lease_until"])
+def test_taking_over_while_the_owner_renews(alias: str, over: str) -> None:
+    """A claim that its owner renews just before another takes it over stays the owner's."""
+    store, key = DjangoStore(using=alias), f"renewed:{alias}:{over}"
+    claim(store, key)
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"UPDATE dubhooks_claim SET {over} = 1 WHERE claim_key = %s", [key])
+    renewed: list[Any] = []
+
+    def renew_first(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE") and not renewed:
+            thread, results = in_thread(lambda: claim(DjangoStore(using=alias), key))
+            thread.join(30)
+            renewed.extend(results)
+        return execute(sql, params, many, context)
+
+    with connections[alias].execute_wrapper(renew_first):
+        assert claim(store, key, "two").state == "busy"
+    assert renewed == [("acquired", 1, PRINT, 0.0)]
+    assert store.complete(key, "one", retention=60.0)
+
+
+def test_an_answer_that_is_lost(alias: str) -> None:
+    """What was done although its answer got lost counts as done by the next try."""
+    store, key = DjangoStore(using=alias), f"lost:{alias}"
+    lost: list[str] = []
+
+    def lose_first(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.split()[0] not in lost:
+            lost.append(sql.split()[0])
+            raise OperationalError("the connection broke before the answer came")
+        return result
+
+    with connections[alias].execute_wrapper(lose_first):
+        assert claim(store, key) == ("acquired", 1, PRINT, 0.0)
+        lost.remove("UPDATE")
+        assert store.complete(key, "one", retention=60.0)
+    assert lost == ["INSERT", "SELECT", "UPDATE"]
+    assert claim(store, key, "two").state == "done"
+    assert not store.complete(key, "one", retention=60.0)
+
+
+def test_purging_that_fails_costs_no_claim(alias: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A claim that was made counts, also when what it tidies up on the way cannot be deleted."""
+    store = DjangoStore(using=alias)
+
+    def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("DELETE"):
+            raise DatabaseError("no")
+        return execute(sql, params, many, context)
+
+    with connections[alias].execute_wrapper(fail):
+        states = {claim(store, f"tidy:{alias}:{number}").state for number in range(256)}
+    assert states == {"acquired"}
+    assert "old claims could not be deleted: DatabaseError" in caplog.text
 
 
 def test_a_connection_that_was_cut_is_replaced(alias_of: Callable[[str], str]) -> None:
