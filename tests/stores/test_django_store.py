@@ -310,6 +310,7 @@ def test_an_answer_that_is_lost(alias: str) -> None:
             raise OperationalError("the connection broke before the answer came")
         return result
 
+    connections[alias].ensure_connection()  # which makes statements of its own
     with connections[alias].execute_wrapper(lose_first):
         assert claim(store, key) == ("acquired", 1, PRINT, 0.0)
         lost.remove("UPDATE")
