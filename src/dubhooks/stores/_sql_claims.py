@@ -25,14 +25,14 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from ..errors import ConfigurationError
 from ..idempotency import Claim
-from ._sql_statement import Prepared
+from ._sql_statement import Prepared, commits_by_itself
 from ._sql_tables import claims_table as table
 from ._sql_tables import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Dialect
+    from sqlalchemy import ColumnElement, Connection
 
 __all__ = ["Claims", "check_collation", "purging"]
 
@@ -46,6 +46,8 @@ _now = milliseconds()
 _JITTER = 1000
 """Milliseconds by which a row may seem to be of the future because its writer waited less."""
 
+# Drivers of these switch to AUTOCOMMIT without asking the server.
+_SWITCHING = ("postgresql", "sqlite")
 _SCAN, _BATCH = 10_000, 500
 
 _FOUND = (
@@ -61,8 +63,17 @@ _FOUND = (
 class Claims:
     """The statements of one engine."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        """``dialect``: of an engine that has connected, so that it knows its server."""
+    def __init__(self, connection: Connection) -> None:
+        """``connection``: any one of the engine's."""
+        dialect = connection.dialect
+        # What the engine must be told, and whether a statement must be committed.
+        self.options: dict[str, Any] = {}
+        self.commits = False
+        if not commits_by_itself(connection):
+            if dialect.name in _SWITCHING:
+                self.options = {"isolation_level": "AUTOCOMMIT"}
+            else:
+                self.commits = True
         insert = _claim(dialect.name)
         # MySQL, and SQLite before 3.35, do not return the row: a second statement reads it.
         self._find = None if dialect.insert_returning else Prepared(_FIND, dialect)
@@ -96,9 +107,13 @@ class Claims:
         if self._find is None:
             row = self._claim.row(connection, parameters)
         else:
-            # The first statement locks the row, so the second one finds what it decided.
+            # In a transaction the row stays locked.  Without one it may have changed since; the
+            # second statement is what counts, and says whose the row is.
             self._claim.count(connection, parameters)
             row = self._find.row(connection, {"claimed_key": key})
+        if row is None:
+            # Purged since then, where every statement is a transaction of its own.
+            return Claim("busy", 1, fingerprint, 0.001)
         return _decided(key, token, *row)
 
     def complete(

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, scoped_session
 from .._keys import checked_namespace, event_key
 from ..errors import ConfigurationError
 from ._sql_errors import explained, is_duplicate
+from ._sql_statement import commits_by_itself
 from ._sql_tables import inbox_table as table
 from ._sql_tables import metadata, milliseconds
 
@@ -76,7 +77,7 @@ class SQLAlchemyInbox:
             sqlalchemy.exc.DBAPIError: the database refused; roll back.
         """
         connection = _connection_of(session)
-        if _commits_by_itself(connection):
+        if commits_by_itself(connection):
             raise ConfigurationError(
                 "the connection commits every statement by itself, so the event would be noted "
                 "even if its effect fails: use a transaction, without AUTOCOMMIT"
@@ -134,13 +135,3 @@ def _connection_of(session: object) -> Connection:
         "the transaction of the effect is needed: a Session or a Connection, or with afirst an "
         f"AsyncSession or an AsyncConnection, and not {type(session).__qualname__!r}"
     )
-
-
-def _commits_by_itself(connection: Connection) -> bool:
-    adapter: Any = connection.connection.dbapi_connection
-    driver: Any = connection.connection.driver_connection
-    if connection.dialect.name == "sqlite":
-        return adapter.isolation_level is None and not driver.in_transaction
-    if hasattr(driver, "get_autocommit"):
-        return bool(driver.get_autocommit())
-    return getattr(adapter, "autocommit", False) is True

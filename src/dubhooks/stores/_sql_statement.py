@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Dialect, Executable
 
-__all__ = ["COMMITS_BY_ITSELF", "Prepared", "Tried", "attempt"]
-
-COMMITS_BY_ITSELF = ("postgresql", "sqlite")
-"""Engines whose drivers switch to AUTOCOMMIT without asking the server."""
+__all__ = ["Prepared", "Tried", "attempt", "commits_by_itself"]
 
 
 class Prepared:
@@ -62,8 +59,10 @@ class Tried(NamedTuple):
     pause: float | None = None
 
 
-def attempt(connection: Connection, work: Callable[[Connection], Any], retries: Retries) -> Tried:
-    """Do ``work`` in a transaction of its own.
+def attempt(
+    connection: Connection, work: Callable[[Connection], Any], retries: Retries, commits: bool
+) -> Tried:
+    """Do ``work``, and commit it unless every statement does so by itself.
 
     Raises:
         ConfigurationError: the database is set up in a way that cannot work.
@@ -75,7 +74,7 @@ def attempt(connection: Connection, work: Callable[[Connection], Any], retries: 
             # When this connection is stale as well, SQLAlchemy notices and renews the pool.
             connection.exec_driver_sql("SELECT 1")
         result = work(connection)
-        if connection.dialect.name not in COMMITS_BY_ITSELF:
+        if commits:
             connection.connection.commit()
         return Tried(result)
     except (DBAPIError, driver.Error) as error:
@@ -102,3 +101,14 @@ def _is_lost(connection: Connection, error: Exception) -> bool:
     if is_lost:
         connection.invalidate(error)
     return is_lost
+
+
+def commits_by_itself(connection: Connection) -> bool:
+    """Tell whether every statement is a transaction of its own, without asking the server."""
+    adapter: Any = connection.connection.dbapi_connection
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        return adapter.isolation_level is None and not driver.in_transaction
+    if hasattr(driver, "get_autocommit"):
+        return bool(driver.get_autocommit())
+    return getattr(adapter, "autocommit", False) is True

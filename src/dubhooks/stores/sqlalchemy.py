@@ -12,7 +12,7 @@ import time
 import weakref
 from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 try:
     from sqlalchemy import Engine, inspect
@@ -25,7 +25,7 @@ from ..errors import ConfigurationError
 from ._sql_claims import Claims, check_collation, purging
 from ._sql_errors import Retries
 from ._sql_inbox import SQLAlchemyInbox
-from ._sql_statement import COMMITS_BY_ITSELF, attempt
+from ._sql_statement import attempt
 from ._sql_tables import claims_table, inbox_table, metadata
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class SQLAlchemyStore:
         _check(engine, Engine, AsyncEngine, "create_engine(url)", "AsyncSQLAlchemyStore")
         if engine.dialect.is_async:
             raise ConfigurationError("pass the async engine itself to AsyncSQLAlchemyStore")
-        self._engine = engine.execution_options(**_options(engine))
+        _check_dialect(engine)
+        self._engine = engine
         self._claims: Claims | None = None
         _renew_after_fork(engine)
 
@@ -122,6 +123,7 @@ class SQLAlchemyStore:
 
         Run it daily; claims may go on meanwhile.
         """
+        self._prepared()
         steps = purging()
         try:
             work = next(steps)
@@ -132,14 +134,17 @@ class SQLAlchemyStore:
 
     def _prepared(self) -> Claims:
         if self._claims is None:
-            self._claims = self._run(_prepared)
+            claims = self._run(_prepared)
+            # The engine before the claims: another thread that sees them uses it at once.
+            self._engine = self._engine.execution_options(**claims.options)
+            self._claims = claims
         return self._claims
 
     def _run(self, work: Callable[[Connection], ResultT]) -> ResultT:
-        retries = Retries()
+        retries, commits = Retries(), self._claims is not None and self._claims.commits
         while True:
             with self._engine.connect() as connection:
-                tried = attempt(connection, work, retries)
+                tried = attempt(connection, work, retries, commits)
             if tried.pause is None:
                 result: ResultT = tried.result
                 return result
@@ -161,7 +166,8 @@ class AsyncSQLAlchemyStore:
             ConfigurationError: it is no async engine of a database that is supported.
         """
         _check(engine, AsyncEngine, Engine, "create_async_engine(url)", "SQLAlchemyStore")
-        self._engine = engine.execution_options(**_options(engine.sync_engine))
+        _check_dialect(engine.sync_engine)
+        self._engine = engine
         self._claims: Claims | None = None
         _renew_after_fork(engine.sync_engine)
 
@@ -204,6 +210,7 @@ class AsyncSQLAlchemyStore:
 
     async def purge(self) -> int:
         """Delete the rows whose retention is over; see :meth:`SQLAlchemyStore.purge`."""
+        await self._prepared()
         steps = purging()
         try:
             work = next(steps)
@@ -214,14 +221,17 @@ class AsyncSQLAlchemyStore:
 
     async def _prepared(self) -> Claims:
         if self._claims is None:
-            self._claims = await self._run(_prepared)
+            claims = await self._run(_prepared)
+            # The engine before the claims: another thread that sees them uses it at once.
+            self._engine = self._engine.execution_options(**claims.options)
+            self._claims = claims
         return self._claims
 
     async def _run(self, work: Callable[[Connection], ResultT]) -> ResultT:
-        retries = Retries()
+        retries, commits = Retries(), self._claims is not None and self._claims.commits
         while True:
             async with self._engine.connect() as connection:
-                tried = await connection.run_sync(attempt, work, retries)
+                tried = await connection.run_sync(attempt, work, retries, commits)
             if tried.pause is None:
                 result: ResultT = tried.result
                 return result
@@ -238,16 +248,15 @@ def _check(engine: object, right: type, other: type, example: str, store: str) -
         )
 
 
-def _options(engine: Engine) -> dict[str, Any]:
+def _check_dialect(engine: Engine) -> None:
     name = engine.dialect.name
     if name not in _DIALECTS:
         raise ConfigurationError(f"{name} is not supported: use one of {', '.join(_DIALECTS)}")
-    return {"isolation_level": "AUTOCOMMIT"} if name in COMMITS_BY_ITSELF else {}
 
 
 def _prepared(connection: Connection) -> Claims:
     check_collation(connection)
-    return Claims(connection.dialect)
+    return Claims(connection)
 
 
 def _create(bind: Engine | Connection) -> None:
