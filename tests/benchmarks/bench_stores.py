@@ -1,0 +1,338 @@
+"""Claim and complete on every engine, beside the raw round trips that they need.
+
+Run it with ``python tests/benchmarks/bench_stores.py``.  It starts servers of
+its own, with every commit flushed to the disk.  The store and the bare driver,
+which sends the same statements, take turns in one run, so that the ratio counts
+and not the machine.  ``--keys 1000000`` fills each engine with that many
+completed keys and shows memory per key and the time of a claim on the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "stores"))
+
+import redis
+from sqlalchemy import create_engine, text
+
+from dubhooks import MemoryStore, SQLiteStore
+from dubhooks.stores import _redis_scripts as scripts
+from dubhooks.stores.redis import RedisStore
+from dubhooks.stores.sqlalchemy import SQLAlchemyStore
+from servers import MariaDBServer, PostgreSQLServer, RedisServer
+
+CLIENTS = (1, 8, 32)
+TOKEN, FINGERPRINT = "t" * 32, "f" * 64
+LEASE, RETENTION = 60.0, 30 * 86_400.0
+
+_numbers = count()
+
+
+class Target(NamedTuple):
+    """An engine: its store, its driver, and how large its data are."""
+
+    name: str
+    store: Any
+    connect: Callable[[], Callable[[str], None]] | None
+    """Opens a connection and returns what claims and completes a key with the bare driver."""
+    fill: Callable[[int, int], None] | None = None
+    """Adds completed keys, from one number up to another, quicker than one by one."""
+    size: Callable[[], int] | None = None
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("engines", nargs="*", default=list(TARGETS))
+    parser.add_argument("--seconds", type=float, default=1.5, help="for each measurement")
+    parser.add_argument("--keys", type=int, default=0, help="fill with this many completed keys")
+    options = parser.parse_args()
+    for name in options.engines:
+        with TARGETS[name]() as target:
+            if options.keys:
+                _print_growth(target, options.keys)
+            else:
+                _print_speed(target, options.seconds)
+
+
+# -- speed ------------------------------------------------------------------------------------
+
+
+def _print_speed(target: Target, seconds: float) -> None:
+    for clients in CLIENTS:
+        parts = [f"{target.name:32} {clients:2} clients"]
+        ours = partial(_through, target.store)
+        if target.connect is not None:
+            parts.append(f"raw {_summary(_measured([target.connect], clients, seconds), seconds)}")
+        parts.append(f"store {_summary(_measured([ours], clients, seconds), seconds)}")
+        if target.connect is not None:
+            # In turn, one after the other: the machine's moods meet both.
+            times = _measured([target.connect, ours], clients, 3 * seconds)
+            raw, store = statistics.median(times[0::2]), statistics.median(times[1::2])
+            parts.append(f"ratio {store / raw:.2f}")
+        print("   ".join(parts), flush=True)
+
+
+def _summary(times: list[float], seconds: float) -> str:
+    rate, times = len(times) / seconds, sorted(times)
+    p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]
+    return f"p50 {p50 * 1e6:6.0f} us  p99 {p99 * 1e6:6.0f} us  {rate:6.0f}/s"
+
+
+def _measured(
+    ways: list[Callable[[], Callable[[str], None]]], clients: int, seconds: float
+) -> list[float]:
+    """Return how long each claim with its completion took; every client goes the ways in turn."""
+    times: list[float] = []
+    start = threading.Barrier(clients)
+
+    def run() -> None:
+        own: list[float] = []
+        handles = [way() for way in ways]
+        for handle in handles * 20:
+            handle(f"bench:{next(_numbers)}")
+        start.wait()
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            for handle in handles:
+                before = time.perf_counter()
+                handle(f"bench:{next(_numbers)}")
+                own.append(time.perf_counter() - before)
+        times.extend(own)
+
+    threads = [threading.Thread(target=run) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return times
+
+
+def _through(store: Any) -> Callable[[str], None]:
+    def handle(key: str) -> None:
+        store.claim(key, TOKEN, fingerprint=FINGERPRINT, lease=LEASE, retention=RETENTION)
+        store.complete(key, TOKEN, retention=RETENTION)
+
+    return handle
+
+
+# -- growth -----------------------------------------------------------------------------------
+
+
+def _print_growth(target: Target, keys: int) -> None:
+    handle = _through(target.store)
+    for number in range(200):
+        handle(f"warm:{number}")
+    empty = target.size() if target.size else 0
+    fill = target.fill or (lambda start, end: [handle(_key(n)) for n in range(start, end)])
+    done = 0
+    for goal in (keys // 100, keys // 10, keys):
+        fill(done, goal)
+        done = goal
+        first = _median(lambda: handle(f"bench:{next(_numbers)}"))
+        again = _median(partial(_duplicate, target.store, goal))
+        size = f"{(target.size() - empty) / done:5.0f} bytes a key" if target.size else ""
+        print(
+            f"{target.name:28} {done:9,} keys   claim + complete {first * 1e6:6.0f} us   "
+            f"duplicate {again * 1e6:6.0f} us   {size}",
+            flush=True,
+        )
+
+
+def _duplicate(store: Any, keys: int) -> None:
+    key = _key(next(_numbers) % keys)
+    store.claim(key, TOKEN, fingerprint=FINGERPRINT, lease=LEASE, retention=RETENTION)
+
+
+def _median(call: Callable[[], object]) -> float:
+    times = []
+    for _ in range(1000):
+        before = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - before)
+    return statistics.median(times)
+
+
+def _key(number: int) -> str:
+    return f"default:evt_{number:024d}"
+
+
+# -- engines ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def _memory() -> Iterator[Target]:
+    yield Target("memory", MemoryStore(), None)
+
+
+@contextmanager
+def _sqlite() -> Iterator[Target]:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "claims.db"
+        store = SQLiteStore(path)
+        yield Target("SQLiteStore", store, None, size=lambda: path.stat().st_size)
+        store.close()
+
+
+@contextmanager
+def _redis() -> Iterator[Target]:
+    # The append-only file is flushed once a second, as by default.
+    with RedisServer() as server, redis.Redis.from_url(server.url) as client:
+        shas = [client.script_load(each) for each in (scripts.CLAIM, scripts.COMPLETE)]
+
+        def connect() -> Callable[[str], None]:
+            own = redis.Redis.from_url(server.url)
+            claiming = scripts.claim_arguments(TOKEN, FINGERPRINT, LEASE, RETENTION)
+            completing = scripts.complete_arguments(TOKEN, RETENTION)
+
+            def handle(key: str) -> None:
+                own.evalsha(shas[0], 1, "raw:" + key, *claiming)
+                own.evalsha(shas[1], 1, "raw:" + key, *completing)
+
+            return handle
+
+        def fill(start: int, end: int) -> None:
+            claiming = scripts.claim_arguments(TOKEN, FINGERPRINT, LEASE, RETENTION)
+            completing = scripts.complete_arguments(TOKEN, RETENTION)
+            for first in range(start, end, 5000):
+                pipeline = client.pipeline(transaction=False)
+                for number in range(first, min(first + 5000, end)):
+                    pipeline.evalsha(shas[0], 1, "dubhooks:" + _key(number), *claiming)
+                    pipeline.evalsha(shas[1], 1, "dubhooks:" + _key(number), *completing)
+                pipeline.execute()
+
+        yield Target(
+            "RedisStore",
+            RedisStore(client),
+            connect,
+            fill,
+            lambda: int(client.info("memory")["used_memory"]),
+        )
+
+
+@contextmanager
+def _postgresql(**own: Any) -> Iterator[Target]:
+    import psycopg
+
+    with PostgreSQLServer("fsync=on", "max_wal_size=4GB") as server:
+
+        def connect() -> Any:
+            return psycopg.connect(server.url().replace("+psycopg", ""), autocommit=True)
+
+        rows = (
+            "INSERT INTO dubhooks_claims SELECT 'default:evt_' || lpad(n::text, 24, '0'), "
+            "'0123456789abcdef', 1, repeat('f', 64), true, 0, 0, 4102444800000 "
+            "FROM generate_series({start}, {end} - 1) n"
+        )
+        size = "SELECT pg_total_relation_size('dubhooks_claims')"
+        with _sql("PostgreSQL", server.url(), connect, False, rows, size, **own) as each:
+            yield each
+
+
+@contextmanager
+def _mariadb(**own: Any) -> Iterator[Target]:
+    import pymysql
+
+    with MariaDBServer("--innodb-flush-log-at-trx-commit=1") as server:
+
+        def connect() -> Any:
+            place = {"host": server.host, "port": server.port}
+            return pymysql.connect(**place, user="dubhooks", database="test", autocommit=bool(own))
+
+        rows = (
+            "INSERT INTO dubhooks_claims SELECT concat('default:evt_', lpad(seq, 24, '0')), "
+            "'0123456789abcdef', 1, repeat('f', 64), true, 0, 0, 4102444800000 "
+            "FROM seq_0_to_99999999 WHERE seq >= {start} AND seq < {end}"
+        )
+        size = (
+            "SELECT file_size FROM information_schema.innodb_sys_tablespaces "
+            "WHERE name = 'test/dubhooks_claims'"
+        )
+        with _sql("MariaDB", server.url(), connect, not own, rows, size, **own) as each:
+            yield each
+
+
+@contextmanager
+def _sql(
+    name: str,
+    url: str,
+    connect: Callable[[], Any],
+    commits: bool,
+    rows: str,
+    size: str,
+    **options: Any,
+) -> Iterator[Target]:
+    engine = create_engine(url, pool_size=max(CLIENTS), **options)
+    name += ", engine of its own" if options else ", shared engine"
+    store = SQLAlchemyStore(engine)
+    store.create_table()
+    store.claim("warm", TOKEN, fingerprint=FINGERPRINT, lease=LEASE, retention=RETENTION)
+    claims: Any = store._claims
+
+    def connect_raw() -> Callable[[str], None]:
+        connection = connect()
+        cursor = connection.cursor()
+        durations = {"lease": int(LEASE * 1000), "retention": int(RETENTION * 1000)}
+        values = {"claiming_token": TOKEN, "claiming_fingerprint": FINGERPRINT, **durations}
+        values["completion"] = "0123456789abcdef"
+
+        def send(prepared: Any, key: str) -> None:
+            named = {**prepared._constants, **values, "claimed_key": key}
+            order = prepared._order
+            cursor.execute(
+                prepared._text, named if order is None else tuple([named[each] for each in order])
+            )
+
+        def handle(key: str) -> None:
+            send(claims._claim, key)
+            cursor.fetchone()
+            if commits:
+                connection.commit()
+            send(claims._complete, key)
+            if commits:
+                connection.commit()
+
+        return handle
+
+    def fill(start: int, end: int) -> None:
+        for first in range(start, end, 100_000):
+            with engine.begin() as connection:
+                last = min(first + 100_000, end)
+                connection.execute(text(rows.format(start=first, end=last)))
+
+    def measure() -> int:
+        with engine.connect() as connection:
+            return int(connection.execute(text(size)).scalar_one())
+
+    yield Target(name, store, connect_raw, fill, measure)
+    engine.dispose()
+
+
+# As the documentation advises: nothing to switch, and nothing to roll back.
+_OWN = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+
+TARGETS: dict[str, Callable[[], Any]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "redis": _redis,
+    "postgresql": _postgresql,
+    "postgresql-own": partial(_postgresql, **_OWN),
+    "mariadb": _mariadb,
+    "mariadb-own": partial(_mariadb, **_OWN),
+}
+
+
+if __name__ == "__main__":
+    main()
