@@ -393,6 +393,29 @@ def test_a_locked_file_is_waited_for(alias_of: Callable[[str], str]) -> None:
     assert claims == [("acquired", 1, PRINT, 0.0)]
 
 
+def test_rows_can_be_looked_at(alias: str) -> None:
+    """The models read what the store and the inbox wrote, as text on every engine."""
+    from dubhooks.django.models import Claim as Row
+    from dubhooks.django.models import SeenEvent
+
+    event, key = make_event("sale.created"), f"seen:{alias}"
+    claim(DjangoStore(using=alias), key)
+    with transaction.atomic(using=alias):
+        assert DjangoInbox(using=alias).first(event)
+    row = Row.objects.using(alias).get(claim_key=key)
+    assert (str(row), row.token, row.attempt, row.fingerprint) == (key, "one", 1, PRINT)
+    assert not Row.objects.using(alias).filter(claim_key=key.upper()).exists()
+    assert f"default:{event.id}" in map(str, SeenEvent.objects.using(alias).all())
+
+
+def test_an_engine_that_is_not_supported() -> None:
+    """An engine whose statements nobody has tried is refused by its name."""
+    every = {**connections.settings, "nothing": {"ENGINE": "django.db.backends.dummy"}}
+    connections.settings = connections.configure_settings(every)
+    with pytest.raises(ConfigurationError, match="is not supported: use PostgreSQL"):
+        claim(DjangoStore(using="nothing"), "key")
+
+
 def test_the_app_must_be_installed() -> None:
     """Without the app, and on an engine that is not supported, the error says so."""
     from django.test import modify_settings
