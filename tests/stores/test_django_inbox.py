@@ -1,0 +1,79 @@
+"""``DjangoInbox`` on SQLite, PostgreSQL and MariaDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+
+from django_databases import alias, alias_of, in_thread
+from dubhooks import ConfigurationError
+from dubhooks.django import DjangoInbox
+from dubhooks.testing import make_event
+
+__all__ = ["alias", "alias_of"]  # fixtures
+
+
+def test_inbox_notes_the_event_with_its_effect(alias: str) -> None:
+    """An event is the first until a transaction that noted it is committed."""
+    inbox, event = DjangoInbox(using=alias), make_event("sale.created")
+    with transaction.atomic(using=alias):
+        assert inbox.first(event)
+        assert not inbox.first(event)
+        transaction.set_rollback(True, using=alias)
+    with transaction.atomic(using=alias):
+        assert inbox.first(event)
+    with transaction.atomic(using=alias):
+        assert not inbox.first(event)
+        assert DjangoInbox(using=alias, namespace="other").first(event)
+
+
+def test_inbox_refuses_to_work_without_a_transaction(alias: str) -> None:
+    """Outside atomic() the note and the effect would not be one."""
+    with pytest.raises(ConfigurationError, match=rf"transaction.atomic\(using='{alias}'\)"):
+        DjangoInbox(using=alias).first(make_event("sale.created"))
+
+
+def test_inbox_tells_case_apart(alias: str) -> None:
+    """Ids that differ only in case are two events, whatever the collation of the database."""
+    inbox, event_id = DjangoInbox(using=alias), make_event("sale.created").id
+    with transaction.atomic(using=alias):
+        assert inbox.first(make_event("sale.created", id=event_id.swapcase()))
+        assert inbox.first(make_event("sale.created", id=event_id))
+
+
+def test_inbox_waits_for_the_other_transaction(alias_of: Callable[[str], str]) -> None:
+    """A second delivery waits: it is the first if and only if the other one is rolled back."""
+    for engine in ("postgresql", "mariadb"):
+        alias = alias_of(engine)
+        inbox = DjangoInbox(using=alias)
+        for is_committed in (True, False):
+            event = make_event("sale.created")
+
+            def second(event: Any = event, alias: str = alias) -> bool:
+                with transaction.atomic(using=alias):
+                    return DjangoInbox(using=alias).first(event)
+
+            with transaction.atomic(using=alias):
+                assert inbox.first(event)
+                thread, results = in_thread(second)
+                thread.join(0.3)
+                assert not results
+                transaction.set_rollback(not is_committed, using=alias)
+            thread.join(30)
+            assert results == [not is_committed]
+    connections.close_all()
+
+
+def test_inbox_forgets_what_is_old(alias: str) -> None:
+    """Purging forgets what was noted longer ago than asked, and keeps the rest."""
+    inbox, event = DjangoInbox(using=alias), make_event("sale.created")
+    with transaction.atomic(using=alias):
+        inbox.first(event)
+    assert inbox.purge(timedelta(days=1)) == 0
+    assert inbox.purge(timedelta(seconds=-5)) >= 1
+    with transaction.atomic(using=alias):
+        assert inbox.first(event)

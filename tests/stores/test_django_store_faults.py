@@ -1,0 +1,157 @@
+"""``DjangoStore`` when others come in between, answers get lost and servers go away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import django_setup
+import pytest
+from django.db import DatabaseError, OperationalError, connections, transaction
+
+from django_databases import PRINT, alias, alias_of, claim, in_thread, postgresql
+from dubhooks.django import DjangoStore
+from servers import PostgreSQLServer
+
+__all__ = ["alias", "alias_of"]  # fixtures
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
+def test_purging_while_claiming(engine: str, alias_of: Callable[[str], str]) -> None:
+    """A row that a claim renews while it is being deleted stays."""
+    alias = alias_of(engine)
+    store, key = DjangoStore(using=alias), f"renewed:{engine}"
+    claim(store, key)
+
+    def change(assignments: str) -> None:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(f"UPDATE dubhooks_claim SET {assignments} WHERE claim_key = %s", [key])
+
+    change("keep_until = 1")
+    with transaction.atomic(using=alias):
+        change("keep_until = 9e9, lease_until = 9e9")
+        purging, results = in_thread(DjangoStore(using=alias).purge)
+        purging.join(0.5)
+        assert not results  # it waits for the row
+    purging.join(30)
+    assert results == [0]
+    assert claim(store, key, "two").state == "busy"
+    connections.close_all()
+
+
+@pytest.mark.parametrize("over", ["keep_until", "lease_until"])
+def test_taking_over_while_the_owner_renews(alias: str, over: str) -> None:
+    """A claim that its owner renews just before another takes it over stays the owner's."""
+    store, key = DjangoStore(using=alias), f"renewed:{alias}:{over}"
+    claim(store, key)
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"UPDATE dubhooks_claim SET {over} = 1 WHERE claim_key = %s", [key])
+    renewed: list[Any] = []
+
+    def renew_first(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE") and not renewed:
+            thread, results = in_thread(lambda: claim(DjangoStore(using=alias), key))
+            thread.join(30)
+            renewed.extend(results)
+        return execute(sql, params, many, context)
+
+    with connections[alias].execute_wrapper(renew_first):
+        assert claim(store, key, "two").state == "busy"
+    assert renewed == [("acquired", 1, PRINT, 0.0)]
+    assert store.complete(key, "one", retention=60.0)
+
+
+def test_an_answer_that_is_lost(alias: str) -> None:
+    """What was done although its answer got lost counts as done by the next try."""
+    store, key = DjangoStore(using=alias), f"lost:{alias}"
+    lost: list[str] = []
+
+    def lose_first(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        result = execute(sql, params, many, context)
+        if sql.split()[0] not in lost:
+            lost.append(sql.split()[0])
+            raise OperationalError("the connection broke before the answer came")
+        return result
+
+    connections[alias].ensure_connection()  # which makes statements of its own
+    with connections[alias].execute_wrapper(lose_first):
+        assert claim(store, key) == ("acquired", 1, PRINT, 0.0)
+        lost.remove("UPDATE")
+        assert store.complete(key, "one", retention=60.0)
+    assert lost == ["INSERT", "SELECT", "UPDATE"]
+    assert claim(store, key, "two").state == "done"
+    assert not store.complete(key, "one", retention=60.0)
+
+
+def test_purging_that_fails_costs_no_claim(alias: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A claim that was made counts, also when what it tidies up on the way cannot be deleted."""
+    store = DjangoStore(using=alias)
+
+    def fail(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("DELETE"):
+            raise DatabaseError("no")
+        return execute(sql, params, many, context)
+
+    with connections[alias].execute_wrapper(fail):
+        states = {claim(store, f"tidy:{alias}:{number}").state for number in range(256)}
+    assert states == {"acquired"}
+    assert "old claims could not be deleted: DatabaseError" in caplog.text
+
+
+def test_a_connection_that_was_cut_is_replaced(alias_of: Callable[[str], str]) -> None:
+    """A connection that the server closed while it was idle costs no delivery."""
+    alias = alias_of("postgresql")
+    store = DjangoStore(using=alias)
+    claim(store, "before the cut")
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+
+    def cut() -> None:
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
+
+    thread, results = in_thread(cut)
+    thread.join(30)
+    assert results == [None]
+    assert claim(store, "after the cut").state == "acquired"
+    assert store.complete("before the cut", "one", retention=60.0)
+    connections.close_all()
+
+
+def test_a_server_that_is_away_is_an_error() -> None:
+    """Without a connection the store raises at once, and works when the server is back."""
+    with PostgreSQLServer() as server:
+        django_setup.add_database("away", postgresql(server, connect_timeout=2))
+        store = DjangoStore(using="away")
+        claim(store, "open")
+        server.kill()
+        with pytest.raises(DatabaseError):
+            claim(store, "key")
+        server.start()
+        assert claim(store, "key").state == "acquired"
+        assert store.complete("open", "one", retention=60.0)
+        connections.close_all()
+
+
+def test_a_locked_file_is_waited_for(alias_of: Callable[[str], str]) -> None:
+    """On SQLite a claim waits for another writer."""
+    alias = alias_of("sqlite")
+    locked, go = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+            cursor.execute("DELETE FROM dubhooks_claim WHERE claim_key = 'nothing'")
+            locked.set()
+            assert go.wait(20)
+
+    thread, results = in_thread(lock)
+    assert locked.wait(20)
+    waiting, claims = in_thread(lambda: claim(DjangoStore(using=alias), "waited for"))
+    assert not claims
+    go.set()
+    thread.join(30)
+    waiting.join(30)
+    assert results == [None]
+    assert claims == [("acquired", 1, PRINT, 0.0)]
