@@ -6,15 +6,19 @@ Texts of ours are ASCII, so that they print wherever the output goes.
 from __future__ import annotations
 
 import json
+import logging
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from rich.progress import Progress
 
-__all__ = ["JSONFlag", "print_json", "print_problem", "progress", "wrong_use"]
+__all__ = ["JSONFlag", "print_json", "print_problem", "progress", "without_log", "wrong_use"]
 
 JSONFlag = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
@@ -50,3 +54,14 @@ def progress() -> Progress:
         transient=True,
         disable=not sys.stderr.isatty(),
     )
+
+
+@contextmanager
+def without_log() -> Generator[None, None, None]:
+    """Keep the library's log off the terminal: a command says the same in its own words."""
+    logger = logging.getLogger("dubhooks")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,11 +16,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ._output import JSONFlag, print_json, progress
+from ._output import JSONFlag, print_json, progress, without_log
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from rich.table import Table
 
     from ._demo_receivers import Ran, Run
@@ -119,7 +116,7 @@ def _run() -> list[Row]:
     ran = Ran()
     rows: list[Row] = []
     with (
-        _silence(),
+        without_log(),
         TemporaryDirectory(prefix="dubhooks-demo-") as directory,
         closing(SQLiteStore(Path(directory) / "claims.db")) as store,
         serving(application(store, ran)) as url,
@@ -158,17 +155,6 @@ def _in_words(answer: Answer) -> str:
     except (ValueError, KeyError, TypeError):
         return str(answer.status)
     return f"{answer.status} {outcome}"
-
-
-@contextmanager
-def _silence() -> Generator[None, None, None]:
-    """Keep the library's log of refused deliveries, which are wanted here, off the terminal."""
-    logger = logging.getLogger("dubhooks")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
 
 
 def _print(rows: list[Row], seconds: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ._options import PostbackFlag, SecretFile, other_secret, secret_from
-from ._output import print_problem, wrong_use
+from ._output import print_problem, without_log, wrong_use
 
 if TYPE_CHECKING:
     from .._explain_secrets import FamilyName
@@ -76,9 +75,8 @@ def listen(
 
     if forward_to is not None:
         checked_url(forward_to)
-    # What the receiver would log is shown here in other words.
-    logging.getLogger("dubhooks").disabled = True
     with ExitStack() as stack:
+        stack.enter_context(without_log())
         sender = stack.enter_context(Sender(forward_to, connections=20)) if forward_to else None
         inspector = Inspector(
             _secrets(postback, secret_file),
