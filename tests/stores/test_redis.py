@@ -24,6 +24,10 @@ from servers import FakeClock, RedisServer, free_port
 
 FINGERPRINT = "f" * 64
 ONE = "one"
+SEND_AGAIN: dict[str, Any] = {
+    "retry_on_error": [redis.exceptions.ConnectionError],
+    "socket_timeout": 5,
+}
 
 
 class RedisContract(StoreContract):
@@ -69,7 +73,7 @@ class TestContractAsync(RedisContract):
 @pytest.fixture
 def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
     """A client of the session's server, which is empty."""
-    with redis.Redis.from_url(redis_server.url) as client:
+    with redis.Redis.from_url(redis_server.url, socket_timeout=5) as client:
         client.flushall()
         yield client
 
@@ -163,7 +167,7 @@ def test_lost_replies_that_the_client_sends_again(redis_server: RedisServer, ret
     """redis-py repeats a command whose reply was lost: that says the same, not busy or refused."""
     with (
         Proxy(redis_server.port) as proxy,
-        redis.Redis(port=proxy.port, retry=Retry(NoBackoff(), retries), socket_timeout=5) as client,
+        redis.Redis(port=proxy.port, retry=Retry(NoBackoff(), retries), **SEND_AGAIN) as client,
     ):
         client.flushall()
         store = RedisStore(client)
@@ -180,7 +184,7 @@ def test_bare_set_nx_would_lie(redis_server: RedisServer) -> None:
     """The trap itself: with a lost reply and a retry, SET NX says that somebody else won."""
     with (
         Proxy(redis_server.port) as proxy,
-        redis.Redis(port=proxy.port, retry=Retry(NoBackoff(), 1), socket_timeout=5) as client,
+        redis.Redis(port=proxy.port, retry=Retry(NoBackoff(), 1), **SEND_AGAIN) as client,
     ):
         client.delete("bare")
         proxy.drop_reply()
@@ -190,7 +194,10 @@ def test_bare_set_nx_would_lie(redis_server: RedisServer) -> None:
 
 def test_full_memory_refuses_claims_and_takes_completions() -> None:
     """At maxmemory a new claim says what to do; what runs can still be completed and released."""
-    with RedisServer("--maxmemory", "3mb") as server, redis.Redis.from_url(server.url) as client:
+    with (
+        RedisServer("--maxmemory", "3mb") as server,
+        redis.Redis.from_url(server.url, socket_timeout=5) as client,
+    ):
         store = RedisStore(client)
         for key in ("done", "free"):
             claim(store, key)
@@ -207,7 +214,7 @@ def test_full_memory_refuses_claims_and_takes_completions() -> None:
 
 def test_read_only_replica(redis_server: RedisServer) -> None:
     """A replica refuses claims, and the error says to use the primary."""
-    with RedisServer() as server, redis.Redis.from_url(server.url) as client:
+    with RedisServer() as server, redis.Redis.from_url(server.url, socket_timeout=5) as client:
         client.replicaof(redis_server.host, str(redis_server.port))
         with pytest.raises(ConfigurationError, match="connect the client to the primary"):
             claim(RedisStore(client))
@@ -225,7 +232,7 @@ def test_forgetful_settings_are_warned_about(
     setting: str, value: str, advice: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The first claim warns about eviction and about a missing append-only file, once."""
-    with RedisServer() as server, redis.Redis.from_url(server.url) as client:
+    with RedisServer() as server, redis.Redis.from_url(server.url, socket_timeout=5) as client:
         client.config_set(setting, value)
         store = RedisStore(client)
         claim(store, "a")
@@ -300,7 +307,10 @@ def test_clock_set_back_and_forth() -> None:
     """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""
     clock = FakeClock()
     try:
-        with RedisServer(clock=clock) as server, redis.Redis.from_url(server.url) as client:
+        with (
+            RedisServer(clock=clock) as server,
+            redis.Redis.from_url(server.url, socket_timeout=5) as client,
+        ):
             store = RedisStore(client)
             claim(store, lease=5.0, retention=7200.0)
             claim(store, "done")
@@ -365,7 +375,7 @@ def test_missing_extra() -> None:
 
 
 async def _claim_async(url: str) -> None:
-    async with redis.asyncio.Redis.from_url(url) as client:
+    async with redis.asyncio.Redis.from_url(url, socket_timeout=5) as client:
         store = AsyncRedisStore(client)
         for key in ("k", "k"):
             await store.claim(key, "one", fingerprint=FINGERPRINT, lease=60.0, retention=60.0)

@@ -54,7 +54,7 @@ class SQLContract(StoreContract):
 
     def make_engine(self) -> Engine:
         """Return an engine."""
-        return create_engine(self.url, **{"pool_size": 16, **self.options})
+        return create_engine(self.url, **self.options)
 
     def close_store(self, store: Any) -> object:
         """Dispose of the engine, which is the test's."""
@@ -66,9 +66,7 @@ class AsyncSQLContract(SQLContract):
 
     async def make_store(self) -> Any:
         """Return another handle with an engine of its own."""
-        store = AsyncSQLAlchemyStore(
-            create_async_engine(self.url, **{"pool_size": 16, **self.options})
-        )
+        store = AsyncSQLAlchemyStore(create_async_engine(self.url, **self.options))
         await store.create_table()
         return store
 

@@ -12,7 +12,7 @@ import time
 import weakref
 from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 try:
     from sqlalchemy import Engine, inspect
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     ResultT = TypeVar("ResultT")
 
+EngineT = TypeVar("EngineT")
+
 __all__ = [
     "AsyncSQLAlchemyStore",
     "SQLAlchemyInbox",
@@ -50,6 +52,14 @@ _DIALECTS = ("postgresql", "mysql", "mariadb", "sqlite")
 
 # Pools of a parent process: kept, or the garbage collector would close the parent's connections.
 _forgotten: list[Pool] = []
+
+
+class _Ready(Generic[EngineT]):
+    """What the first claim found out about an engine."""
+
+    def __init__(self, claims: Claims, engine: EngineT) -> None:
+        self.claims = claims
+        self.engine = engine
 
 
 class SQLAlchemyStore:
@@ -72,7 +82,7 @@ class SQLAlchemyStore:
             raise ConfigurationError("pass the async engine itself to AsyncSQLAlchemyStore")
         _check_dialect(engine)
         self._engine = engine
-        self._claims: Claims | None = None
+        self._ready: _Ready[Engine] | None = None
         _renew_after_fork(engine)
 
     def __repr__(self) -> str:
@@ -93,57 +103,61 @@ class SQLAlchemyStore:
             Exception: the driver's or SQLAlchemy's error when the database did
                 not answer.
         """
-        claims = self._prepared()
+        ready = self._prepared()
         return self._run(
             partial(
-                claims.claim,
+                ready.claims.claim,
                 key=key,
                 token=token,
                 fingerprint=fingerprint,
                 lease=lease,
                 retention=retention,
-            )
+            ),
+            ready,
         )
 
     def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
-        claims = self._prepared()
+        ready = self._prepared()
         name = token_hex(8)
         return self._run(
-            partial(claims.complete, key=key, token=token, retention=retention, name=name)
+            partial(ready.claims.complete, key=key, token=token, retention=retention, name=name),
+            ready,
         )
 
     def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
-        claims = self._prepared()
-        return self._run(partial(claims.release, key=key, token=token))
+        ready = self._prepared()
+        return self._run(partial(ready.claims.release, key=key, token=token), ready)
 
     def purge(self) -> int:
         """Delete the rows whose retention is over and return how many there were.
 
         Run it daily; claims may go on meanwhile.
         """
-        self._prepared()
+        ready = self._prepared()
         steps = purging()
         try:
             work = next(steps)
             while True:
-                work = steps.send(self._run(work))
+                work = steps.send(self._run(work, ready))
         except StopIteration as stop:
             return int(stop.value)
 
-    def _prepared(self) -> Claims:
-        if self._claims is None:
-            claims = self._run(_prepared)
-            # The engine before the claims: another thread that sees them uses it at once.
-            self._engine = self._engine.execution_options(**claims.options)
-            self._claims = claims
-        return self._claims
+    def _prepared(self) -> _Ready[Engine]:
+        if self._ready is None:
+            claims = self._run(_prepared, None)
+            # Both at once, because another thread that sees one of them uses them all.
+            engine = self._engine.execution_options(**claims.options)
+            self._ready = _Ready(claims, engine)
+        return self._ready
 
-    def _run(self, work: Callable[[Connection], ResultT]) -> ResultT:
-        retries, commits = Retries(), self._claims is not None and self._claims.commits
+    def _run(self, work: Callable[[Connection], ResultT], ready: _Ready[Engine] | None) -> ResultT:
+        retries = Retries()
+        engine = self._engine if ready is None else ready.engine
+        commits = ready is not None and ready.claims.commits
         while True:
-            with self._engine.connect() as connection:
+            with engine.connect() as connection:
                 tried = attempt(connection, work, retries, commits)
             if tried.pause is None:
                 result: ResultT = tried.result
@@ -168,7 +182,7 @@ class AsyncSQLAlchemyStore:
         _check(engine, AsyncEngine, Engine, "create_async_engine(url)", "SQLAlchemyStore")
         _check_dialect(engine.sync_engine)
         self._engine = engine
-        self._claims: Claims | None = None
+        self._ready: _Ready[AsyncEngine] | None = None
         _renew_after_fork(engine.sync_engine)
 
     def __repr__(self) -> str:
@@ -183,54 +197,60 @@ class AsyncSQLAlchemyStore:
         self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
     ) -> Claim:
         """Claim ``key``; see :meth:`SQLAlchemyStore.claim`."""
-        claims = await self._prepared()
+        ready = await self._prepared()
         return await self._run(
             partial(
-                claims.claim,
+                ready.claims.claim,
                 key=key,
                 token=token,
                 fingerprint=fingerprint,
                 lease=lease,
                 retention=retention,
-            )
+            ),
+            ready,
         )
 
     async def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
-        claims = await self._prepared()
+        ready = await self._prepared()
         name = token_hex(8)
         return await self._run(
-            partial(claims.complete, key=key, token=token, retention=retention, name=name)
+            partial(ready.claims.complete, key=key, token=token, retention=retention, name=name),
+            ready,
         )
 
     async def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
-        claims = await self._prepared()
-        return await self._run(partial(claims.release, key=key, token=token))
+        ready = await self._prepared()
+        return await self._run(partial(ready.claims.release, key=key, token=token), ready)
 
     async def purge(self) -> int:
         """Delete the rows whose retention is over; see :meth:`SQLAlchemyStore.purge`."""
-        await self._prepared()
+        ready = await self._prepared()
         steps = purging()
         try:
             work = next(steps)
             while True:
-                work = steps.send(await self._run(work))
+                work = steps.send(await self._run(work, ready))
         except StopIteration as stop:
             return int(stop.value)
 
-    async def _prepared(self) -> Claims:
-        if self._claims is None:
-            claims = await self._run(_prepared)
-            # The engine before the claims: another thread that sees them uses it at once.
-            self._engine = self._engine.execution_options(**claims.options)
-            self._claims = claims
-        return self._claims
+    async def _prepared(self) -> _Ready[AsyncEngine]:
+        if self._ready is None:
+            claims = await self._run(_prepared, None)
+            # Both at once, because another thread that sees one of them uses them all.
+            engine = self._engine.execution_options(**claims.options)
+            self._ready = _Ready(claims, engine)
+        return self._ready
 
-    async def _run(self, work: Callable[[Connection], ResultT]) -> ResultT:
-        retries, commits = Retries(), self._claims is not None and self._claims.commits
+    async def _run(
+        self, work: Callable[[Connection], ResultT], ready: _Ready[AsyncEngine] | None
+    ) -> ResultT:
+        retries = Retries()
+        engine = self._engine if ready is None else ready.engine
+        commits = ready is not None and ready.claims.commits
         while True:
-            async with self._engine.connect() as connection:
+            async with engine.connect() as connection:
                 tried = await connection.run_sync(attempt, work, retries, commits)
             if tried.pause is None:
                 result: ResultT = tried.result
