@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ._fastapi_request import admitted, refused, response_of
-from ._registry import classes_of, is_async_callable
+from ._registry import is_async_callable
 from .errors import ConfigurationError
 from .events._base import Event
 from .events.unknown import UnknownEvent
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Endpoint = Callable[..., Coroutine[Any, Any, Any]]
 
-__all__ = ["checked_events", "decorated", "verifying"]
+__all__ = ["decorated", "verifying"]
 
 _ADMITTED = "dubhooks_admitted"
 """The parameter that carries the delivery through FastAPI."""
@@ -43,20 +43,6 @@ class _Admitted:
     job: Job
     response: Response
     tasks: BackgroundTasks
-
-
-def checked_events(hooks: object, events: tuple[object, ...]) -> tuple[type[Event], ...]:
-    """Return the event classes of a route.
-
-    Raises:
-        ConfigurationError: there is no receiver, or an event is not one of its family.
-    """
-    if not isinstance(hooks, Receiver):
-        raise ConfigurationError(
-            "the receiver comes first: @webhook(hooks, SaleCreated), "
-            "with hooks = dubhooks.Webhooks(secret)"
-        )
-    return classes_of(hooks.family, events) if events else ()
 
 
 def decorated(

@@ -19,9 +19,10 @@ from starlette.routing import Route
 from . import postbacks, webhooks
 from ._body import READ_TIMEOUT
 from ._fastapi_openapi import operation_of
-from ._fastapi_route import checked_events, decorated, verifying
+from ._fastapi_route import decorated, verifying
 from .asgi import Endpoint
 from .errors import ConfigurationError
+from .receiver import route_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -69,7 +70,7 @@ def router(
     Raises:
         ConfigurationError: the path does not begin with a slash, or there is no receiver.
     """
-    checked_events(hooks, ())
+    route_events(hooks, ())
     if not path.startswith("/"):
         raise ConfigurationError('path must begin with a slash, as "/webhooks/dub" does')
     # A plain route of Starlette: FastAPI's own solve dependencies and read bodies as they like.
@@ -146,7 +147,7 @@ def webhook(hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT) -> 
         ConfigurationError: the events or the handler do not fit, or the
             decorators are in the wrong order.
     """
-    classes = checked_events(hooks, events)
+    classes = route_events(hooks, events)
     return partial(decorated, hooks, classes, read_timeout)
 
 
@@ -196,7 +197,7 @@ def verified(hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT) ->
     Raises:
         ConfigurationError: an event is not one of the receiver's family.
     """
-    return verifying(hooks, checked_events(hooks, events), read_timeout)
+    return verifying(hooks, route_events(hooks, events), read_timeout)
 
 
 def openapi(*events: type[Any]) -> dict[str, Any]:

@@ -23,9 +23,8 @@ from werkzeug.exceptions import HTTPException
 
 from . import postbacks, webhooks
 from ._body import READ_TIMEOUT
-from ._registry import classes_of
 from .errors import ConfigurationError, MethodNotAllowed, PayloadError
-from .receiver import Receiver
+from .receiver import Receiver, route_events
 from .reply import Reply, reply_to
 from .wsgi import headers_of, headers_to, read_body
 
@@ -80,7 +79,7 @@ def view(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> Callabl
     Raises:
         ConfigurationError: there is no receiver.
     """
-    _checked_events(hooks, ())
+    route_events(hooks, ())
 
     def dubhooks_view(**_: Any) -> Response:
         current = _current_request()
@@ -162,16 +161,7 @@ def webhook(hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT) -> 
         ConfigurationError: the events or the handler do not fit, or the
             decorators are in the wrong order.
     """
-    return partial(_decorated, hooks, _checked_events(hooks, events), read_timeout)
-
-
-def _checked_events(hooks: object, events: tuple[object, ...]) -> tuple[type[Event], ...]:
-    if not isinstance(hooks, Receiver):
-        raise ConfigurationError(
-            "the receiver comes first: @webhook(hooks, SaleCreated), "
-            "with hooks = dubhooks.Webhooks(secret)"
-        )
-    return classes_of(hooks.family, events) if events else ()
+    return partial(_decorated, hooks, route_events(hooks, events), read_timeout)
 
 
 def _decorated(

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from .reply import Outcome, Refusal
     from .signature import Secret
 
-__all__ = ["Delivery", "Receiver", "Served"]
+__all__ = ["Delivery", "Receiver", "Served", "route_events"]
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -359,6 +359,20 @@ class Receiver(Generic[EventT]):
         if ending.error is not None:
             raise ending.error
         return Served(reply, ending.result)
+
+
+def route_events(hooks: object, events: tuple[object, ...]) -> tuple[type[Event], ...]:
+    """Return the event classes that a route names; none means every event.
+
+    Raises:
+        ConfigurationError: there is no receiver, or an event is not one of its family.
+    """
+    if not isinstance(hooks, Receiver):
+        raise ConfigurationError(
+            "the receiver comes first: @webhook(hooks, SaleCreated), "
+            "with hooks = dubhooks.Webhooks(secret)"
+        )
+    return classes_of(hooks.family, events) if events else ()
 
 
 def _is_payout_like(event: Event) -> bool:

@@ -17,10 +17,10 @@ from django.http.response import HttpResponseBase
 
 from .. import postbacks, webhooks
 from .._body import READ_TIMEOUT
-from .._registry import classes_of, is_async_callable
+from .._registry import is_async_callable
 from ..errors import ConfigurationError, MethodNotAllowed, PayloadError
 from ..idempotency import is_async_store
-from ..receiver import Receiver
+from ..receiver import Receiver, route_events
 from ..reply import Reply
 from ..wsgi import headers_of, headers_to
 from ._body import read_body
@@ -81,7 +81,7 @@ def view(
     Raises:
         ConfigurationError: there is no receiver.
     """
-    _checked(hooks, ())
+    route_events(hooks, ())
 
     def dubhooks_view(request: HttpRequest, *_: Any, **__: Any) -> HttpResponseBase:
         served = _served(hooks, request, read_timeout, hooks.registered)
@@ -152,7 +152,7 @@ def webhook(hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT) -> 
     Raises:
         ConfigurationError: the receiver or the events do not fit.
     """
-    classes = _checked(hooks, events)
+    classes = route_events(hooks, events)
 
     def decorate(handler: Any) -> Any:
         if not callable(handler):
@@ -313,15 +313,6 @@ def _answer(request: HttpRequest, served: Served | Reply) -> HttpResponseBase:
 def _sent(request: HttpRequest, reply: Reply) -> HttpResponse:
     headers = reply.headers if _is_asgi(request) else headers_to(reply)
     return HttpResponse(reply.body, status=reply.status, headers=headers)
-
-
-def _checked(hooks: object, events: tuple[object, ...]) -> tuple[type[Event], ...]:
-    if not isinstance(hooks, Receiver):
-        raise ConfigurationError(
-            "the receiver comes first: @webhook(hooks, SaleCreated), with hooks = "
-            "dubhooks.Webhooks(secret) or from dubhooks.django import hooks"
-        )
-    return classes_of(hooks.family, events) if events else ()
 
 
 class _EveryAlias(set[str]):
