@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from . import fastapi as fastapi
     from . import flask as flask
     from . import health as health
+    from . import idempotency as idempotency
     from . import postbacks as postbacks
+    from . import stores as stores
     from . import testing as testing
     from . import webhooks as webhooks
     from . import wsgi as wsgi
@@ -66,7 +68,9 @@ _MODULES = (
     "fastapi",
     "flask",
     "health",
+    "idempotency",
     "postbacks",
+    "stores",
     "testing",
     "webhooks",
     "wsgi",
@@ -153,8 +157,10 @@ __all__ = [
     "errors",
     "explain",
     "health",
+    "idempotency",
     "postbacks",
     "sign",
+    "stores",
     "testing",
     "verify",
     "webhooks",

@@ -22,10 +22,10 @@ class DubhooksConfig(AppConfig):
         Raises:
             ConfigurationError: the setting ``DUBHOOKS`` cannot work.
         """
-        from . import checks
         from ._settings import build_receivers
+        from .checks import register
 
-        checks.register()
+        register()
         # Here and not with the first delivery: a server runs no system checks.
         build_receivers()
         autodiscover_modules(HANDLERS)
