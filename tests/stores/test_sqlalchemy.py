@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import sleep
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import (
@@ -129,6 +130,22 @@ class TestPgBouncer(SQLContract):
     @pytest.fixture(autouse=True)
     def _server(self, pgbouncer_server: PgBouncerServer) -> None:
         self.url = pgbouncer_server.url()
+
+
+class TestPgBouncerAsync(AsyncSQLContract):
+    """It keeps the contract behind PgBouncer through asyncpg, which prepares every statement."""
+
+    options: ClassVar = {
+        "connect_args": {
+            "statement_cache_size": 0,
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: f"dubhooks_{uuid4()}",
+        }
+    }
+
+    @pytest.fixture(autouse=True)
+    def _server(self, pgbouncer_server: PgBouncerServer) -> None:
+        self.url = pgbouncer_server.url("asyncpg")
 
 
 class TestMariaDB(MariaDB, SQLContract):
@@ -560,6 +577,29 @@ def test_unsupported_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setattr(engine.dialect, "name", "oracle")
     with pytest.raises(ConfigurationError, match="oracle is not supported"):
         SQLAlchemyStore(engine)
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_pgbouncer_with_prepared_statements(pgbouncer_server: PgBouncerServer, driver: str) -> None:
+    """Without the settings for PgBouncer the error names them, once it matters."""
+
+    async def work() -> None:
+        engine = create_async_engine(pgbouncer_server.url(driver), pool_size=16)
+        store = AsyncSQLAlchemyStore(engine)
+        await store.create_table()
+
+        async def deliver(number: int) -> None:
+            for each in range(40):
+                key = f"prepared-{driver}-{number}-{each}"
+                await store.claim(key, "t", fingerprint="f", lease=60.0, retention=60.0)
+
+        results = await asyncio.gather(*map(deliver, range(16)), return_exceptions=True)
+        errors = [each for each in results if each is not None]
+        assert errors
+        assert all("prepare_threshold=None" in str(each) for each in errors), errors
+        await engine.dispose()
+
+    asyncio.run(work())
 
 
 READ_ONLY = {

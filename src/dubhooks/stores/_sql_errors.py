@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ..errors import ConfigurationError
 
-__all__ = ["Retries", "explained", "is_duplicate"]
+__all__ = ["Retries", "explained", "is_duplicate", "is_unprepared"]
 
 # SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite.
 _NO_TABLE = ("42P01", 1146, "no such table")
@@ -18,6 +18,8 @@ _READ_ONLY = ("25006", 1290, 1792, 1836, "attempt to write a readonly database")
 # A transaction that lost against another one: nothing of it was done.
 _BEATEN = ("40001", "40P01", 1020, 1213, "database is locked", "database table is locked")
 _DUPLICATE = (1062,)
+# A prepared statement that this server connection does not know, or knows already.
+_UNPREPARED = ("26000", "42P05")
 
 _PATIENCE = 5.0
 _LONGEST_PAUSE = 0.05
@@ -59,7 +61,17 @@ def explained(error: Exception) -> ConfigurationError | None:
         return ConfigurationError(
             "this database is read-only, perhaps a replica: connect to the primary"
         )
+    if is_unprepared(error):
+        return ConfigurationError(
+            "the connection pooler keeps no prepared statements: connect with "
+            "prepare_threshold=None (psycopg), or see SQLAlchemy's page on asyncpg and PgBouncer"
+        )
     return None
+
+
+def is_unprepared(error: Exception) -> bool:
+    """Tell whether a pooler such as PgBouncer lost or mixed up prepared statements."""
+    return _is(error, _UNPREPARED)
 
 
 def is_duplicate(error: Exception) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.exc import DBAPIError
 
-from ._sql_errors import Retries, explained
+from ._sql_errors import Retries, explained, is_unprepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,6 +57,8 @@ class Tried(NamedTuple):
 
     result: Any = None
     pause: float | None = None
+    is_torn: bool = False
+    """PgBouncer gave a statement's preparation and its execution to two server connections."""
 
 
 def attempt(
@@ -78,6 +80,9 @@ def attempt(
             connection.connection.commit()
         return Tried(result)
     except (DBAPIError, driver.Error) as error:
+        if not commits and connection.dialect.driver == "asyncpg" and is_unprepared(error):
+            # In a transaction both go to one.
+            return Tried(pause=0.0, is_torn=True)
         pause = retries.pause_after(error, _is_lost(connection, error))
         if pause is not None:
             return Tried(pause=pause)

@@ -57,9 +57,11 @@ _forgotten: list[Pool] = []
 class _Ready(Generic[EngineT]):
     """What the first claim found out about an engine."""
 
-    def __init__(self, claims: Claims, engine: EngineT) -> None:
+    def __init__(self, claims: Claims, engine: EngineT, commits: bool) -> None:
         self.claims = claims
-        self.engine = engine
+        self.engine: EngineT = engine
+        self.commits = commits
+        """Statements run in transactions, and must be committed."""
 
 
 class SQLAlchemyStore:
@@ -149,14 +151,14 @@ class SQLAlchemyStore:
             claims = self._run(_prepared, None)
             # Both at once, because another thread that sees one of them uses them all.
             engine = self._engine.execution_options(**claims.options)
-            self._ready = _Ready(claims, engine)
+            self._ready = _Ready(claims, engine, claims.commits)
         return self._ready
 
     def _run(self, work: Callable[[Connection], ResultT], ready: _Ready[Engine] | None) -> ResultT:
         retries = Retries()
-        engine = self._engine if ready is None else ready.engine
-        commits = ready is not None and ready.claims.commits
         while True:
+            engine = self._engine if ready is None else ready.engine
+            commits = ready is None or ready.commits
             with engine.connect() as connection:
                 tried = attempt(connection, work, retries, commits)
             if tried.pause is None:
@@ -240,21 +242,23 @@ class AsyncSQLAlchemyStore:
             claims = await self._run(_prepared, None)
             # Both at once, because another thread that sees one of them uses them all.
             engine = self._engine.execution_options(**claims.options)
-            self._ready = _Ready(claims, engine)
+            self._ready = _Ready(claims, engine, claims.commits)
         return self._ready
 
     async def _run(
         self, work: Callable[[Connection], ResultT], ready: _Ready[AsyncEngine] | None
     ) -> ResultT:
         retries = Retries()
-        engine = self._engine if ready is None else ready.engine
-        commits = ready is not None and ready.claims.commits
         while True:
+            engine = self._engine if ready is None else ready.engine
+            commits = ready is None or ready.commits
             async with engine.connect() as connection:
                 tried = await connection.run_sync(attempt, work, retries, commits)
             if tried.pause is None:
                 result: ResultT = tried.result
                 return result
+            if tried.is_torn and ready is not None:
+                ready = self._ready = _Ready(ready.claims, self._engine, True)
             await asyncio.sleep(tried.pause)
 
 
