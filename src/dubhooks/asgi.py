@@ -102,7 +102,7 @@ async def read_body(
             # A wait_for() for every chunk would cost more than verifying the signature.
             async with asyncio.timeout(reader.seconds_left):
                 await _read(receive, reader)
-        else:
+        else:  # before Python 3.11
             await asyncio.wait_for(_read(receive, reader), reader.seconds_left)
     except asyncio.TimeoutError:
         raise reader.too_slow() from None

@@ -101,6 +101,15 @@ def test_bytes_that_are_not_ascii() -> None:
     assert pairs_of([(b"X-Name", b"\xff\xe9")]) == [("x-name", "ÿé")]
 
 
+def test_text_of_another_class() -> None:
+    """A framework's own kind of text is text."""
+
+    class Text(str):
+        """As some frameworks have for names that compare without case."""
+
+    assert pairs_of([(Text("X-Name"), Text("v"))]) == [("x-name", "v")]
+
+
 @pytest.mark.parametrize(
     "encoding", ["gzip", "GZIP", "br", "deflate", "zstd", "identity, gzip", "x"]
 )
