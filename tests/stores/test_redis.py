@@ -81,7 +81,7 @@ def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RedisServer]:
     """A cluster of one node that has all slots."""
-    with RedisServer("--cluster-enabled", "yes") as server:
+    with RedisServer("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
         node = redis.Redis.from_url(server.url)
         node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         while b"cluster_state:ok" not in node.execute_command("CLUSTER", "INFO"):
@@ -218,6 +218,8 @@ def test_read_only_replica(redis_server: RedisServer) -> None:
         client.replicaof(redis_server.host, str(redis_server.port))
         with pytest.raises(ConfigurationError, match="connect the client to the primary"):
             claim(RedisStore(client))
+        with pytest.raises(ConfigurationError, match="connect the client to the primary"):
+            asyncio.run(_claim_async(server.url))
 
 
 @pytest.mark.parametrize(
@@ -257,6 +259,7 @@ def test_forbidden_info_is_silent(
         poor = redis.Redis(port=redis_server.port, username="poor", password="x", socket_timeout=5)
         with poor:
             assert claim(RedisStore(poor)).state == "acquired"
+        asyncio.run(_claim_async(f"redis://poor:x@127.0.0.1:{redis_server.port}/0"))
     finally:
         client.execute_command("ACL DELUSER poor")
     assert not caplog.records

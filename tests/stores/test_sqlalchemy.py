@@ -22,6 +22,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import sessionmaker
 
@@ -267,6 +268,27 @@ def test_create_table_again_and_at_once(engine: Engine) -> None:
     assert claim(stores[1], token="two").state == "busy"
     for each in stores:
         each._engine.dispose()
+
+
+def test_create_table_too_late(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that finds no table and then is too late to create it is content."""
+    claims_table.create(engine)
+    create_all = metadata.create_all
+
+    def without_looking(bind: Any, **options: Any) -> None:
+        create_all(bind, **options, checkfirst=False)
+
+    monkeypatch.setattr(metadata, "create_all", without_looking)
+    SQLAlchemyStore(engine).create_table()
+    claims_table.drop(engine)
+
+    def refused(bind: Engine, **_: Any) -> None:
+        with bind.begin() as connection:
+            connection.execute(text("CREATE TABLE"))
+
+    monkeypatch.setattr(metadata, "create_all", refused)
+    with pytest.raises(DBAPIError):
+        SQLAlchemyStore(engine).create_table()
 
 
 def test_table_for_migrations(engine: Engine) -> None:
@@ -551,6 +573,54 @@ def _claims_in_a_child(store: SQLAlchemyStore, number: int) -> int:
         return 1
 
 
+def test_cancelled_in_the_middle(postgresql_server: PostgreSQLServer) -> None:
+    """A claim that is cancelled while the server works leaves no half-used connection behind."""
+
+    async def work() -> None:
+        engine = create_async_engine(postgresql_server.url("asyncpg"), pool_size=1, max_overflow=1)
+        store = AsyncSQLAlchemyStore(engine)
+        await store.create_table()
+        durations = {"fingerprint": "f", "lease": 60.0, "retention": 600.0}
+        await store.claim("cancelled", "one", **durations)
+        async with engine.begin() as other:
+            await other.execute(text("LOCK TABLE dubhooks_claims"))
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(store.claim("cancelled", "two", **durations), 0.1)
+        for number in range(5):
+            claimed = await store.claim(f"cancelled-{number}", "two", **durations)
+            assert claimed.state == "acquired"
+        assert (await store.claim("cancelled", "two", **durations)).state == "busy"
+        await engine.dispose()
+
+    asyncio.run(work())
+
+
+def test_purged_between_two_statements(mariadb_server: MariaDBServer) -> None:
+    """Without RETURNING and transactions, a row that is gone when it is read means: come again."""
+    engine = create_engine(mariadb_server.url(), isolation_level="AUTOCOMMIT")
+    engine.connect().close()
+    engine.dialect.insert_returning = False
+    store = SQLAlchemyStore(engine)
+    store.create_table()
+
+    claims = store._prepared().claims
+    written = claims._claim
+
+    class Purging:
+        def count(self, connection: Any, parameters: Any) -> int:
+            changed = written.count(connection, parameters)
+            with engine.connect() as other:
+                other.execute(claims_table.delete())
+            return changed
+
+    claims._claim = Purging()  # type: ignore[assignment]
+    assert claim(store, "purged") == ("busy", 1, FINGERPRINT, 0.001)
+    claims._claim = written
+    assert claim(store, "purged").state == "acquired"
+    metadata.drop_all(engine)
+    engine.dispose()
+
+
 # -- wrong use ------------------------------------------------------------------------------------
 
 
@@ -579,27 +649,35 @@ def test_unsupported_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         SQLAlchemyStore(engine)
 
 
+async def _through_pgbouncer(url: str, **connect_args: Any) -> list[Any]:
+    """Claim and complete many keys on more connections than PgBouncer has; return the errors."""
+    engine = create_async_engine(url, pool_size=16, connect_args=connect_args)
+    store = AsyncSQLAlchemyStore(engine)
+    await store.create_table()
+
+    async def deliver(number: int) -> None:
+        for each in range(40):
+            key = f"pooled-{uuid4()}-{number}-{each}"
+            await store.claim(key, "t", fingerprint="f", lease=60.0, retention=60.0)
+            assert await store.complete(key, "t", retention=60.0)
+
+    results = await asyncio.gather(*map(deliver, range(16)), return_exceptions=True)
+    await engine.dispose()
+    return [each for each in results if each is not None]
+
+
 @pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
 def test_pgbouncer_with_prepared_statements(pgbouncer_server: PgBouncerServer, driver: str) -> None:
-    """Without the settings for PgBouncer the error names them, once it matters."""
+    """Without the settings for PgBouncer nothing goes wrong in silence, and an error names them."""
+    errors = asyncio.run(_through_pgbouncer(pgbouncer_server.url(driver)))
+    assert any("prepare_threshold=None" in str(each) for each in errors), errors
+    assert not any(isinstance(each, AssertionError) for each in errors), errors
 
-    async def work() -> None:
-        engine = create_async_engine(pgbouncer_server.url(driver), pool_size=16)
-        store = AsyncSQLAlchemyStore(engine)
-        await store.create_table()
 
-        async def deliver(number: int) -> None:
-            for each in range(40):
-                key = f"prepared-{driver}-{number}-{each}"
-                await store.claim(key, "t", fingerprint="f", lease=60.0, retention=60.0)
-
-        results = await asyncio.gather(*map(deliver, range(16)), return_exceptions=True)
-        errors = [each for each in results if each is not None]
-        assert errors
-        assert all("prepare_threshold=None" in str(each) for each in errors), errors
-        await engine.dispose()
-
-    asyncio.run(work())
+def test_pgbouncer_between_asyncpg_preparing_and_running(pgbouncer_server: PgBouncerServer) -> None:
+    """A statement torn apart by PgBouncer is sent again, from then on in transactions."""
+    options = TestPgBouncerAsync.options["connect_args"]
+    assert not asyncio.run(_through_pgbouncer(pgbouncer_server.url("asyncpg"), **options))
 
 
 READ_ONLY = {

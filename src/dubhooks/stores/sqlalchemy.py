@@ -296,11 +296,11 @@ def _create(bind: Engine | Connection) -> None:
 
 def _renew_after_fork(engine: Engine) -> None:
     # Python calls it in the child before anything else runs there.
-    if hasattr(os, "register_at_fork"):
+    if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows does not fork
         os.register_at_fork(after_in_child=partial(_renew, weakref.ref(engine)))
 
 
-def _renew(reference: weakref.ref[Engine]) -> None:
+def _renew(reference: weakref.ref[Engine]) -> None:  # pragma: no cover - in a forked child
     engine = reference()
     if engine is not None:
         _forgotten.append(engine.pool)
