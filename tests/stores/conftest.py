@@ -1,11 +1,18 @@
 """Real servers, each started once for all tests that ask for it; see ``servers.py``."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from backends import Backend
 from servers import MariaDBServer, PgBouncerServer, PostgreSQLServer, RedisServer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +49,20 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     backend = Backend(request.param, request.getfixturevalue(f"{request.param}_server"))
     backend.empty()
     return backend
+
+
+@pytest.fixture(params=["postgresql", "mariadb", "sqlite"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An engine of SQLAlchemy for each database, without our tables."""
+    from sqlalchemy import create_engine
+
+    from dubhooks.stores.sqlalchemy import metadata
+
+    if request.param == "sqlite":
+        engine = create_engine(f"sqlite:///{tmp_path}/claims.db")
+    else:
+        engine = create_engine(request.getfixturevalue(f"{request.param}_server").url())
+    metadata.drop_all(engine)
+    yield engine
+    metadata.drop_all(engine)
+    engine.dispose()

@@ -32,8 +32,10 @@ from typing import Any, ClassVar
 import pytest
 from typing_extensions import Self
 
+from fake_clock import FakeClock
+from processes_of_servers import children_of, ignore_file_limits, kill
+
 __all__ = [
-    "FakeClock",
     "MariaDBServer",
     "PgBouncerServer",
     "PostgreSQLServer",
@@ -63,38 +65,6 @@ def program(name: str) -> str:
     if found is None:
         pytest.skip(f"{name} is not installed")
     return found
-
-
-class FakeClock:
-    """A clock for a server that a test can set: libfaketime reads it from a file."""
-
-    def __init__(self) -> None:
-        libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-        if not libraries:
-            pytest.skip("libfaketime (the package faketime) is not installed")
-        self._directory = Path(tempfile.mkdtemp(prefix="dubhooks-clock-"))
-        self._directory.chmod(0o755)
-        self._file = self._directory / "offset"
-        self.set("+0")
-        self.environment = {
-            # The C library's malloc before jemalloc's, which asks for the time too early.
-            "LD_PRELOAD": f"{libraries[0]} {libraries[0].parents[1] / 'libc.so.6'}",
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
-            # Waiting goes by the monotonic clock, which nobody can set.
-            "DONT_FAKE_MONOTONIC": "1",
-        }
-
-    def set(self, offset: str) -> None:
-        """Move the wall clock, for example ``"+3600"`` seconds from the true time."""
-        fresh = self._directory / "next"
-        fresh.write_text(offset)
-        fresh.chmod(0o644)
-        fresh.replace(self._file)
-
-    def close(self) -> None:
-        """Delete the file."""
-        shutil.rmtree(self._directory, ignore_errors=True)
 
 
 class Server:
@@ -157,7 +127,7 @@ class Server:
                 stderr=output,
                 cwd=self.directory,
                 env=self._environment,
-                preexec_fn=_ignore_file_limits,
+                preexec_fn=ignore_file_limits,
                 **self._account,
             )
         deadline = time.monotonic() + _PATIENCE
@@ -183,18 +153,18 @@ class Server:
 
     def freeze(self) -> None:
         """Stop its processes where they are: they keep connections and answer nothing."""
-        for process in (self.process_id, *_children(self.process_id)):
+        for process in (self.process_id, *children_of(self.process_id)):
             os.kill(process, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let frozen processes go on."""
-        for process in (*_children(self.process_id), self.process_id):
+        for process in (*children_of(self.process_id), self.process_id):
             os.kill(process, signal.SIGCONT)
 
     def limit_files(self, size: int | None) -> None:
         """Let no file grow beyond ``size`` bytes, like a disk that is full; ``None``: it is not."""
         limit = "unlimited" if size is None else size
-        for process in (self.process_id, *_children(self.process_id)):
+        for process in (self.process_id, *children_of(self.process_id)):
             self.run(program("prlimit"), f"--pid={process}", f"--fsize={limit}:unlimited")
 
     def close(self) -> None:
@@ -306,11 +276,11 @@ class PostgreSQLServer(Server):
         """End every process of the server with SIGKILL, as a power cut would."""
         if self._process is None:
             return
-        children = _children(self._process.pid)
+        children = children_of(self._process.pid)
         super().kill()
         for child in children:
             # They end by themselves when the first process is gone, a little later.
-            _kill(child)
+            kill(child)
 
     @property
     def _data(self) -> Path:
@@ -416,25 +386,3 @@ class PgBouncerServer(Server):
         import psycopg
 
         psycopg.connect(self.url().replace("+psycopg", ""), connect_timeout=2).close()
-
-
-def _ignore_file_limits() -> None:
-    # A write beyond the limit then fails with an error, as on a full disk, and does not kill.
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-
-def _children(process_id: int) -> list[int]:
-    listed = Path(f"/proc/{process_id}/task/{process_id}/children")
-    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
-
-
-def _kill(process_id: int) -> None:
-    try:
-        os.kill(process_id, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    deadline = time.monotonic() + _PATIENCE
-    while Path(f"/proc/{process_id}/stat").exists() and time.monotonic() < deadline:
-        if ") Z " in Path(f"/proc/{process_id}/stat").read_text():
-            return
-        time.sleep(0.005)

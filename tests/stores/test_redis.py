@@ -19,8 +19,9 @@ from dubhooks import ConfigurationError
 from dubhooks.idempotency import is_async_store
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from dubhooks.testing import StoreContract
+from fake_clock import FakeClock
 from proxy import Proxy
-from servers import FakeClock, RedisServer, free_port
+from servers import RedisServer, free_port
 
 FINGERPRINT = "f" * 64
 ONE = "one"

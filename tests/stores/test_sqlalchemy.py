@@ -1,15 +1,13 @@
-"""The stores in SQL, on real servers."""
+"""The SQL stores: their table, their clock, and wrong use, on real servers."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from time import sleep
-from typing import Any, ClassVar
-from uuid import uuid4
+from typing import Any
 
 import pytest
 from sqlalchemy import (
@@ -27,202 +25,23 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import sessionmaker
 
 from dubhooks import ConfigurationError
-from dubhooks.idempotency import Claim
 from dubhooks.stores.sqlalchemy import (
     AsyncSQLAlchemyStore,
     SQLAlchemyStore,
     claims_table,
     metadata,
 )
-from dubhooks.testing import StoreContract
-from proxy import Proxy
-from servers import FakeClock, MariaDBServer, PgBouncerServer, PostgreSQLServer, free_port
-
-FINGERPRINT = "f" * 64
-ONE = "one"
-
-
-class SQLContract(StoreContract):
-    """What the contract needs to know of every engine; not collected by its name."""
-
-    url: str
-    options: ClassVar[dict[str, Any]] = {}
-
-    def make_store(self) -> Any:
-        """Return another handle with an engine of its own."""
-        store = SQLAlchemyStore(self.make_engine())
-        store.create_table()
-        return store
-
-    def make_engine(self) -> Engine:
-        """Return an engine."""
-        return create_engine(self.url, **self.options)
-
-    def close_store(self, store: Any) -> object:
-        """Dispose of the engine, which is the test's."""
-        return store._engine.dispose()
-
-
-class AsyncSQLContract(SQLContract):
-    """The same for async engines."""
-
-    async def make_store(self) -> Any:
-        """Return another handle with an engine of its own."""
-        store = AsyncSQLAlchemyStore(create_async_engine(self.url, **self.options))
-        await store.create_table()
-        return store
-
-
-class PostgreSQL:
-    """Uses the session's server."""
-
-    driver = "psycopg"
-
-    @pytest.fixture(autouse=True)
-    def _server(self, postgresql_server: PostgreSQLServer) -> None:
-        self.url = postgresql_server.url(self.driver)
-
-
-class MariaDB:
-    """Uses the session's server."""
-
-    driver = "pymysql"
-
-    @pytest.fixture(autouse=True)
-    def _server(self, mariadb_server: MariaDBServer) -> None:
-        self.url = mariadb_server.url(self.driver)
-
-
-class SQLite:
-    """Uses a file of the test."""
-
-    driver = "pysqlite"
-
-    @pytest.fixture(autouse=True)
-    def _file(self, tmp_path: Path) -> None:
-        self.url = f"sqlite+{self.driver}:///{tmp_path}/claims.db"
-
-
-class TestPostgreSQL(PostgreSQL, SQLContract):
-    """The store keeps the contract on PostgreSQL."""
-
-
-class TestPostgreSQLAsync(PostgreSQL, AsyncSQLContract):
-    """It keeps the contract through asyncpg."""
-
-    driver = "asyncpg"
-
-
-class TestPostgreSQLSerializable(PostgreSQL, SQLContract):
-    """It keeps the contract where every transaction is serializable."""
-
-    options: ClassVar = {
-        "isolation_level": "SERIALIZABLE",
-        "connect_args": {"options": "-c default_transaction_isolation=serializable"},
-    }
-
-
-class TestPgBouncer(SQLContract):
-    """It keeps the contract behind PgBouncer in transaction mode."""
-
-    # A statement that PostgreSQL knows by name is unknown on the next server connection.
-    options: ClassVar = {"connect_args": {"prepare_threshold": None}}
-
-    @pytest.fixture(autouse=True)
-    def _server(self, pgbouncer_server: PgBouncerServer) -> None:
-        self.url = pgbouncer_server.url()
-
-
-class TestPgBouncerAsync(AsyncSQLContract):
-    """It keeps the contract behind PgBouncer through asyncpg, which prepares every statement."""
-
-    options: ClassVar = {
-        "connect_args": {
-            "statement_cache_size": 0,
-            "prepared_statement_cache_size": 0,
-            "prepared_statement_name_func": lambda: f"dubhooks_{uuid4()}",
-        }
-    }
-
-    @pytest.fixture(autouse=True)
-    def _server(self, pgbouncer_server: PgBouncerServer) -> None:
-        self.url = pgbouncer_server.url("asyncpg")
-
-
-class TestMariaDB(MariaDB, SQLContract):
-    """The store keeps the contract on MariaDB."""
-
-
-class TestMariaDBAsync(MariaDB, AsyncSQLContract):
-    """It keeps the contract through aiomysql."""
-
-    driver = "aiomysql"
-
-
-class TestMariaDBSerializable(MariaDB, SQLContract):
-    """It keeps the contract where every transaction is serializable."""
-
-    options: ClassVar = {"isolation_level": "SERIALIZABLE"}
-
-
-class TestWithoutReturning(MariaDB, SQLContract):
-    """It keeps the contract as on MySQL, which cannot return the row that it wrote."""
-
-    def make_engine(self) -> Engine:
-        """Return an engine that knows nothing of RETURNING."""
-        engine = super().make_engine()
-        engine.connect().close()
-        engine.dialect.insert_returning = False
-        return engine
-
-
-class TestMariaDBAutocommit(MariaDB, SQLContract):
-    """It keeps the contract on an engine of its own, as the documentation advises."""
-
-    options: ClassVar = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
-
-
-class TestSQLite(SQLite, SQLContract):
-    """The store keeps the contract on SQLite."""
-
-
-class TestSQLiteAsync(SQLite, AsyncSQLContract):
-    """It keeps the contract through aiosqlite."""
-
-    driver = "aiosqlite"
-
-
-@pytest.fixture(params=["postgresql", "mariadb", "sqlite"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where each engine is."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/claims.db"
-    server = request.getfixturevalue(f"{request.param}_server")
-    return str(server.url())
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    """An engine of each kind, without tables."""
-    engine = create_engine(url)
-    metadata.drop_all(engine)
-    yield engine
-    metadata.drop_all(engine)
-    engine.dispose()
+from fake_clock import FakeClock
+from servers import MariaDBServer, PostgreSQLServer
+from sql_cases import FINGERPRINT, claim
 
 
 @pytest.fixture
 def store(engine: Engine) -> SQLAlchemyStore:
-    """A store of each kind, empty."""
+    """A store on each database, empty."""
     store = SQLAlchemyStore(engine)
     store.create_table()
     return store
-
-
-def claim(store: SQLAlchemyStore, key: str = "k", token: str = ONE, **changes: Any) -> Claim:
-    """Claim with durations that no test waits for."""
-    durations = {"lease": 60.0, "retention": 3600.0, **changes}
-    return store.claim(key, token, fingerprint=FINGERPRINT, **durations)
 
 
 # -- the table ------------------------------------------------------------------------------------
@@ -375,19 +194,9 @@ def test_purge_in_many_steps(
 ) -> None:
     """A purge of more rows than fit into one step deletes all of them."""
     monkeypatch.setattr("dubhooks.stores._sql_claims._BATCH", 64)
-    rows = [
-        {
-            "key": f"old-{number}",
-            "token": "",
-            "attempt": 1,
-            "fingerprint": FINGERPRINT,
-            "done": True,
-            "since": 0,
-            "lease_until": 0,
-            "keep_until": 1,
-        }
-        for number in range(10_500)
-    ]
+    times = {"since": 0, "lease_until": 0, "keep_until": 1}
+    row = {"token": "", "attempt": 1, "fingerprint": FINGERPRINT, "done": True, **times}
+    rows = [{"key": f"old-{number}", **row} for number in range(10_500)]
     with engine.begin() as connection:
         connection.execute(claims_table.insert(), rows)
     claim(store)
@@ -475,152 +284,6 @@ def test_clock_set_back_and_forth(kind: type[PostgreSQLServer] | type[MariaDBSer
     clock.close()
 
 
-# -- connections ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("replies", [0, 1])
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_lost_replies(request: pytest.FixtureRequest, kind: str, replies: int) -> None:
-    """A statement or commit whose reply is lost is repeated, and says the same once more."""
-    server = request.getfixturevalue(f"{kind}_server")
-    with Proxy(server.port) as proxy:
-        engine = create_engine(server.url().replace(str(server.port), str(proxy.port)))
-        store = SQLAlchemyStore(engine)
-        store.create_table()
-        for number in range(10):  # PostgreSQL prepares a statement after some times
-            claim(store, f"warm-{kind}-{replies}-{number}")
-            store.complete(f"warm-{kind}-{replies}-{number}", "one", retention=60.0)
-        key = f"lost-{kind}-{replies}"
-        proxy.drop_reply(after=replies)
-        assert claim(store, key)[:2] == ("acquired", 1)
-        assert claim(store, key, "two").state == "busy"
-        proxy.drop_reply(after=replies)
-        assert store.complete(key, "one", retention=60.0)
-        assert not store.complete(key, "one", retention=60.0)
-        assert claim(store, key, "two").state == "done"
-        assert proxy.dropped == 2
-        engine.dispose()
-
-
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_stale_pool(request: pytest.FixtureRequest, kind: str) -> None:
-    """After a restart of the server a pool full of dead connections costs no delivery."""
-    server = request.getfixturevalue(f"{kind}_server")
-    engine = create_engine(server.url(), pool_size=5)
-    store = SQLAlchemyStore(engine)
-    store.create_table()
-    connections = [engine.connect() for _ in range(5)]
-    for connection in connections:
-        connection.close()
-    claim(store, f"stale-{kind}")
-    server.stop()
-    server.start()
-    assert store.complete(f"stale-{kind}", "one", retention=60.0)
-    assert claim(store, f"stale-{kind}", "two").state == "done"
-    engine.dispose()
-
-
-@pytest.mark.parametrize(("kind", "driver"), [("postgresql", "asyncpg"), ("mariadb", "aiomysql")])
-def test_stale_pool_async(request: pytest.FixtureRequest, kind: str, driver: str) -> None:
-    """The async store, too, gets over a pool full of dead connections."""
-    server = request.getfixturevalue(f"{kind}_server")
-
-    async def work() -> None:
-        engine = create_async_engine(server.url(driver), pool_size=5)
-        store = AsyncSQLAlchemyStore(engine)
-        await store.create_table()
-        keys = [f"stale-{driver}-{number}" for number in range(5)]
-        claims = [
-            store.claim(key, "one", fingerprint="f", lease=60.0, retention=600.0) for key in keys
-        ]
-        await asyncio.gather(*claims)
-        server.stop()
-        server.start()
-        for key in keys:
-            assert await store.complete(key, "one", retention=60.0)
-        await engine.dispose()
-
-    asyncio.run(work())
-
-
-def test_fork_after_use(engine: Engine) -> None:
-    """A child of a process that has claimed uses connections of its own, and so does the parent."""
-    store = SQLAlchemyStore(engine)
-    store.create_table()
-    claim(store, "parent")
-    children = []
-    for number in range(3):
-        child = os.fork()
-        if child == 0:
-            os._exit(_claims_in_a_child(store, number))
-        children.append(child)
-    for number in range(50):
-        assert claim(store, f"parent-{number}").state == "acquired"
-    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    assert codes == [0, 0, 0]
-    assert claim(store, "parent", "two").state == "busy"
-    assert store.complete("parent", "one", retention=60.0)
-
-
-def _claims_in_a_child(store: SQLAlchemyStore, number: int) -> int:
-    try:
-        for each in range(50):
-            claimed = claim(store, f"child-{number}-{each}")
-            if claimed.state != "acquired" or claimed.fingerprint != FINGERPRINT:
-                return 2
-        return 0 if claim(store, "parent", "child").state == "busy" else 3
-    except Exception:  # noqa: BLE001 - a child only says that it failed
-        return 1
-
-
-def test_cancelled_in_the_middle(postgresql_server: PostgreSQLServer) -> None:
-    """A claim that is cancelled while the server works leaves no half-used connection behind."""
-
-    async def work() -> None:
-        engine = create_async_engine(postgresql_server.url("asyncpg"), pool_size=1, max_overflow=1)
-        store = AsyncSQLAlchemyStore(engine)
-        await store.create_table()
-        durations = {"fingerprint": "f", "lease": 60.0, "retention": 600.0}
-        await store.claim("cancelled", "one", **durations)
-        async with engine.begin() as other:
-            await other.execute(text("LOCK TABLE dubhooks_claims"))
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(store.claim("cancelled", "two", **durations), 0.1)
-        for number in range(5):
-            claimed = await store.claim(f"cancelled-{number}", "two", **durations)
-            assert claimed.state == "acquired"
-        assert (await store.claim("cancelled", "two", **durations)).state == "busy"
-        await engine.dispose()
-
-    asyncio.run(work())
-
-
-def test_purged_between_two_statements(mariadb_server: MariaDBServer) -> None:
-    """Without RETURNING and transactions, a row that is gone when it is read means: come again."""
-    engine = create_engine(mariadb_server.url(), isolation_level="AUTOCOMMIT")
-    engine.connect().close()
-    engine.dialect.insert_returning = False
-    store = SQLAlchemyStore(engine)
-    store.create_table()
-
-    claims = store._prepared().claims
-    written = claims._claim
-
-    class Purging:
-        def count(self, connection: Any, parameters: Any) -> int:
-            changed = written.count(connection, parameters)
-            with engine.connect() as other:
-                other.execute(claims_table.delete())
-            return changed
-
-    claims._claim = Purging()  # type: ignore[assignment]
-    assert claim(store, "purged") == ("busy", 1, FINGERPRINT, 0.001)
-    claims._claim = written
-    assert claim(store, "purged").state == "acquired"
-    metadata.drop_all(engine)
-    engine.dispose()
-
-
 # -- wrong use ------------------------------------------------------------------------------------
 
 
@@ -647,37 +310,6 @@ def test_unsupported_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setattr(engine.dialect, "name", "oracle")
     with pytest.raises(ConfigurationError, match="oracle is not supported"):
         SQLAlchemyStore(engine)
-
-
-async def _through_pgbouncer(url: str, **connect_args: Any) -> list[Any]:
-    """Claim and complete many keys on more connections than PgBouncer has; return the errors."""
-    engine = create_async_engine(url, pool_size=16, connect_args=connect_args)
-    store = AsyncSQLAlchemyStore(engine)
-    await store.create_table()
-
-    async def deliver(number: int) -> None:
-        for each in range(40):
-            key = f"pooled-{uuid4()}-{number}-{each}"
-            await store.claim(key, "t", fingerprint="f", lease=60.0, retention=60.0)
-            assert await store.complete(key, "t", retention=60.0)
-
-    results = await asyncio.gather(*map(deliver, range(16)), return_exceptions=True)
-    await engine.dispose()
-    return [each for each in results if each is not None]
-
-
-@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
-def test_pgbouncer_with_prepared_statements(pgbouncer_server: PgBouncerServer, driver: str) -> None:
-    """Without the settings for PgBouncer nothing goes wrong in silence, and an error names them."""
-    errors = asyncio.run(_through_pgbouncer(pgbouncer_server.url(driver)))
-    assert any("prepare_threshold=None" in str(each) for each in errors), errors
-    assert not any(isinstance(each, AssertionError) for each in errors), errors
-
-
-def test_pgbouncer_between_asyncpg_preparing_and_running(pgbouncer_server: PgBouncerServer) -> None:
-    """A statement torn apart by PgBouncer is sent again, from then on in transactions."""
-    options = TestPgBouncerAsync.options["connect_args"]
-    assert not asyncio.run(_through_pgbouncer(pgbouncer_server.url("asyncpg"), **options))
 
 
 READ_ONLY = {
@@ -718,28 +350,6 @@ def test_read_only_file(tmp_path: Path) -> None:
         claim(SQLAlchemyStore(readers))
     readers.dispose()
     store._engine.dispose()
-
-
-@pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql"])
-def test_unreachable_server(driver: str) -> None:
-    """The error comes through when there is no server."""
-    store = SQLAlchemyStore(create_engine(f"{driver}://nobody@127.0.0.1:{free_port()}/none"))
-    with pytest.raises(Exception, match=r"refused|Can't connect"):
-        claim(store)
-
-
-def test_locked_by_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that stays locked gives an error in bounded time."""
-    monkeypatch.setattr("dubhooks.stores._sql_errors._PATIENCE", 0.5)
-    engine = create_engine(f"sqlite:///{tmp_path}/x.db", connect_args={"timeout": 0.1})
-    store = SQLAlchemyStore(engine)
-    store.create_table()
-    claim(store)
-    with engine.connect() as other:
-        other.execute(text("BEGIN EXCLUSIVE"))
-        with pytest.raises(Exception, match="locked"):
-            claim(store, "k2")
-    engine.dispose()
 
 
 def test_async_calls(engine: Engine) -> None:

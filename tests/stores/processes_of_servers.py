@@ -1,0 +1,34 @@
+"""What the operating system knows of a server's processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+__all__ = ["children_of", "ignore_file_limits", "kill"]
+
+
+def ignore_file_limits() -> None:
+    """Let a write beyond a file size limit fail as on a full disk; run it before the program."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+def children_of(process_id: int) -> list[int]:
+    """Return the ids of a process's children."""
+    listed = Path(f"/proc/{process_id}/task/{process_id}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+
+
+def kill(process_id: int) -> None:
+    """End a process with SIGKILL and wait until it is gone."""
+    try:
+        os.kill(process_id, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    deadline = time.monotonic() + 30.0
+    while Path(f"/proc/{process_id}/stat").exists() and time.monotonic() < deadline:
+        if ") Z " in Path(f"/proc/{process_id}/stat").read_text():
+            return
+        time.sleep(0.005)
