@@ -64,7 +64,7 @@ def claim(
 def rows_in(path: Path) -> int:
     """Return how many rows the file has."""
     with closing(sqlite3.connect(path)) as connection:
-        count: int = connection.execute("SELECT count(*) FROM dubhooks_claims").fetchone()[0]
+        count: int = connection.execute("SELECT count(*) FROM dubhooks_sqlite_claims").fetchone()[0]
         return count
 
 

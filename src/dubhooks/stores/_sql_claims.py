@@ -14,6 +14,7 @@ from sqlalchemy import (
     case,
     delete,
     func,
+    inspect,
     literal,
     not_,
     or_,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-__all__ = ["Claims", "check_collation", "purging"]
+__all__ = ["Claims", "check_table", "purging"]
 
 _row = table.c
 _key = bindparam("claimed_key", type_=String)
@@ -158,8 +159,8 @@ def _forget(connection: Connection, keys: Sequence[str]) -> int:
     return connection.execute(_FORGET, {"keys": list(keys)}).rowcount
 
 
-def check_collation(connection: Connection) -> None:
-    """Raise unless the table tells keys apart that differ in case only.
+def check_table(connection: Connection) -> None:
+    """Raise unless the table has one row for a key, and tells keys apart that differ in case only.
 
     Raises:
         ConfigurationError: it does not.
@@ -167,6 +168,14 @@ def check_collation(connection: Connection) -> None:
     # A literal beside the column is compared by the column's collation.
     if connection.execute(_COLLATION).scalar_one():
         raise _merged()
+    # Without a primary key MySQL would insert every claim, where others refuse the statement.
+    if connection.dialect.name in ("mysql", "mariadb"):
+        unique = inspect(connection).get_pk_constraint(table.name)["constrained_columns"]
+        if unique != [_row.key.name]:
+            raise ConfigurationError(
+                f"the column key of {table.name} is not its primary key, so an event would run "
+                "again and again: make it one, or create the table with create_table()"
+            )
 
 
 def _merged() -> ConfigurationError:

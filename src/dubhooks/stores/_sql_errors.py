@@ -14,6 +14,12 @@ __all__ = ["Retries", "explained", "is_duplicate", "is_unprepared"]
 
 # SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite.
 _NO_TABLE = ("42P01", 1146, "no such table")
+# Unknown or additional columns, other types, no primary key.
+_OTHER_COLUMNS = (
+    *("42703", "42804", "42883", "42P10", "23502", 1054, 1364),
+    *("no such column", "has no column named", "ON CONFLICT clause does not match"),
+    "NOT NULL constraint failed",
+)
 _READ_ONLY = ("25006", 1290, 1792, 1836, "attempt to write a readonly database")
 # A transaction that lost against another one: nothing of it was done.
 _BEATEN = ("40001", "40P01", 1020, 1213, "database is locked", "database table is locked")
@@ -56,6 +62,12 @@ def explained(error: Exception) -> ConfigurationError | None:
         return ConfigurationError(
             "the table of dubhooks is missing: call create_table() once, or add "
             "dubhooks.stores.sqlalchemy.metadata to your migrations"
+        )
+    if _is(error, _OTHER_COLUMNS):
+        return ConfigurationError(
+            "the table of dubhooks has other columns than dubhooks needs: make it with "
+            "create_table() or from dubhooks.stores.sqlalchemy.metadata, after you have renamed "
+            "the one that is there"
         )
     if _is(error, _READ_ONLY):
         return ConfigurationError(

@@ -22,10 +22,16 @@ __all__ = ["Connections"]
 # one asks most often: the pause shrinks from the first to the last while it waits.
 _FIRST_PAUSE, _LAST_PAUSE, _HALF_AFTER = 0.002, 0.000_2, 0.01
 
+_FOREIGN = (
+    "has a table of the store's name with other columns: rename that table, or give the store a "
+    "file of its own"
+)
 _UNUSABLE = (
     ("not a database", "is not an SQLite database: give the store a file of its own"),
     ("readonly", "cannot be written: let this process write the file and its directory"),
     ("unable to open", "cannot be opened: let this process read and write it and its directory"),
+    ("no such column", _FOREIGN),
+    ("no column named", _FOREIGN),
 )
 
 

@@ -22,7 +22,7 @@ except ImportError as error:  # pragma: no cover - tested in a process without S
     raise ImportError("the SQL stores need SQLAlchemy 2: install dubhooks[sqlalchemy]") from error
 
 from ..errors import ConfigurationError
-from ._sql_claims import Claims, check_collation, purging
+from ._sql_claims import Claims, check_table, purging
 from ._sql_errors import Retries
 from ._sql_inbox import SQLAlchemyInbox
 from ._sql_statement import attempt
@@ -279,7 +279,7 @@ def _check_dialect(engine: Engine) -> None:
 
 
 def _prepared(connection: Connection) -> Claims:
-    check_collation(connection)
+    check_table(connection)
     return Claims(connection)
 
 

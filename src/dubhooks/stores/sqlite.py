@@ -22,10 +22,13 @@ __all__ = ["SQLiteInbox", "SQLiteStore"]
 
 _FREE, _HELD, _DONE = 0, 1, 2
 
+# The names are not those of the other stores, which may keep their tables in the same file.
+_TABLE = "dubhooks_sqlite_claims"
+_COLUMNS = "key, token, state, attempt, fingerprint, lease_clock, lease_until, keep_until"
 # Keys compare byte by byte: BINARY is SQLite's own collation.
 _SCHEMA = (
-    """
-    CREATE TABLE IF NOT EXISTS dubhooks_claims (
+    f"""
+    CREATE TABLE IF NOT EXISTS {_TABLE} (
         key TEXT NOT NULL PRIMARY KEY,
         token TEXT NOT NULL,
         state INTEGER NOT NULL,
@@ -36,19 +39,20 @@ _SCHEMA = (
         keep_until REAL NOT NULL
     ) WITHOUT ROWID
     """,
-    "CREATE INDEX IF NOT EXISTS dubhooks_claims_keep_until ON dubhooks_claims (keep_until)",
+    f"CREATE INDEX IF NOT EXISTS {_TABLE}_keep_until ON {_TABLE} (keep_until)",
+    # A table of other columns is noticed before anything is claimed.
+    f"SELECT {_COLUMNS} FROM {_TABLE} LIMIT 0",
 )
 _FIND = (
-    "SELECT token, state, attempt, fingerprint, lease_clock, lease_until FROM dubhooks_claims "
+    f"SELECT token, state, attempt, fingerprint, lease_clock, lease_until FROM {_TABLE} "
     "WHERE key = ? AND keep_until > ?"
 )
-_PUT = "INSERT OR REPLACE INTO dubhooks_claims VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT = f"INSERT OR REPLACE INTO {_TABLE} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _OWNED = "WHERE key = ? AND token = ? AND state = ? AND keep_until > ?"
-_COMPLETE = f"UPDATE dubhooks_claims SET state = ?, keep_until = ? {_OWNED}"
-_RELEASE = f"UPDATE dubhooks_claims SET state = ? {_OWNED}"
+_COMPLETE = f"UPDATE {_TABLE} SET state = ?, keep_until = ? {_OWNED}"
+_RELEASE = f"UPDATE {_TABLE} SET state = ? {_OWNED}"
 _PURGE = (
-    "DELETE FROM dubhooks_claims WHERE key IN "
-    "(SELECT key FROM dubhooks_claims WHERE keep_until <= ? LIMIT ?)"
+    f"DELETE FROM {_TABLE} WHERE key IN (SELECT key FROM {_TABLE} WHERE keep_until <= ? LIMIT ?)"
 )
 _PURGE_EVERY, _PURGE_BATCH = 256, 1_024
 
@@ -155,6 +159,25 @@ def _checked(path: str) -> str:
     return path
 
 
+# Only what was noted before is passed over: OR IGNORE would hide other errors too.
+_NOTE = (
+    "INSERT INTO dubhooks_sqlite_inbox (key, seen_at) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
+)
+_FORGET = "DELETE FROM dubhooks_sqlite_inbox WHERE seen_at < ?"
+_FOREIGN = (
+    "the table dubhooks_sqlite_inbox was not made by dubhooks, or its columns were changed: "
+    "rename it and call create_table(connection)"
+)
+_UNFIT = (
+    (
+        "no such table",
+        "there is no table dubhooks_sqlite_inbox: call create_table(connection) once",
+    ),
+    ("has no column", _FOREIGN),
+    ("ON CONFLICT clause does not match", _FOREIGN),
+)
+
+
 class SQLiteInbox:
     """Exactly once for effects in an SQLite database of your own.
 
@@ -174,9 +197,9 @@ class SQLiteInbox:
         self._namespace = checked_namespace(namespace)
 
     def create_table(self, connection: sqlite3.Connection) -> None:
-        """Create the table ``dubhooks_inbox`` unless it is there."""
+        """Create the table ``dubhooks_sqlite_inbox`` unless it is there."""
         connection.execute(
-            "CREATE TABLE IF NOT EXISTS dubhooks_inbox "
+            "CREATE TABLE IF NOT EXISTS dubhooks_sqlite_inbox "
             "(key TEXT NOT NULL PRIMARY KEY, seen_at REAL NOT NULL) WITHOUT ROWID"
         )
 
@@ -184,7 +207,7 @@ class SQLiteInbox:
         """Note ``event`` in the open transaction; false when it was noted before.
 
         Raises:
-            ConfigurationError: there is no transaction, or no table.
+            ConfigurationError: there is no transaction, or no table that fits.
         """
         if not connection.in_transaction and _commits_by_itself(connection):
             raise ConfigurationError(
@@ -193,21 +216,18 @@ class SQLiteInbox:
             )
         key = event_key(self._namespace, event.id)
         try:
-            noted = connection.execute(
-                "INSERT OR IGNORE INTO dubhooks_inbox VALUES (?, ?)", (key, time())
-            )
+            noted = connection.execute(_NOTE, (key, time()))
         except sqlite3.OperationalError as error:
-            if "no such table" in str(error):
-                raise ConfigurationError(
-                    "there is no table dubhooks_inbox: call create_table(connection) once"
-                ) from None
+            for words, advice in _UNFIT:
+                if words in str(error):
+                    raise ConfigurationError(advice) from None
             raise
         return noted.rowcount == 1
 
     def purge(self, connection: sqlite3.Connection, older_than: timedelta) -> int:
         """Forget events noted longer ago than ``older_than``; return how many."""
         limit = time() - older_than.total_seconds()
-        return connection.execute("DELETE FROM dubhooks_inbox WHERE seen_at < ?", (limit,)).rowcount
+        return connection.execute(_FORGET, (limit,)).rowcount
 
 
 def _commits_by_itself(connection: sqlite3.Connection) -> bool:
