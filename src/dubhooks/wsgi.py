@@ -43,11 +43,17 @@ def app(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> WSGIAppl
 
 def headers_of(environ: WSGIEnvironment) -> list[tuple[str, str]]:
     """Return the request headers in ``environ``."""
-    return [
+    headers = [
         (name[5:].replace("_", "-"), value)
         for name, value in environ.items()
-        if name.startswith("HTTP_")
+        if name[:5] == "HTTP_"
     ]
+    # The two that CGI names without a prefix; empty means absent (PEP 3333).
+    if content_type := environ.get("CONTENT_TYPE"):
+        headers.append(("CONTENT-TYPE", content_type))
+    if content_length := environ.get("CONTENT_LENGTH"):
+        headers.append(("CONTENT-LENGTH", content_length))
+    return headers
 
 
 def headers_to(reply: Reply) -> dict[str, str]:

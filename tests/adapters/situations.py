@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -14,6 +14,7 @@ from clients import PIECE, Client, Headers, Response
 
 from dubhooks import (
     DeadLetterDirectory,
+    DubhooksError,
     MemoryStore,
     Reject,
     RetryLater,
@@ -148,17 +149,32 @@ def down(path: Path) -> dict[str, Any]:
     return {"store": store}
 
 
+class Letters(DeadLetterDirectory):
+    """Dead letters as files, with a note of all the headers that came with the last one."""
+
+    def keep(self, body: bytes, headers: Mapping[str, str], error: DubhooksError) -> None:
+        """Keep a delivery."""
+        super().keep(body, headers, error)
+        (self.path / "headers").write_text(json.dumps(dict(headers)))
+
+
 def letters(path: Path) -> dict[str, Any]:
     """Return a place for dead letters."""
-    return {"dead_letters": DeadLetterDirectory(path / "letters")}
+    return {"dead_letters": Letters(path / "letters")}
 
 
-def one_letter_is_kept(body: bytes) -> Callable[[Client, Path], None]:
-    """Return a check that exactly this body was kept."""
+def one_letter_is_kept(body: bytes, status: int) -> Callable[[Client, Path], None]:
+    """Return a check that this body was kept with its headers, and is accepted with them again."""
 
-    def check(_: Client, path: Path) -> None:
-        kept = [file.read_bytes() for file in (path / "letters").glob("*.body")]
-        assert kept == [body]
+    def check(client: Client, path: Path) -> None:
+        (file,) = (path / "letters").glob("*.body")
+        assert file.read_bytes() == body
+        kept = {"content-type": "application/json", "dub-signature": sign(body, SECRET)}
+        others = {"content-length": str(len(body)), "host": "testserver"}
+        assert json.loads((path / "letters" / "headers").read_text()) == kept | others
+        headers = json.loads(file.with_suffix(".json").read_text())["headers"]
+        assert headers == kept
+        assert Request(body, list(headers.items())).send(client).status == status
 
     return check
 
@@ -262,14 +278,14 @@ SITUATIONS = [
         "invalid-dead-letters",
         refused(Request(NOT_A_SALE), 200, "invalid", "invalid_event"),
         settings=letters,
-        check=one_letter_is_kept(NOT_A_SALE),
+        check=one_letter_is_kept(NOT_A_SALE, 200),
     ),
     Situation(
         "invalid-payout-dead-letters",
         refused(Request(NOT_A_PAYOUT), 501, "invalid", "invalid_event"),
         events=(PayoutConfirmed,),
         settings=letters,
-        check=one_letter_is_kept(NOT_A_PAYOUT),
+        check=one_letter_is_kept(NOT_A_PAYOUT, 501),
     ),
     Situation(
         "too-large",

@@ -107,6 +107,7 @@ class LambdaClient:
         """Send one request; see :class:`clients.Client`."""
         assert not chunked
         assert not stall
+        headers = [*headers, ("Host", "testserver"), ("Content-Length", str(len(body)))]
         event = self._shape(method, headers) | {"isBase64Encoded": self._base}
         if self._base:
             event["body"] = base64.b64encode(body).decode()

@@ -70,6 +70,20 @@ def test_a_body_that_django_has_kept(before: Callable[[HttpRequest], object], as
     assert Request(BODY, headers=[("Dub-Signature", "0" * 64)]).send(client).status == 401
 
 
+def test_the_file_of_a_body_is_closed() -> None:
+    """The temporary file in which Django receives a body under ASGI does not stay open."""
+    files: list[Any] = []
+
+    def take(request: HttpRequest, event: SaleCreated) -> None:
+        files.append(files[0].closed)
+        assert request.body == request.read() == BODY
+
+    view = dubhooks.django.webhook(Webhooks(SECRET), SaleCreated)(take)
+    client = client_before(lambda request: files.append(vars(request)["_stream"]), view, asgi=True)
+    assert SALE_REQUEST.send(client).status == 200
+    assert files[1:] == [True]
+
+
 @BOTH
 @pytest.mark.parametrize(
     "before", [lambda request: request.read(), lambda request: request.read(1)]

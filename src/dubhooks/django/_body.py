@@ -47,6 +47,8 @@ def read_body(request: HttpRequest, max_body: int, read_timeout: float) -> bytes
             body = wsgi.read_body(request.environ, limit, read_timeout)
         else:
             body = _not_too_large(request.read(limit + 1), limit)
+            # Maybe a temporary file; Django 4.2 closes only what is ``_stream`` in the end.
+            state["_stream"].close()
     except (OSError, UnreadablePostError):
         raise PayloadError("the client hung up before the body was there") from None
     state.update(_body=body, _stream=BytesIO(body), _read_started=True)
