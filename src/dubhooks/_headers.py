@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .errors import BodyCompressed, ConfigurationError, SignatureMalformed
 
@@ -17,55 +17,74 @@ if TYPE_CHECKING:
         | Iterable[tuple[bytes, bytes]]
     )
 
-__all__ = ["pairs_of", "signature_in"]
+__all__ = ["items_of", "pairs_of", "signature_in"]
 
 # Dub sends Dub-Signature; X-Dub-Signature is what documentation elsewhere names.
 SIGNATURE_NAMES = ("dub-signature", "x-dub-signature")
 _ENCODING_NAME = "content-encoding"
 _IDENTITY = ("", "identity")
+_LENGTHS = frozenset(map(len, (*SIGNATURE_NAMES, _ENCODING_NAME)))
+_NOT_HEADERS = "headers must be a mapping or an iterable of (name, value) pairs, of str or bytes"
+
+
+def items_of(headers: Headers) -> list[tuple[object, object]]:
+    """Return headers as a list of name and value, as they came.
+
+    Raises:
+        ConfigurationError: they are neither a mapping nor an iterable.
+    """
+    if type(headers) is list:
+        return cast("list[tuple[object, object]]", headers)
+    items = getattr(headers, "items", None)
+    try:
+        return list(cast("Any", items() if callable(items) else headers))
+    except TypeError:
+        raise ConfigurationError(_NOT_HEADERS) from None
 
 
 def pairs_of(headers: Headers) -> list[tuple[str, str]]:
-    """Return headers as pairs of lower-case name and value, doubles kept.
+    """Return headers as pairs of lower-case name and value, doubles kept; ``None`` is no value.
 
     Raises:
         ConfigurationError: they are neither a mapping nor pairs.
     """
-    items = getattr(headers, "items", None)
-    pairs = cast("Iterable[tuple[object, object]]", items() if callable(items) else headers)
     try:
-        # The usual type is told without a call, since this runs for every header.
         return [
-            (
-                (name if type(name) is str else _text(name)).lower(),
-                value if type(value) is str else _text(value),
-            )
-            for name, value in pairs
+            (_text(name).lower(), _text(value))
+            for name, value in items_of(headers)
+            if value is not None
         ]
     except (TypeError, ValueError):
-        raise ConfigurationError(
-            "headers must be a mapping or an iterable of (name, value) pairs, of str or bytes"
-        ) from None
+        raise ConfigurationError(_NOT_HEADERS) from None
 
 
-def signature_in(pairs: list[tuple[str, str]]) -> str | None:
+def signature_in(items: Iterable[tuple[object, object]]) -> str | None:
     """Return the one signature value, or ``None`` when there is none.
 
     Raises:
         BodyCompressed: the body is not sent as it is, so it cannot be verified.
         SignatureMalformed: there are two, so it is unclear which one counts.
+        ConfigurationError: an item is not a pair of text or bytes.
     """
     signature = None
-    for name, value in pairs:
-        if name in SIGNATURE_NAMES:
-            if signature is not None:
-                raise SignatureMalformed("there are two signature headers: send exactly one")
-            signature = value
-        elif name == _ENCODING_NAME and value.strip().lower() not in _IDENTITY:
-            raise BodyCompressed(
-                "the body has a Content-Encoding: Dub sends plain JSON, so something in "
-                "between compresses it, and the signature cannot match"
-            )
+    try:
+        for name, value in items:
+            # Most headers are told by the length of their name, since this runs for each of them.
+            # And {name: headers.get(name)} holds None when there is no such header.
+            if len(cast("str", name)) not in _LENGTHS or value is None:
+                continue
+            lower = _text(name).lower()
+            if lower in SIGNATURE_NAMES:
+                if signature is not None:
+                    raise SignatureMalformed("there are two signature headers: send exactly one")
+                signature = _text(value)
+            elif lower == _ENCODING_NAME and _text(value).strip().lower() not in _IDENTITY:
+                raise BodyCompressed(
+                    "the body has a Content-Encoding: Dub sends plain JSON, so something in "
+                    "between compresses it, and the signature cannot match"
+                )
+    except (TypeError, ValueError):
+        raise ConfigurationError(_NOT_HEADERS) from None
     return signature
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from types import coroutine
 from typing import TYPE_CHECKING, Any
 
 from ._body import READ_TIMEOUT, BodyReader
@@ -12,7 +13,7 @@ from .errors import MethodNotAllowed, PayloadError
 from .reply import Reply, reply_to
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, MutableMapping
     from typing import TypeAlias
 
     from .receiver import Receiver
@@ -58,14 +59,14 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "lifespan":
-            await _lifespan(self._hooks, receive, send)
-        elif scope["type"] == "http":
+        if scope["type"] == "http":
             try:
                 reply = await self._reply(scope, receive)
             except ClientGone:
                 return
             await send_reply(reply, send)
+        elif scope["type"] == "lifespan":
+            await _lifespan(self._hooks, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1003})
 
@@ -95,18 +96,47 @@ async def read_body(
         BodyTooLarge, BodyTooSlow: it is refused, and read no further.
         ClientGone: the client hung up.
     """
-    length = next((value for name, value in headers if name == b"content-length"), b"")
-    reader = BodyReader(max_body, length.decode("latin-1"), read_timeout)
+    length = None
+    for name, value in headers:
+        if name == b"content-length":
+            length = value.decode("latin-1")
+    reader = BodyReader(max_body, length, read_timeout)
     try:
         if sys.version_info >= (3, 11):
-            # A wait_for() for every chunk would cost more than verifying the signature.
-            async with asyncio.timeout(reader.seconds_left):
-                await _read(receive, reader)
+            await _read_in_time(receive, reader)
         else:  # before Python 3.11
             await asyncio.wait_for(_read(receive, reader), reader.seconds_left)
     except asyncio.TimeoutError:
         raise reader.too_slow() from None
     return reader.body()
+
+
+async def _read_in_time(receive: Receive, reader: BodyReader) -> None:
+    # A body is mostly there before its request is run, and a timer costs more than verifying the
+    # signature: so only a body that is waited for gets one.
+    reading = _read(receive, reader)
+    try:
+        waits_for = reading.send(None)
+    except StopIteration:
+        return
+    async with asyncio.timeout(reader.seconds_left):
+        await _resumed(reading, waits_for)
+
+
+@coroutine
+def _resumed(begun: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that waits for its first future."""
+    while True:
+        try:
+            yield waits_for
+        except BaseException as error:  # noqa: BLE001 - cancelling is for the coroutine too
+            try:
+                waits_for = begun.throw(error)
+            except StopIteration:
+                return
+        else:
+            yield from begun
+            return
 
 
 async def _read(receive: Receive, reader: BodyReader) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from hashlib import sha256
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from ._drivers import Step, drive, drive_async, drive_in_thread, is_on_event_loop
-from ._headers import pairs_of, signature_in
+from ._headers import items_of, pairs_of, signature_in
 from ._keys import event_key, natural_key
 from ._registry import Registry, classes_of
 from ._reporting import Reporter, logger
@@ -71,7 +72,7 @@ class _Refused(NamedTuple):
 
     error: VerificationError | PayloadError
     body: bytes
-    pairs: list[tuple[str, str]]
+    headers: list[tuple[Any, Any]]
     started: float
 
 
@@ -153,7 +154,7 @@ class Receiver(Generic[EventT]):
             PayloadError: it is, but holds no event that can be used.
             ConfigurationError: the body is not bytes, or the secret is unusable.
         """
-        return self._unwrapped(raw_body(body), pairs_of(headers))
+        return self._unwrapped(raw_body(body), items_of(headers))
 
     def handle(self, body: bytes, headers: Headers) -> Reply:
         """Take a delivery through the whole pipeline and return what to answer.
@@ -166,20 +167,20 @@ class Receiver(Generic[EventT]):
             Exception: what the handler raised, after its claim was released, so
                 that the framework's error reporting sees it.
         """
-        delivery = self.admit(body, headers)
-        if isinstance(delivery, Reply):
-            return delivery
-        return self.run(delivery, self.registered(delivery)).reply
+        opened = self._opened(body, headers)
+        if isinstance(opened, _Refused):
+            return drive(self._refused(opened))
+        return self.run(opened, self.registered(opened)).reply
 
     async def ahandle(self, body: bytes, headers: Headers) -> Reply:
         """Do what :meth:`handle` does, without blocking the event loop.
 
         A sync handler runs in a worker thread.
         """
-        delivery = await self.aadmit(body, headers)
-        if isinstance(delivery, Reply):
-            return delivery
-        return (await self.arun(delivery, self.registered(delivery))).reply
+        opened = self._opened(body, headers)
+        if isinstance(opened, _Refused):
+            return await drive_async(self._refused(opened))
+        return (await self.arun(opened, self.registered(opened))).reply
 
     def _on(self, events: tuple[object, ...], dedupe: Dedupe) -> Callable[[Any], Any]:
         classes_of(self.family, events)
@@ -280,14 +281,15 @@ class Receiver(Generic[EventT]):
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _unwrapped(self, body: bytes, pairs: list[tuple[str, str]]) -> EventT:
-        signature = signature_in(pairs)
-        if len(body) > self.max_body:
-            raise BodyTooLarge(f"the body has more than max_body={self.max_body} bytes")
+    def _unwrapped(self, body: bytes, headers: list[tuple[Any, Any]]) -> EventT:
+        signature = signature_in(headers)
+        settings = self._settings
+        if len(body) > settings.max_body:
+            raise BodyTooLarge(f"the body has more than max_body={settings.max_body} bytes")
         not_empty(body)
         verify_with(self._keys or keys_of(self._secret), body, signature)
         event: EventT = self.family.parse(body)
-        max_age = self._settings.max_age
+        max_age = settings.max_age
         if max_age is not None and datetime.now(timezone.utc) - event.created_at > max_age:
             raise EventTooOld("the event is older than max_age: it is a replay, not a retry")
         return event
@@ -295,11 +297,11 @@ class Receiver(Generic[EventT]):
     def _opened(self, body: bytes, headers: Headers) -> Delivery[EventT] | _Refused:
         started = perf_counter()
         body = raw_body(body)
-        pairs = pairs_of(headers)
+        items = items_of(headers)
         try:
-            return Delivery(self._unwrapped(body, pairs), body, started)
+            return Delivery(self._unwrapped(body, items), body, started)
         except (VerificationError, PayloadError) as error:
-            return _Refused(error, body, pairs, started)
+            return _Refused(error, body, items, started)
 
     def _refused(self, refused: _Refused) -> Steps[Reply]:
         error = refused.error
@@ -314,7 +316,8 @@ class Receiver(Generic[EventT]):
         if dead_letters is None:
             return False
         kept = yield Step(
-            lambda: dead_letters.keep(refused.body, dict(refused.pairs), error), "thread"
+            lambda: dead_letters.keep(refused.body, dict(pairs_of(refused.headers)), error),
+            "thread",
         )
         if isinstance(kept.error, Exception):
             logger.error("the dead letter could not be kept: %s", type(kept.error).__qualname__)
@@ -324,7 +327,7 @@ class Receiver(Generic[EventT]):
 
     def _job(self, delivery: Delivery[EventT], handler: Handler, outcome: Outcome) -> Job:
         return Job(
-            call=lambda: handler.function(delivery.event),
+            call=partial(handler.function, delivery.event),
             is_async=handler.is_async,
             keys=self._keys_of(delivery.event, with_natural=handler.dedupe == "natural"),
             fingerprint=self._fingerprint(delivery),

@@ -8,6 +8,7 @@ Dub stores them and shows them in its dashboard.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -134,11 +135,12 @@ def reply_to(
     retry_after: float | None = None,
 ) -> Reply:
     """Return the reply for an outcome; ``retry_after`` is in seconds."""
-    headers = {"Content-Type": "application/json", **_HEADERS.get(outcome, {})}
+    headers = {"Content-Type": "application/json"}
+    if outcome in _HEADERS:
+        headers.update(_HEADERS[outcome])
     if retry_after is not None:
         headers["Retry-After"] = str(ceil(retry_after))
-    reason = f',"code":"{code}"' if code else ""
-    body = f'{{"outcome":"{outcome}"{reason}}}'.encode()
+    body = _body(outcome, code)
     return Reply(status or _STATUS[outcome], headers, body, outcome, event_id)
 
 
@@ -147,3 +149,9 @@ def refusal(error: Refusal) -> Reply:
     outcome: Outcome = next(outcome for kind, outcome in _REFUSALS if isinstance(error, kind))
     event_id = error.event_id if isinstance(error, InvalidEvent) else None
     return reply_to(outcome, event_id, code=error.code)
+
+
+@cache
+def _body(outcome: Outcome, code: str | None) -> bytes:
+    reason = f',"code":"{code}"' if code else ""
+    return f'{{"outcome":"{outcome}"{reason}}}'.encode()

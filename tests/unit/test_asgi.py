@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -161,6 +162,66 @@ class TestBodies:
         connection = Connection([*parts, {"type": "http.disconnect"}]).serve(asgi.app(hooks))
         assert not connection.sent
         assert not records
+
+    def test_there_at_once(self) -> None:
+        """A body that is there already needs no timer and is handled like any other."""
+
+        class Ready(Connection):
+            async def receive(self) -> Message:
+                return self.coming.pop(0)
+
+        messages, headers = delivery(chunks=3)
+        connection = Ready(messages, headers=headers).serve(asgi.app(receiver()))
+        assert (connection.status, connection.body) == (200, b'{"outcome":"handled"}')
+
+    def test_cancelled_while_it_comes(self) -> None:
+        """A server that cancels a request still has its own clean-up run to the end."""
+        cleaned: list[str] = []
+
+        class Cleaning(Connection):
+            async def receive(self) -> Message:
+                try:
+                    return await asyncio.Event().wait() or {}
+                except asyncio.CancelledError:
+                    await asyncio.sleep(0)
+                    cleaned.append("up")
+                    raise
+
+        connection = Cleaning([])
+        assert self.cancelled(connection)
+        assert cleaned == ["up"]
+        assert not connection.sent
+
+    def test_a_server_that_keeps_a_cancellation_to_itself(self) -> None:
+        """What such a server then says of the body counts."""
+        messages, headers = delivery()
+
+        class Deaf(Connection):
+            async def receive(self) -> Message:
+                try:
+                    return await asyncio.Event().wait() or {}
+                except asyncio.CancelledError:
+                    return messages[0]
+
+        connection = Deaf([], headers=headers)
+        if self.cancelled(connection):
+            assert sys.version_info < (3, 11)  # its wait_for() insists
+        else:
+            assert connection.status == 200
+
+    def cancelled(self, connection: Connection) -> bool:
+        """Serve a connection, cancel it while its body is awaited, and tell if that stopped it."""
+
+        async def main() -> bool:
+            served = asyncio.ensure_future(
+                asgi.app(receiver())(connection.scope, connection.receive, connection.send)
+            )
+            await asyncio.sleep(0.01)
+            served.cancel()
+            await asyncio.wait([served])
+            return served.cancelled()
+
+        return asyncio.run(main())
 
     def test_compressed(self) -> None:
         """A compressed body is refused with its code."""

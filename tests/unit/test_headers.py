@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dubhooks._headers import pairs_of, signature_in
+from dubhooks._headers import items_of, pairs_of, signature_in
 from dubhooks.errors import BodyCompressed, ConfigurationError, SignatureMalformed
 
 VALUE = "ab" * 32
@@ -39,7 +39,7 @@ CONTAINERS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("make", CONTAINERS.values(), ids=CONTAINERS.keys())
 def test_container(make: Callable[[], Any]) -> None:
     """Every mapping and every iterable of pairs is read, in text or bytes, in any case."""
-    assert signature_in(pairs_of(make())) == VALUE
+    assert signature_in(items_of(make())) == VALUE
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_container(make: Callable[[], Any]) -> None:
 )
 def test_name(name: str) -> None:
     """Both names of the header are read, in any case."""
-    assert signature_in(pairs_of({name: VALUE})) == VALUE
+    assert signature_in(items_of({name: VALUE})) == VALUE
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_name(name: str) -> None:
 )
 def test_other_name(name: str) -> None:
     """A header of another name is not the signature."""
-    assert signature_in(pairs_of({name: VALUE})) is None
+    assert signature_in(items_of({name: VALUE})) is None
 
 
 def test_no_headers() -> None:
@@ -66,9 +66,15 @@ def test_no_headers() -> None:
     assert signature_in([]) is None
 
 
+def test_none_is_no_value() -> None:
+    """What ``headers.get()`` returns for a missing header is no header, and nobody's mistake."""
+    assert pairs_of({"Dub-Signature": None, "A": "b"}) == [("a", "b")]  # type: ignore[dict-item]
+    assert signature_in(items_of({"Dub-Signature": None})) is None  # type: ignore[dict-item]
+
+
 def test_an_empty_value_is_a_value() -> None:
     """An empty header is malformed and not missing, which is for the caller to say."""
-    assert signature_in(pairs_of({"Dub-Signature": ""})) == ""
+    assert signature_in(items_of({"Dub-Signature": ""})) == ""
 
 
 DOUBLES: dict[str, Any] = {
@@ -86,7 +92,7 @@ DOUBLES: dict[str, Any] = {
 def test_two_signatures(headers: Any) -> None:
     """Two values are refused even if they are equal, and none of them is shown."""
     with pytest.raises(SignatureMalformed, match="two signature headers") as raised:
-        signature_in(pairs_of(headers))
+        signature_in(items_of(headers))
     assert VALUE not in str(raised.value)
 
 
@@ -118,7 +124,7 @@ def test_compressed_body(encoding: str, first: bool) -> None:
     """A compressed body has an error of its own, because its signature cannot match."""
     pairs = [("Content-Encoding", encoding), ("Dub-Signature", VALUE)]
     with pytest.raises(BodyCompressed) as raised:
-        signature_in(pairs_of(pairs if first else pairs[::-1]))
+        signature_in(items_of(pairs if first else pairs[::-1]))
     assert raised.value.code == "body_compressed"
 
 
@@ -126,7 +132,7 @@ def test_compressed_body(encoding: str, first: bool) -> None:
 def test_body_sent_as_it_is(encoding: str) -> None:
     """The encoding that changes nothing is fine."""
     headers = {"Content-Encoding": encoding, "Dub-Signature": VALUE}
-    assert signature_in(pairs_of(headers)) == VALUE
+    assert signature_in(items_of(headers)) == VALUE
 
 
 BAD: dict[str, Any] = {
@@ -138,7 +144,6 @@ BAD: dict[str, Any] = {
     "list of numbers": [1, 2],
     "singles": [(VALUE,)],
     "triples": [("Dub-Signature", VALUE, "")],
-    "value none": {"Dub-Signature": None},
     "value list": {"Dub-Signature": [VALUE]},
     "value number": [("Content-Length", 5)],
     "name number": {5: VALUE},
@@ -152,3 +157,13 @@ def test_bad_shape(headers: Any) -> None:
     with pytest.raises(ConfigurationError, match="mapping or an iterable") as raised:
         pairs_of(headers)
     assert VALUE not in f"{raised.value} {raised.value.__context__}"
+
+
+@pytest.mark.parametrize("headers", BAD.values(), ids=BAD.keys())
+def test_bad_shape_where_a_signature_is_looked_for(headers: Any) -> None:
+    """It is the same error there, unless only a header that does not matter is odd."""
+    if headers == BAD["value number"]:
+        assert signature_in(items_of(headers)) is None
+        return
+    with pytest.raises(ConfigurationError, match="mapping or an iterable"):
+        signature_in(items_of(headers))

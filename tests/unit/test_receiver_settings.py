@@ -262,7 +262,7 @@ class TestUnwrap:
             with pytest.raises(ConfigurationError, match="raw request bytes"):
                 method(body, {})
 
-    @pytest.mark.parametrize("headers", [None, 5, "Dub-Signature: x", [("a",)], {"a": None}])
+    @pytest.mark.parametrize("headers", [None, 5, "Dub-Signature: x", [("a",)], {5: "a"}])
     def test_headers_that_are_none(self, headers: Any) -> None:
         """Headers that are neither a mapping nor pairs are the developer's mistake."""
         hooks = Webhooks(SECRET)
