@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,9 +21,8 @@ from dubhooks.testing import StoreContract
 from fake_clock import FakeClock
 from proxy import Proxy
 from servers import RedisServer, free_port
+from store_cases import FINGERPRINT, check_clock_set_back_and_forth, check_fork_after_use, claim
 
-FINGERPRINT = "f" * 64
-ONE = "one"
 SEND_AGAIN: dict[str, Any] = {
     "retry_on_error": [redis.exceptions.ConnectionError],
     "socket_timeout": 5,
@@ -89,12 +87,6 @@ def cluster() -> Iterator[RedisServer]:
             pass
         node.close()
         yield server
-
-
-def claim(store: RedisStore, key: str = "k", token: str = ONE, **changes: Any) -> Any:
-    """Claim with durations that no test waits for."""
-    durations = {"lease": 60.0, "retention": 3600.0, **changes}
-    return store.claim(key, token, fingerprint=FINGERPRINT, **durations)
 
 
 def fill(client: redis.Redis) -> None:
@@ -315,48 +307,14 @@ def test_clock_set_back_and_forth() -> None:
             RedisServer(clock=clock) as server,
             redis.Redis.from_url(server.url, socket_timeout=5) as client,
         ):
-            store = RedisStore(client)
-            claim(store, lease=5.0, retention=7200.0)
-            claim(store, "done")
-            store.complete("done", "one", retention=7200.0)
-            clock.set("-3600")
-            assert claim(store, token="two").retry_after <= 5.0
-            assert claim(store, "done", "two").state == "done"
-            clock.set("+0")
-            assert claim(store, token="two", retention=7200.0)[:2] == ("acquired", 2)
-            assert not store.complete("k", "one", retention=60.0), "the old owner completed"
-            clock.set("+3600")
-            assert claim(store, "done", "two").state == "done"
-            assert claim(store, token="three")[:2] == ("acquired", 3)
+            check_clock_set_back_and_forth(RedisStore(client), clock)
     finally:
         clock.close()
 
 
 def test_fork_after_use(client: redis.Redis) -> None:
     """A child of a process that has claimed uses connections of its own, and so does the parent."""
-    store = RedisStore(client)
-    claim(store, "parent")
-    children = []
-    for number in range(3):
-        child = os.fork()
-        if child == 0:
-            os._exit(_claims_in_a_child(store, number))
-        children.append(child)
-    for number in range(50):
-        assert claim(store, f"parent-{number}").state == "acquired"
-    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0]
-    assert store.complete("parent", "one", retention=60.0)
-
-
-def _claims_in_a_child(store: RedisStore, number: int) -> int:
-    try:
-        for each in range(50):
-            claimed = claim(store, f"child-{number}-{each}")
-            if claimed.state != "acquired" or claimed.fingerprint != FINGERPRINT:
-                return 2
-        return 0 if claim(store, "parent", "child").state == "busy" else 3
-    except Exception:  # noqa: BLE001 - a child only says that it failed
-        return 1
+    check_fork_after_use(RedisStore(client))
 
 
 def test_kinds_and_names(client: redis.Redis) -> None:

@@ -34,6 +34,7 @@ from dubhooks.stores.sqlalchemy import (
 from fake_clock import FakeClock
 from servers import MariaDBServer, PostgreSQLServer
 from sql_cases import FINGERPRINT, claim
+from store_cases import check_clock_set_back_and_forth
 
 
 @pytest.fixture
@@ -268,18 +269,7 @@ def test_clock_set_back_and_forth(kind: type[PostgreSQLServer] | type[MariaDBSer
         engine = create_engine(server.url())
         store = SQLAlchemyStore(engine)
         store.create_table()
-        claim(store, lease=5.0, retention=86_400.0)
-        claim(store, "done")
-        store.complete("done", "one", retention=7200.0)
-        clock.set("-3600")
-        assert claim(store, token="two").retry_after < 5.1
-        assert claim(store, "done", "two").state == "done"
-        clock.set("+0")
-        assert claim(store, token="two", retention=86_400.0)[:2] == ("acquired", 2)
-        assert not store.complete("k", "one", retention=60.0), "the old owner completed"
-        clock.set("+3600")
-        assert claim(store, "done", "two").state == "done"
-        assert claim(store, token="three")[:2] == ("acquired", 3)
+        check_clock_set_back_and_forth(store, clock)
         engine.dispose()
     clock.close()
 

@@ -1,7 +1,6 @@
 """Connections that are lost, shared, cancelled, pooled by others or never made."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +22,7 @@ from dubhooks.stores.sqlalchemy import (
 from proxy import Proxy
 from servers import MariaDBServer, PgBouncerServer, PostgreSQLServer, free_port
 from sql_cases import ASYNCPG_BEHIND_PGBOUNCER, FINGERPRINT, claim
+from store_cases import check_fork_after_use
 
 
 @pytest.mark.parametrize("replies", [0, 1])
@@ -94,30 +94,7 @@ def test_fork_after_use(engine: Engine) -> None:
     """A child of a process that has claimed uses connections of its own, and so does the parent."""
     store = SQLAlchemyStore(engine)
     store.create_table()
-    claim(store, "parent")
-    children = []
-    for number in range(3):
-        child = os.fork()
-        if child == 0:
-            os._exit(_claims_in_a_child(store, number))
-        children.append(child)
-    for number in range(50):
-        assert claim(store, f"parent-{number}").state == "acquired"
-    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    assert codes == [0, 0, 0]
-    assert claim(store, "parent", "two").state == "busy"
-    assert store.complete("parent", "one", retention=60.0)
-
-
-def _claims_in_a_child(store: SQLAlchemyStore, number: int) -> int:
-    try:
-        for each in range(50):
-            claimed = claim(store, f"child-{number}-{each}")
-            if claimed.state != "acquired" or claimed.fingerprint != FINGERPRINT:
-                return 2
-        return 0 if claim(store, "parent", "child").state == "busy" else 3
-    except Exception:  # noqa: BLE001 - a child only says that it failed
-        return 1
+    check_fork_after_use(store)
 
 
 def test_cancelled_in_the_middle(postgresql_server: PostgreSQLServer) -> None:
