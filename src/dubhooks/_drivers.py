@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Step",
+    "answered",
     "drive",
     "drive_async",
-    "drive_in_thread",
+    "in_thread",
     "is_on_event_loop",
+    "taken",
 ]
 
 logger = logging.getLogger("dubhooks")
@@ -67,7 +69,7 @@ def drive(steps: Steps[ResultT], loop: AbstractEventLoop | None = None) -> Resul
     try:
         step = next(steps)
         while True:
-            step = steps.send(_taken(step, loop))
+            step = steps.send(taken(step.call, loop))
     except StopIteration as stop:
         result: ResultT = stop.value
         return result
@@ -95,14 +97,14 @@ async def drive_async(steps: Steps[ResultT]) -> ResultT:
     return result
 
 
-async def drive_in_thread(steps: Steps[ResultT]) -> ResultT:
-    """Take the steps in one worker thread, which goes on when the task is cancelled."""
+async def in_thread(run: Callable[[AbstractEventLoop], ResultT]) -> ResultT:
+    """Call ``run`` with this loop in a worker thread, which goes on when the task is cancelled."""
     loop = asyncio.get_running_loop()
     nobody_waits = False
 
     def work() -> ResultT:
         try:
-            return drive(steps, loop)
+            return run(loop)
         except Exception:
             if nobody_waits:
                 logger.exception("a delivery failed after its request had been cancelled")
@@ -124,9 +126,10 @@ def is_on_event_loop() -> bool:
     return True
 
 
-def _taken(step: Step, loop: AbstractEventLoop | None) -> Answer:
+def taken(call: Callable[[], Any], loop: AbstractEventLoop | None = None) -> Answer:
+    """Take one step in this thread; what it raises is its answer too."""
     try:
-        value = step.call()
+        value = call()
         if value is None or not inspect.isawaitable(value):
             return Answer(value)
         return _awaited_here(value, loop)
@@ -136,7 +139,7 @@ def _taken(step: Step, loop: AbstractEventLoop | None) -> Answer:
 
 def _awaited_here(awaitable: Awaitable[Any], loop: AbstractEventLoop | None) -> Answer:
     if loop is not None:
-        answering = _answered(lambda: awaitable)
+        answering = answered(lambda: awaitable)
         return asyncio.run_coroutine_threadsafe(answering, loop).result()
     if is_on_event_loop():
         if inspect.iscoroutine(awaitable):
@@ -153,21 +156,21 @@ async def _awaited(awaitable: Awaitable[Any]) -> Any:
 
 async def _taken_async(step: Step) -> Answer:
     if step.mode == "inline":
-        return _taken(step, None)
+        return taken(step.call)
     if step.mode == "thread":
-        return await _in_thread(step)
+        return await _taken_in_thread(step)
     if step.can_cancel:
-        return await _answered(step.call)
-    return await _to_the_end(asyncio.ensure_future(_answered(step.call)))
+        return await answered(step.call)
+    return await _to_the_end(asyncio.ensure_future(answered(step.call)))
 
 
-async def _in_thread(step: Step) -> Answer:
+async def _taken_in_thread(step: Step) -> Answer:
     # Not to_thread(): its task would be cancelled, and left behind, when the loop closes.
     loop = asyncio.get_running_loop()
     context = copy_context()
 
     def work() -> Answer:
-        return context.run(_taken, step, loop)
+        return context.run(taken, step.call, loop)
 
     try:
         future = loop.run_in_executor(None, work)
@@ -177,7 +180,8 @@ async def _in_thread(step: Step) -> Answer:
     return await _to_the_end(future)
 
 
-async def _answered(call: Callable[[], Awaitable[Any]]) -> Answer:
+async def answered(call: Callable[[], Awaitable[Any]]) -> Answer:
+    """Await one step; what it raises is its answer too."""
     try:
         return Answer(await call())
     except BaseException as error:  # noqa: BLE001 - claims are released on every one of them

@@ -35,6 +35,7 @@ __all__ = [
     "Store",
     "is_async_store",
     "lifecycle",
+    "unclaimed",
 ]
 
 logger = logging.getLogger("dubhooks")
@@ -136,14 +137,16 @@ def is_async_store(store: Store | AsyncStore) -> bool:
     return inspect.iscoroutinefunction(store.claim)
 
 
+def unclaimed(job: Job, ran: Answer) -> Ending:
+    """Return how a job ended that was run without a store."""
+    return _judged(job, ran, 1)[0]
+
+
 def lifecycle(
-    store: Store | AsyncStore | None, job: Job, *, lease: float, retention: float
+    store: Store | AsyncStore, job: Job, *, lease: float, retention: float
 ) -> Steps[Ending]:
     """Claim, run and complete or release a job."""
     run = Step(job.call, "await" if job.is_async else "thread", can_cancel=job.is_async)
-    if store is None:
-        ran = yield run
-        return _judged(job, ran, 1)[0]
     holder = _Holder(store, job, lease, retention)
     ending = yield from holder.claim_all()
     if ending is None:

@@ -15,7 +15,7 @@ from hashlib import sha256
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
-from ._drivers import Step, drive, drive_async, drive_in_thread, is_on_event_loop
+from ._drivers import Step, answered, drive, drive_async, in_thread, is_on_event_loop, taken
 from ._headers import items_of, pairs_of, signature_in
 from ._keys import event_key, natural_key
 from ._registry import Registry, classes_of
@@ -30,12 +30,13 @@ from .errors import (
     VerificationError,
 )
 from .events._base import Event
-from .idempotency import Ending, Job, is_async_store, lifecycle
+from .idempotency import Ending, Job, is_async_store, lifecycle, unclaimed
 from .payload import is_payout_like
 from .reply import Reply, refusal, reply_to
 from .signature import keys_of, not_empty, raw_body, verify_with
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Iterable
 
     from ._drivers import Steps
@@ -266,7 +267,7 @@ class Receiver(Generic[EventT]):
             raise ConfigurationError(
                 "handle() cannot run an async handler on a running event loop: await ahandle()"
             )
-        return drive(self._served(delivery, job))
+        return self._run(delivery, job)
 
     async def arun(self, delivery: Delivery[EventT], job: Job | None) -> Served:
         """Do what :meth:`run` does, without blocking the event loop.
@@ -274,10 +275,13 @@ class Receiver(Generic[EventT]):
         A sync handler and its claims run in one worker thread: that thread goes
         on when the task is cancelled, and settles its claim itself.
         """
-        steps = self._served(delivery, job)
-        if job is None or job.is_async or self._needs_loop:
-            return await drive_async(steps)
-        return await drive_in_thread(steps)
+        if job is None:
+            return self._run(delivery, job)
+        if not (job.is_async or self._needs_loop):
+            return await in_thread(lambda loop: self._run(delivery, job, loop))
+        if self._settings.store is None:
+            return self._served(delivery, unclaimed(job, await answered(job.call)))
+        return await drive_async(self._claimed(delivery, job, self._settings.store))
 
     # -- inside ---------------------------------------------------------------------------------
 
@@ -347,18 +351,31 @@ class Receiver(Generic[EventT]):
     def _fingerprint(self, delivery: Delivery[EventT]) -> str:
         return sha256(delivery.body).hexdigest() if self._settings.store is not None else ""
 
-    def _served(self, delivery: Delivery[EventT], job: Job | None) -> Steps[Served]:
-        event, settings = delivery.event, self._settings
+    def _run(
+        self, delivery: Delivery[EventT], job: Job | None, loop: AbstractEventLoop | None = None
+    ) -> Served:
         if job is None:
-            ending = Ending(_outcome_without_handler(event))
-        else:
-            ending = yield from lifecycle(
-                settings.store, job, lease=settings.lease, retention=settings.retention
-            )
+            return self._served(delivery, Ending(_outcome_without_handler(delivery.event)))
+        if self._settings.store is None:
+            return self._served(delivery, unclaimed(job, taken(job.call, loop)))
+        return drive(self._claimed(delivery, job, self._settings.store), loop)
+
+    def _claimed(
+        self, delivery: Delivery[EventT], job: Job, store: Store | AsyncStore
+    ) -> Steps[Served]:
+        lease, retention = self._settings.lease, self._settings.retention
+        ending = yield from lifecycle(store, job, lease=lease, retention=retention)
+        return self._served(delivery, ending)
+
+    def _served(self, delivery: Delivery[EventT], ending: Ending) -> Served:
+        event = delivery.event
         reply = reply_to(
             ending.outcome, event.id, status=ending.status, retry_after=ending.retry_after
         )
         self._reporter.ended(reply, event, ending, delivery.started)
+        if isinstance(ending.error, StopIteration):
+            # No future and no coroutine can pass it on, so Python makes this of it (PEP 479).
+            raise RuntimeError("the handler raised StopIteration") from ending.error
         if ending.error is not None:
             raise ending.error
         return Served(reply, ending.result)

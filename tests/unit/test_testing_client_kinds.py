@@ -68,7 +68,7 @@ class TestMistakes:
                 deliver(event)
         assert client.deliveries == []
 
-    @pytest.mark.parametrize("headers", ["X-A: 1", {"X-A": None}, {"X-A": "€"}, 7])
+    @pytest.mark.parametrize("headers", ["X-A: 1", {"X-A": 5}, {"X-A": "€"}, 7])
     def test_headers(self, headers: Any) -> None:
         """Headers that no server could be sent are refused."""
         with pytest.raises(ConfigurationError, match="headers"):
