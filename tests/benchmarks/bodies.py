@@ -1,0 +1,12 @@
+"""The body that is measured."""
+
+import json
+
+from dubhooks.testing import make_event
+
+
+def sale() -> bytes:
+    """Return a ``sale.created`` of 2.4 kB: without a partner, as the real ones that were seen."""
+    document = json.loads(make_event("sale.created", seed=1).to_json())
+    del document["data"]["partner"]
+    return json.dumps(document, separators=(",", ":")).encode()
