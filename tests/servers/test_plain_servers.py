@@ -1,0 +1,114 @@
+"""The applications without a framework: WSGI on gunicorn, ASGI on hypercorn."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from bodies import odd_bodies
+from processes import Server, python, serving, until
+
+from dubhooks.testing import make_event, signed_request
+
+SECRET = "whsec_0123456789abcdef0123456789abcdef"
+HERE = Path(__file__).parent
+PATH = "/plain"
+COMMANDS = {
+    "gunicorn": python(
+        *("-m", "gunicorn", "each_served:wsgi_app", "--bind=127.0.0.1:{port}", "--workers=2"),
+        "--threads=8",
+    ),
+    "hypercorn": python(
+        *("-m", "hypercorn", "each_served:asgi_app", "--bind=127.0.0.1:{port}", "--workers=2")
+    ),
+}
+EVERY_SERVER = pytest.mark.parametrize("kind", COMMANDS)
+
+
+def served(kind: str, directory: Path) -> AbstractContextManager[Server]:
+    """Run the applications in ``directory``."""
+    return serving(COMMANDS[kind], directory, {"PYTHONPATH": str(HERE)})
+
+
+def notes(directory: Path) -> Counter[str]:
+    """Return how often handlers noted what."""
+    file = directory / "notes.txt"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return Counter(line.rpartition(" ")[0] for line in lines)
+
+
+def begun(server: Server, directory: Path) -> int:
+    """Wait until the handler has begun; return its process."""
+    until(lambda: notes(directory)["begin"], f"the handler begins\n{server.log}")
+    return int((directory / "notes.txt").read_text().splitlines()[0].rpartition(" ")[2])
+
+
+def delivered(server: Server, request: tuple[bytes, dict[str, str]]) -> int:
+    """Deliver once, as the queue does: 0 when the connection breaks."""
+    try:
+        return server.post(PATH, *request)[0]
+    except (OSError, http.client.HTTPException):
+        return 0
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Yield a thread that waits for an answer."""
+    with ThreadPoolExecutor(1) as threads:
+        yield threads
+
+
+@EVERY_SERVER
+def test_raw_bytes_and_many_at_once(kind: str, tmp_path: Path) -> None:
+    """Every byte is verified as it was sent, and 200 deliveries at once run once."""
+    with served(kind, tmp_path) as server:
+        for title, (event_id, body) in odd_bodies("sale.created").items():
+            body, headers = signed_request(body, SECRET)
+            pieces = (body[start : start + 100] for start in range(0, len(body), 100))
+            answers = [server.post(PATH, sent, headers)[2] for sent in (pieces, body)]
+            assert answers == [b'{"outcome":"handled"}', b'{"outcome":"duplicate"}'], title
+            assert notes(tmp_path)[f"sale {event_id}"] == 1, title
+            assert server.post(PATH, body + b" ", headers)[0] == 401
+        event = make_event("sale.created")
+        request = signed_request(event, SECRET)
+        assert set(server.post_at_once(PATH, *request, times=200)) <= {200, 409}
+        assert notes(tmp_path)[f"sale {event.id}"] == 1
+        assert json.loads(server.post(PATH, *request)[2]) == {"outcome": "duplicate"}
+
+
+@EVERY_SERVER
+def test_sigterm_mid_handler(kind: str, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+    """A server that is told to stop finishes the delivery and answers it."""
+    request = signed_request(make_event("lead.created"), SECRET)
+    with served(kind, tmp_path) as server:
+        answer = pool.submit(delivered, server, request)
+        begun(server, tmp_path)
+        server.signal(signal.SIGTERM)
+        (tmp_path / "go").touch()
+        assert answer.result(timeout=30) == 200, server.log
+        server.process.wait(timeout=30)
+    with served(kind, tmp_path) as server:
+        assert server.post(PATH, *request)[2] == b'{"outcome":"duplicate"}'
+    assert notes(tmp_path) == {"begin": 1, "end": 1}
+
+
+@EVERY_SERVER
+def test_everything_is_killed(kind: str, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
+    """A delivery survives the end of every process: a retry runs it when the lease is over."""
+    request = signed_request(make_event("lead.created"), SECRET)
+    with served(kind, tmp_path) as server:
+        answer = pool.submit(delivered, server, request)
+        begun(server, tmp_path)
+        server.kill()
+        assert answer.result(timeout=30) == 0
+    (tmp_path / "go").touch()
+    with served(kind, tmp_path) as server:
+        until(lambda: delivered(server, request) == 200, "a retry is handled")
+    assert notes(tmp_path) == {"begin": 2, "end": 1}
