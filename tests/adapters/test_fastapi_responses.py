@@ -60,6 +60,43 @@ def test_duplicate_of_a_response_model() -> None:
     ]
 
 
+def misses_a_field(event: SaleCreated) -> Receipt:
+    """Return what its response model refuses."""
+    return {}  # type: ignore[return-value]
+
+
+def returns_no_json(event: SaleCreated) -> dict[str, object]:
+    """Return what no JSON can be made of."""
+    return {"sale": object()}
+
+
+async def returns_no_json_async(event: SaleCreated) -> dict[str, object]:
+    """Return what no JSON can be made of."""
+    return returns_no_json(event)
+
+
+@pytest.mark.parametrize("handler", [misses_a_field, returns_no_json, returns_no_json_async])
+def test_a_result_that_fastapi_cannot_send(handler: Callable[..., Any]) -> None:
+    """FastAPI serialises when the event is done: the answer is 500, and the retry a duplicate."""
+    app = FastAPI()
+    app.post("/x")(endpoint(handler))
+    client = AsgiClient(app, "/x")
+    assert SALE_REQUEST.send(client).status == 500
+    assert seen == ["claim", "complete"]
+    retried = SALE_REQUEST.send(client)
+    assert (retried.status, retried.body) == (200, b'{"outcome":"duplicate"}')
+
+
+def test_a_response_that_cannot_be_made() -> None:
+    """A response that the handler makes itself fails in the handler, so the event runs again."""
+
+    def sale(event: SaleCreated) -> JSONResponse:
+        return JSONResponse({"sale": object()})
+
+    assert answer(sale).status == 500
+    assert seen == ["claim", "release"]
+
+
 def returns_none(event: SaleCreated) -> None:
     """Return nothing."""
 

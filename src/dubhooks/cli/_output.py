@@ -46,13 +46,15 @@ def progress() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    is_terminal = sys.stderr.isatty()
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        console=Console(stderr=True),
+        # Quiet as well, because older versions of rich end a disabled bar with an empty line.
+        console=Console(stderr=True, quiet=not is_terminal),
         transient=True,
-        disable=not sys.stderr.isatty(),
+        disable=not is_terminal,
     )
 
 
