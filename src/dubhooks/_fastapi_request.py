@@ -15,7 +15,8 @@ from .errors import ConfigurationError, MethodNotAllowed, PayloadError
 from .reply import Reply
 
 if TYPE_CHECKING:
-    from .receiver import Delivery, Receiver
+    from ._delivery import Delivery
+    from .receiver import Receiver
 
 __all__ = ["admitted", "refused", "response_of"]
 

@@ -24,8 +24,8 @@ from .receiver import Receiver
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from ._delivery import Delivery, Served
     from .idempotency import Job
-    from .receiver import Delivery, Served
 
     Endpoint = Callable[..., Coroutine[Any, Any, Any]]
 

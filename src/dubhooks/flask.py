@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from flask import Request
     from flask.typing import ResponseReturnValue
 
+    from ._delivery import Delivery
     from .events._base import Event
-    from .receiver import Delivery
     from .receivers import Postbacks, Webhooks
 
 __all__ = ["view", "webhook"]

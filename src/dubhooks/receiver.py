@@ -8,13 +8,20 @@ its own between verification and handling calls the two halves, ``admit`` and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from hashlib import sha256
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from ._delivery import (
+    Delivery,
+    Refused,
+    Served,
+    outcome_without_handler,
+    pays_out,
+    status_in,
+)
 from ._drivers import Step, answered, drive, drive_async, in_thread, is_on_event_loop, taken
 from ._headers import items_of, pairs_of, signature_in
 from ._keys import event_key, natural_key
@@ -31,7 +38,6 @@ from .errors import (
 )
 from .events._base import Event
 from .idempotency import Ending, Job, is_async_store, lifecycle, unclaimed
-from .payload import is_payout_like
 from .reply import Reply, refusal, reply_to
 from .signature import keys_of, not_empty, raw_body, verify_with
 
@@ -49,39 +55,9 @@ if TYPE_CHECKING:
     from .reply import Outcome, Refusal
     from .signature import Secret
 
-__all__ = ["Delivery", "Receiver", "Served", "route_events"]
+__all__ = ["Receiver", "route_events"]
 
 EventT = TypeVar("EventT", bound=Event)
-
-
-@dataclass(frozen=True)
-class Delivery(Generic[EventT]):
-    """A verified delivery and its typed event."""
-
-    event: EventT
-    body: bytes
-    """The raw body."""
-    started: float
-    """``perf_counter()`` when the body was there."""
-
-    def __repr__(self) -> str:
-        return f"<Delivery of {self.event!r}>"
-
-
-class _Refused(NamedTuple):
-    """A request that is no delivery, and why."""
-
-    error: VerificationError | PayloadError
-    body: bytes
-    headers: list[tuple[Any, Any]]
-    started: float
-
-
-class Served(NamedTuple):
-    """A delivery that was run: the reply, and the handler's own response to send instead."""
-
-    reply: Reply
-    response: Any = None
 
 
 class Receiver(Generic[EventT]):
@@ -169,7 +145,7 @@ class Receiver(Generic[EventT]):
                 that the framework's error reporting sees it.
         """
         opened = self._opened(body, headers)
-        if isinstance(opened, _Refused):
+        if isinstance(opened, Refused):
             return drive(self._refused(opened))
         return self.run(opened, self.registered(opened)).reply
 
@@ -179,7 +155,7 @@ class Receiver(Generic[EventT]):
         A sync handler runs in a worker thread.
         """
         opened = self._opened(body, headers)
-        if isinstance(opened, _Refused):
+        if isinstance(opened, Refused):
             return await drive_async(self._refused(opened))
         return (await self.arun(opened, self.registered(opened))).reply
 
@@ -222,7 +198,7 @@ class Receiver(Generic[EventT]):
         if handler is not None:
             return self._job(delivery, handler, "handled")
         if self._registry.unhandled is not None:
-            return self._job(delivery, self._registry.unhandled, _outcome_without_handler(event))
+            return self._job(delivery, self._registry.unhandled, outcome_without_handler(event))
         return None
 
     def route(
@@ -240,7 +216,7 @@ class Receiver(Generic[EventT]):
         hangs on: only naming ``PayoutConfirmed`` takes one.
         """
         event = delivery.event
-        takes = type(event) in events if events else not _is_payout_like(event)
+        takes = type(event) in events if events else not pays_out(event)
         if not takes:
             return None
         return Job(
@@ -298,16 +274,16 @@ class Receiver(Generic[EventT]):
             raise EventTooOld("the event is older than max_age: it is a replay, not a retry")
         return event
 
-    def _opened(self, body: bytes, headers: Headers) -> Delivery[EventT] | _Refused:
+    def _opened(self, body: bytes, headers: Headers) -> Delivery[EventT] | Refused:
         started = perf_counter()
         body = raw_body(body)
         items = items_of(headers)
         try:
             return Delivery(self._unwrapped(body, items), body, started)
         except (VerificationError, PayloadError) as error:
-            return _Refused(error, body, items, started)
+            return Refused(error, body, items, started)
 
-    def _refused(self, refused: _Refused) -> Steps[Reply]:
+    def _refused(self, refused: Refused) -> Steps[Reply]:
         error = refused.error
         reply = refusal(error)
         if isinstance(error, InvalidEvent) and (yield from self._kept(refused, error)):
@@ -315,7 +291,7 @@ class Receiver(Generic[EventT]):
             reply = reply_to("invalid", error.event_id, status=status, code=error.code)
         return self._reporter.refused(reply, error, refused.started)
 
-    def _kept(self, refused: _Refused, error: InvalidEvent) -> Steps[bool]:
+    def _kept(self, refused: Refused, error: InvalidEvent) -> Steps[bool]:
         dead_letters = self._settings.dead_letters
         if dead_letters is None:
             return False
@@ -336,7 +312,7 @@ class Receiver(Generic[EventT]):
             keys=self._keys_of(delivery.event, with_natural=handler.dedupe == "natural"),
             fingerprint=self._fingerprint(delivery),
             outcome=outcome,
-            status_of=_status_in,
+            status_of=status_in,
         )
 
     def _keys_of(self, event: Event, *, with_natural: bool) -> tuple[str, ...]:
@@ -355,7 +331,7 @@ class Receiver(Generic[EventT]):
         self, delivery: Delivery[EventT], job: Job | None, loop: AbstractEventLoop | None = None
     ) -> Served:
         if job is None:
-            return self._served(delivery, Ending(_outcome_without_handler(delivery.event)))
+            return self._served(delivery, Ending(outcome_without_handler(delivery.event)))
         if self._settings.store is None:
             return self._served(delivery, unclaimed(job, taken(job.call, loop)))
         return drive(self._claimed(delivery, job, self._settings.store), loop)
@@ -393,21 +369,3 @@ def route_events(hooks: object, events: tuple[object, ...]) -> tuple[type[Event]
             "with hooks = dubhooks.Webhooks(secret)"
         )
     return classes_of(hooks.family, events) if events else ()
-
-
-def _is_payout_like(event: Event) -> bool:
-    return is_payout_like(event.event, event.data)
-
-
-def _outcome_without_handler(event: Event) -> Outcome:
-    return "unhandled_payout" if _is_payout_like(event) else "ignored"
-
-
-def _status_in(result: object) -> int:
-    # A registered handler returns nothing; a framework's response returned by mistake still
-    # counts, because a 500 in it must not become a 200.
-    status = result.status if isinstance(result, Reply) else getattr(result, "status_code", None)
-    if not isinstance(status, int) or not 100 <= status < 600:
-        return 200
-    # What is sent is our own reply, and it has a body: 204 and 205 cannot.
-    return 200 if status in (204, 205) else status

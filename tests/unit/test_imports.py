@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"events"},
     {"postbacks", "webhooks"},
     {"idempotency"},
-    {"_registry", "_reporting", "_settings", "receiver", "receivers"},
+    {"_delivery", "_registry", "_reporting", "_settings", "receiver", "receivers"},
     {"stores"},
     {
         "_fastapi_openapi",

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from typing import TypeAlias
 
+    from .._delivery import Delivery, Served
     from ..events._base import Event
     from ..idempotency import Job
-    from ..receiver import Delivery, Served
     from ..receivers import Postbacks, Webhooks
 
     _JobOf: TypeAlias = Callable[[Delivery[Any]], Job | None]
