@@ -279,7 +279,7 @@ def _sql(
     store = SQLAlchemyStore(engine)
     store.create_table()
     store.claim("warm", TOKEN, fingerprint=FINGERPRINT, lease=LEASE, retention=RETENTION)
-    claims: Any = store._prepared().claims
+    claims: Any = store._prepared()
 
     def connect_raw() -> Callable[[str], None]:
         connection = connect()

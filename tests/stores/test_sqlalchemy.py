@@ -190,11 +190,8 @@ def test_purge(store: SQLAlchemyStore, engine: Engine) -> None:
         assert len(connection.execute(select(claims_table)).all()) == 20
 
 
-def test_purge_in_many_steps(
-    store: SQLAlchemyStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_purge_in_many_steps(store: SQLAlchemyStore, engine: Engine) -> None:
     """A purge of more rows than fit into one step deletes all of them."""
-    monkeypatch.setattr("dubhooks.stores._sql_claims._BATCH", 64)
     times = {"since": 0, "lease_until": 0, "keep_until": 1}
     row = {"token": "", "attempt": 1, "fingerprint": FINGERPRINT, "done": True, **times}
     rows = [{"key": f"old-{number}", **row} for number in range(10_500)]

@@ -127,7 +127,7 @@ def test_purged_between_two_statements(mariadb_server: MariaDBServer) -> None:
     store = SQLAlchemyStore(engine)
     store.create_table()
 
-    claims = store._prepared().claims
+    claims = store._prepared()
     written = claims._claim
 
     class Purging:

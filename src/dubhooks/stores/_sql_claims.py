@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import zip_longest
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,11 @@ from sqlalchemy import (
     case,
     delete,
     func,
-    inspect,
     literal,
     not_,
     or_,
     select,
+    text,
     union_all,
     update,
 )
@@ -31,9 +32,11 @@ from ._sql_tables import claims_table as table
 from ._sql_tables import milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Dialect, PoolProxiedConnection
+
+    from ._sql_attempt import Mode
 
 __all__ = ["Claims", "check_table", "purging"]
 
@@ -47,9 +50,8 @@ _now = milliseconds()
 _JITTER = 1000
 """Milliseconds by which a row may seem to be of the future because its writer waited less."""
 
-# Drivers of these switch to AUTOCOMMIT without asking the server.
-_SWITCHING = ("postgresql", "sqlite")
-_SCAN, _BATCH = 10_000, 500
+_SCAN = 10_000
+_BATCH = [f"key_{number}" for number in range(500)]
 
 _FOUND = (
     _row.key,
@@ -64,17 +66,14 @@ _FOUND = (
 class Claims:
     """The statements of one engine."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: PoolProxiedConnection, dialect: Dialect) -> None:
         """``connection``: any one of the engine's."""
-        dialect = connection.dialect
-        # What the engine must be told, and whether a statement must be committed.
-        self.options: dict[str, Any] = {}
-        self.commits = False
-        if not commits_by_itself(connection):
-            if dialect.name in _SWITCHING:
-                self.options = {"isolation_level": "AUTOCOMMIT"}
-            else:
-                self.commits = True
+        self.mode: Mode = "commit"
+        if commits_by_itself(connection, dialect):
+            self.mode = "none"
+        elif dialect.name == "postgresql":
+            # Its drivers do so without asking the server.
+            self.mode = "switch"
         insert = _claim(dialect.name)
         # MySQL, and SQLite before 3.35, do not return the row: a second statement reads it.
         self._find = None if dialect.insert_returning else Prepared(_FIND, dialect)
@@ -86,7 +85,7 @@ class Claims:
 
     def claim(
         self,
-        connection: Connection,
+        connection: PoolProxiedConnection,
         key: str,
         token: str,
         fingerprint: str,
@@ -118,7 +117,7 @@ class Claims:
         return _decided(key, token, *row)
 
     def complete(
-        self, connection: Connection, key: str, token: str, retention: float, name: str
+        self, connection: PoolProxiedConnection, key: str, token: str, retention: float, name: str
     ) -> bool:
         """Mark ``key`` as done; the same completion, known by its ``name``, may come again."""
         parameters = {
@@ -129,49 +128,44 @@ class Claims:
         }
         return self._complete.count(connection, parameters) == 1
 
-    def release(self, connection: Connection, key: str, token: str) -> bool:
+    def release(self, connection: PoolProxiedConnection, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
         parameters = {"claimed_key": key, "claiming_token": token}
         return self._release.count(connection, parameters) == 1
 
 
-def purging() -> Generator[Callable[[Connection], Any], Any, int]:
+def purging(dialect: Dialect) -> Generator[Callable[..., Any], Any, int]:
     """Yield work to do and be sent its result; return how many rows were deleted.
 
     The rows are found without a lock and deleted by their keys, so that no
     claim waits long.
     """
+    expired, forget = Prepared(_EXPIRED, dialect), Prepared(_FORGET, dialect)
     deleted, after = 0, ""
     while True:
-        keys: Sequence[str] = yield partial(_expired, after=after)
-        for start in range(0, len(keys), _BATCH):
-            deleted += yield partial(_forget, keys=keys[start : start + _BATCH])
+        keys: list[str] = yield partial(expired.column, parameters={"after": after})
+        for start in range(0, len(keys), len(_BATCH)):
+            # The last batch is not full: it names a key several times.
+            batch = zip_longest(_BATCH, keys[start : start + len(_BATCH)], fillvalue=keys[-1])
+            deleted += yield partial(forget.count, parameters=dict(batch))
         if len(keys) < _SCAN:
             return deleted
         after = keys[-1]
 
 
-def _expired(connection: Connection, after: str) -> Sequence[str]:
-    return connection.execute(_EXPIRED, {"after": after}).scalars().all()
-
-
-def _forget(connection: Connection, keys: Sequence[str]) -> int:
-    return connection.execute(_FORGET, {"keys": list(keys)}).rowcount
-
-
-def check_table(connection: Connection) -> None:
+def check_table(connection: PoolProxiedConnection, dialect: Dialect) -> None:
     """Raise unless the table has one row for a key, and tells keys apart that differ in case only.
 
     Raises:
         ConfigurationError: it does not.
     """
     # A literal beside the column is compared by the column's collation.
-    if connection.execute(_COLLATION).scalar_one():
+    if Prepared(_COLLATION, dialect).column(connection, {}) != [0]:
         raise _merged()
     # Without a primary key MySQL would insert every claim, where others refuse the statement.
-    if connection.dialect.name in ("mysql", "mariadb"):
-        unique = inspect(connection).get_pk_constraint(table.name)["constrained_columns"]
-        if unique != [_row.key.name]:
+    if dialect.name in ("mysql", "mariadb"):
+        found = Prepared(_PRIMARY, dialect).column(connection, {"table_name": table.name})
+        if found != [_row.key.name]:
             raise ConfigurationError(
                 f"the column key of {table.name} is not its primary key, so an event would run "
                 "again and again: make it one, or create the table with create_table()"
@@ -291,9 +285,13 @@ _EXPIRED = (
     .limit(_SCAN)
 )
 _FORGET = delete(table).where(
-    _row.key.in_(bindparam("keys", expanding=True)), _row.keep_until <= _now
+    _row.key.in_([bindparam(name, type_=String) for name in _BATCH]), _row.keep_until <= _now
 )
 _both = union_all(
     select(_row.key).where(literal(1) == literal(0)), select(literal("a").label("key"))
 ).subquery()
 _COLLATION = select(func.count()).select_from(_both).where(_both.c.key == literal("A"))
+_PRIMARY = text(
+    "SELECT column_name FROM information_schema.key_column_usage WHERE table_schema = DATABASE() "
+    "AND table_name = :table_name AND constraint_name = 'PRIMARY'"
+)

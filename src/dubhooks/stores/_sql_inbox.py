@@ -77,7 +77,7 @@ class SQLAlchemyInbox:
             sqlalchemy.exc.DBAPIError: the database refused; roll back.
         """
         connection = _connection_of(session)
-        if commits_by_itself(connection):
+        if commits_by_itself(connection.connection, connection.dialect):
             raise ConfigurationError(
                 "the connection commits every statement by itself, so the event would be noted "
                 "even if its effect fails: use a transaction, without AUTOCOMMIT"

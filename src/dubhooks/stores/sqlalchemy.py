@@ -2,42 +2,45 @@
 
 Every method is one statement in a transaction of its own, by the server's
 clock, so nothing depends on the session: PgBouncer may stand in between.
+Connections come from the engine's pool and go back as they were.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 import weakref
 from functools import partial
 from secrets import token_hex
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 try:
     from sqlalchemy import Engine, inspect
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.util import greenlet_spawn
 except ImportError as error:  # pragma: no cover - tested in a process without SQLAlchemy
     raise ImportError("the SQL stores need SQLAlchemy 2: install dubhooks[sqlalchemy]") from error
 
 from ..errors import ConfigurationError
+from ._sql_attempt import Again, attempt
 from ._sql_claims import Claims, check_table, purging
 from ._sql_errors import Retries
 from ._sql_inbox import SQLAlchemyInbox
-from ._sql_statement import attempt
 from ._sql_tables import claims_table, inbox_table, metadata
+from ._sql_watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from sqlalchemy import Connection, Pool, Table
+    from sqlalchemy import Connection, Dialect, Pool, PoolProxiedConnection, Table
 
     from ..idempotency import Claim
+    from ._sql_attempt import Mode
 
-    ResultT = TypeVar("ResultT")
-
-EngineT = TypeVar("EngineT")
+ResultT = TypeVar("ResultT")
 
 __all__ = [
     "AsyncSQLAlchemyStore",
@@ -54,16 +57,6 @@ _DIALECTS = ("postgresql", "mysql", "mariadb", "sqlite")
 _forgotten: list[Pool] = []
 
 
-class _Ready(Generic[EngineT]):
-    """What the first claim found out about an engine."""
-
-    def __init__(self, claims: Claims, engine: EngineT, commits: bool) -> None:
-        self.claims = claims
-        self.engine: EngineT = engine
-        self.commits = commits
-        """Statements run in transactions, and must be committed."""
-
-
 class SQLAlchemyStore:
     """Claims in the table ``dubhooks_claims`` of the engine's database.
 
@@ -73,8 +66,13 @@ class SQLAlchemyStore:
 
     table: Table = claims_table
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, timeout: float = 10.0) -> None:
         """Use connections of ``engine``, which stays yours to dispose of.
+
+        ``timeout``: seconds after which a connection whose server does not
+        answer is cut, with psycopg and psycopg2, pymysql and mysqlclient.  It
+        covers what connections of the pool are used for, and not the making
+        of one, which the driver's own ``connect_timeout`` bounds.
 
         Raises:
             ConfigurationError: it is no sync engine of a database that is supported.
@@ -84,7 +82,8 @@ class SQLAlchemyStore:
             raise ConfigurationError("pass the async engine itself to AsyncSQLAlchemyStore")
         _check_dialect(engine)
         self._engine = engine
-        self._ready: _Ready[Engine] | None = None
+        self._watchdog = Watchdog(_checked(timeout))
+        self._claims: Claims | None = None
         _renew_after_fork(engine)
 
     def __repr__(self) -> str:
@@ -102,69 +101,51 @@ class SQLAlchemyStore:
         Raises:
             ConfigurationError: the table is missing or merges keys, or the
                 database is read-only.
-            Exception: the driver's or SQLAlchemy's error when the database did
-                not answer.
+            TimeoutError: the database did not answer in time.
+            Exception: the driver's or SQLAlchemy's error when it cannot be reached.
         """
-        ready = self._prepared()
-        return self._run(
-            partial(
-                ready.claims.claim,
-                key=key,
-                token=token,
-                fingerprint=fingerprint,
-                lease=lease,
-                retention=retention,
-            ),
-            ready,
-        )
+        claims = self._prepared()
+        return self._run(claims.mode, claims.claim, key, token, fingerprint, lease, retention)
 
     def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
-        ready = self._prepared()
-        name = token_hex(8)
-        return self._run(
-            partial(ready.claims.complete, key=key, token=token, retention=retention, name=name),
-            ready,
-        )
+        claims = self._prepared()
+        return self._run(claims.mode, claims.complete, key, token, retention, token_hex(8))
 
     def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
-        ready = self._prepared()
-        return self._run(partial(ready.claims.release, key=key, token=token), ready)
+        claims = self._prepared()
+        return self._run(claims.mode, claims.release, key, token)
 
     def purge(self) -> int:
         """Delete the rows whose retention is over and return how many there were.
 
         Run it daily; claims may go on meanwhile.
         """
-        ready = self._prepared()
-        steps = purging()
+        claims = self._prepared()
+        steps = purging(self._engine.dialect)
         try:
             work = next(steps)
             while True:
-                work = steps.send(self._run(work, ready))
+                work = steps.send(self._run(claims.mode, work))
         except StopIteration as stop:
             return int(stop.value)
 
-    def _prepared(self) -> _Ready[Engine]:
-        if self._ready is None:
-            claims = self._run(_prepared, None)
-            # Both at once, because another thread that sees one of them uses them all.
-            engine = self._engine.execution_options(**claims.options)
-            self._ready = _Ready(claims, engine, claims.commits)
-        return self._ready
+    def _prepared(self) -> Claims:
+        if self._claims is None:
+            self._claims = self._run("commit", _prepared, self._engine.dialect)
+        return self._claims
 
-    def _run(self, work: Callable[[Connection], ResultT], ready: _Ready[Engine] | None) -> ResultT:
+    def _run(self, mode: Mode, work: Callable[..., ResultT], *arguments: Any) -> ResultT:
         retries = Retries()
         while True:
-            engine = self._engine if ready is None else ready.engine
-            commits = ready is None or ready.commits
-            with engine.connect() as connection:
-                tried = attempt(connection, work, retries, commits)
-            if tried.pause is None:
-                result: ResultT = tried.result
+            try:
+                result: ResultT = attempt(
+                    self._engine, mode, retries, self._watchdog, work, *arguments
+                )
                 return result
-            time.sleep(tried.pause)
+            except Again as again:
+                time.sleep(again.pause)
 
 
 class AsyncSQLAlchemyStore:
@@ -175,8 +156,10 @@ class AsyncSQLAlchemyStore:
 
     table: Table = claims_table
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, timeout: float = 10.0) -> None:
         """Use connections of ``engine``, which stays yours to dispose of.
+
+        ``timeout``: seconds that a method may take, with whatever driver.
 
         Raises:
             ConfigurationError: it is no async engine of a database that is supported.
@@ -184,7 +167,8 @@ class AsyncSQLAlchemyStore:
         _check(engine, AsyncEngine, Engine, "create_async_engine(url)", "SQLAlchemyStore")
         _check_dialect(engine.sync_engine)
         self._engine = engine
-        self._ready: _Ready[AsyncEngine] | None = None
+        self._timeout = _checked(timeout)
+        self._claims: Claims | None = None
         _renew_after_fork(engine.sync_engine)
 
     def __repr__(self) -> str:
@@ -199,67 +183,68 @@ class AsyncSQLAlchemyStore:
         self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
     ) -> Claim:
         """Claim ``key``; see :meth:`SQLAlchemyStore.claim`."""
-        ready = await self._prepared()
-        return await self._run(
-            partial(
-                ready.claims.claim,
-                key=key,
-                token=token,
-                fingerprint=fingerprint,
-                lease=lease,
-                retention=retention,
-            ),
-            ready,
-        )
+        claims = await self._prepared()
+        return await self._run(claims.mode, claims.claim, key, token, fingerprint, lease, retention)
 
     async def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
-        ready = await self._prepared()
-        name = token_hex(8)
-        return await self._run(
-            partial(ready.claims.complete, key=key, token=token, retention=retention, name=name),
-            ready,
-        )
+        claims = await self._prepared()
+        return await self._run(claims.mode, claims.complete, key, token, retention, token_hex(8))
 
     async def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
-        ready = await self._prepared()
-        return await self._run(partial(ready.claims.release, key=key, token=token), ready)
+        claims = await self._prepared()
+        return await self._run(claims.mode, claims.release, key, token)
 
     async def purge(self) -> int:
         """Delete the rows whose retention is over; see :meth:`SQLAlchemyStore.purge`."""
-        ready = await self._prepared()
-        steps = purging()
+        claims = await self._prepared()
+        steps = purging(self._engine.dialect)
         try:
             work = next(steps)
             while True:
-                work = steps.send(await self._run(work, ready))
+                work = steps.send(await self._run(claims.mode, work))
         except StopIteration as stop:
             return int(stop.value)
 
-    async def _prepared(self) -> _Ready[AsyncEngine]:
-        if self._ready is None:
-            claims = await self._run(_prepared, None)
-            # Both at once, because another thread that sees one of them uses them all.
-            engine = self._engine.execution_options(**claims.options)
-            self._ready = _Ready(claims, engine, claims.commits)
-        return self._ready
+    async def _prepared(self) -> Claims:
+        if self._claims is None:
+            self._claims = await self._run("commit", _prepared, self._engine.dialect)
+        return self._claims
 
-    async def _run(
-        self, work: Callable[[Connection], ResultT], ready: _Ready[AsyncEngine] | None
+    async def _run(self, mode: Mode, work: Callable[..., ResultT], *arguments: Any) -> ResultT:
+        return await _within(self._timeout, self._tried(mode, work, arguments))
+
+    async def _tried(
+        self, mode: Mode, work: Callable[..., ResultT], arguments: tuple[Any, ...]
     ) -> ResultT:
-        retries = Retries()
+        engine, retries = self._engine.sync_engine, Retries()
         while True:
-            engine = self._engine if ready is None else ready.engine
-            commits = ready is None or ready.commits
-            async with engine.connect() as connection:
-                tried = await connection.run_sync(attempt, work, retries, commits)
-            if tried.pause is None:
-                result: ResultT = tried.result
-                return result
-            if tried.is_torn and ready is not None:
-                ready = self._ready = _Ready(ready.claims, self._engine, True)
-            await asyncio.sleep(tried.pause)
+            try:
+                return await greenlet_spawn(attempt, engine, mode, retries, None, work, *arguments)
+            except Again as again:
+                if again.is_torn and self._claims is not None:
+                    mode = self._claims.mode = "commit"
+                await asyncio.sleep(again.pause)
+
+
+if sys.version_info >= (3, 11):
+
+    async def _within(seconds: float, work: Awaitable[ResultT]) -> ResultT:
+        # wait_for would make another task for it.
+        async with asyncio.timeout(seconds):
+            return await work
+
+else:  # before Python 3.11
+
+    async def _within(seconds: float, work: Awaitable[ResultT]) -> ResultT:
+        return await asyncio.wait_for(work, seconds)
+
+
+def _checked(timeout: float) -> float:
+    if not timeout > 0:
+        raise ConfigurationError("timeout is a number of seconds, and more than 0")
+    return timeout
 
 
 def _check(engine: object, right: type, other: type, example: str, store: str) -> None:
@@ -278,9 +263,9 @@ def _check_dialect(engine: Engine) -> None:
         raise ConfigurationError(f"{name} is not supported: use one of {', '.join(_DIALECTS)}")
 
 
-def _prepared(connection: Connection) -> Claims:
-    check_table(connection)
-    return Claims(connection)
+def _prepared(connection: PoolProxiedConnection, dialect: Dialect) -> Claims:
+    check_table(connection, dialect)
+    return Claims(connection, dialect)
 
 
 def _create(bind: Engine | Connection) -> None:
