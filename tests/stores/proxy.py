@@ -20,6 +20,8 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self.dropped = 0
         """How many replies were lost."""
+        self.replies = 0
+        """How many were passed on; a short one counts once."""
         self._replies_until_drop: int | None = None
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
@@ -76,6 +78,7 @@ class Proxy:
             while data := source.recv(65_536):
                 if is_reply and self._is_to_drop():
                     break
+                self.replies += is_reply
                 target.sendall(data)
         except OSError:
             pass
