@@ -300,6 +300,23 @@ def _judged(job: Job, ran: Answer, attempt: int) -> tuple[Ending, bool]:
     return Ending("failed", attempt, ran.value, status), False
 
 
+# Every driver's class for a server that cannot be used has one of these among its bases.
+_UNUSABLE = frozenset(
+    (
+        *("ConnectionError", "InterfaceError", "InternalError", "OSError", "OperationalError"),
+        *("PostgresError", "TimeoutError"),
+    )
+)
+
+
 def _described(error: BaseException | None) -> str:
-    # A driver's message can quote the statement and its values; our own never do.
-    return str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
+    # A driver's message can quote statements, their values and passwords; our own never do.
+    if isinstance(error, DubhooksError):
+        return str(error)
+    name = type(error).__qualname__
+    if _UNUSABLE.isdisjoint(each.__name__ for each in type(error).__mro__):
+        return name
+    return (
+        f"{name}: see that the store's server runs, can be reached from here within its timeouts, "
+        "takes more connections, and has room on its disk"
+    )
