@@ -9,11 +9,12 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import django
+from asgiref.testing import ApplicationCommunicator
 from behaviour import SECRET
 from clients import AsgiClient, Client, Headers, Response, WsgiClient
 from django.conf import settings
@@ -126,6 +127,19 @@ class DjangoClient:
             await handler(scope, receive, send)
 
         return application
+
+
+def asgi_request(body: bytes, headers: Mapping[str, str]) -> ApplicationCommunicator:
+    """Return a request under ASGI, for a test that hangs up in the middle of it."""
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": f"/{PATH}",
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    return ApplicationCommunicator(ASGIHandler(), scope)
 
 
 def add_database(alias: str, database: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from django.core.signals import got_request_exception, request_finished
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
-from django_setup import PATH, POSTBACK_SECRET, DjangoClient
+from django_setup import PATH, POSTBACK_SECRET, DjangoClient, asgi_request
 from situations import BODY, SALE, SALE_REQUEST, SECRET, Request, signed
 
 import dubhooks.django
@@ -323,8 +323,6 @@ def test_a_view_below_another_part_of_the_url(asgi: bool) -> None:
 def test_hanging_up_releases_or_completes_the_claim() -> None:
     """When the client hangs up during an async handler, its claim does not stay held."""
     import django
-    from asgiref.testing import ApplicationCommunicator
-    from django.core.handlers.asgi import ASGIHandler
     from django.test import override_settings
 
     event = make_event("sale.created")
@@ -345,17 +343,8 @@ def test_hanging_up_releases_or_completes_the_claim() -> None:
 
         hooks = Webhooks(SECRET, store=DjangoStore())
         view = mounted(hooks, "webhook", wait, is_async=True)
-        encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        scope = {
-            "type": "http",
-            "http_version": "1.1",
-            "method": "POST",
-            "path": f"/{PATH}",
-            "query_string": b"",
-            "headers": encoded,
-        }
         with override_settings(ROOT_URLCONF=(path(PATH, view),)):
-            server = ApplicationCommunicator(ASGIHandler(), scope)
+            server = asgi_request(body, headers)
             await server.send_input({"type": "http.request", "body": body})
             await asyncio.wait_for(begun.wait(), 20)
             await server.send_input({"type": "http.disconnect"})

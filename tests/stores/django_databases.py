@@ -10,42 +10,9 @@ import django_setup
 import pytest
 from django.db import connections
 
-from dubhooks import Claim
-from dubhooks.django import DjangoStore
-from servers import MariaDBServer, PostgreSQLServer
+from django_project import database_at
 
-__all__ = ["PRINT", "alias", "alias_of", "claim", "in_thread", "postgresql"]
-
-TIMES: dict[str, Any] = {"lease": 60.0, "retention": 3600.0}
-PRINT = "f" * 64
-
-
-def postgresql(server: PostgreSQLServer, **options: Any) -> dict[str, Any]:
-    """Return Django's settings of a PostgreSQL database."""
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": "test",
-        "USER": "dubhooks",
-        "HOST": server.host,
-        "PORT": server.port,
-        "OPTIONS": options,
-    }
-
-
-def mariadb(server: MariaDBServer, **options: Any) -> dict[str, Any]:
-    """Return Django's settings of a MariaDB database, with a driver that needs no compiler."""
-    import pymysql
-
-    pymysql.version_info = (2, 2, 1, "final", 0)  # Django looks at the version of mysqlclient
-    pymysql.install_as_MySQLdb()
-    return {
-        "ENGINE": "django.db.backends.mysql",
-        "NAME": "test",
-        "USER": "dubhooks",
-        "HOST": server.host,
-        "PORT": server.port,
-        "OPTIONS": options,
-    }
+__all__ = ["alias", "alias_of", "in_thread"]
 
 
 @pytest.fixture(scope="session")
@@ -62,17 +29,19 @@ def alias_of(request: pytest.FixtureRequest) -> Callable[[str], str]:
     return prepared
 
 
+_SERIALIZABLE = {
+    # Not by Django's isolation_level, which psycopg sends only when a transaction begins.
+    "postgresql": {"options": "-c default_transaction_isolation=serializable"},
+    "mariadb": {"isolation_level": "serializable"},
+}
+
+
 def _database(request: pytest.FixtureRequest, engine: str) -> dict[str, Any]:
     if engine == "sqlite":
         return django_setup.sqlite("stores.db")
-    if engine == "mariadb":
-        return mariadb(request.getfixturevalue("mariadb_server"))
-    server = request.getfixturevalue("postgresql_server")
-    if engine == "serializable":
-        import psycopg
-
-        return postgresql(server, isolation_level=psycopg.IsolationLevel.SERIALIZABLE)
-    return postgresql(server)
+    kind, _, isolation = engine.partition("-")
+    url = request.getfixturevalue(f"{kind}_server").url()
+    return database_at(url, **(_SERIALIZABLE[kind] if isolation else {}))
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
@@ -80,11 +49,6 @@ def alias(request: pytest.FixtureRequest, alias_of: Callable[[str], str]) -> Ite
     """Return the alias of a database of each engine."""
     yield alias_of(request.param)
     connections.close_all()
-
-
-def claim(store: DjangoStore, key: str, owner: str = "one", **changes: Any) -> Claim:
-    """Claim a key."""
-    return store.claim(key, owner, fingerprint=PRINT, **(TIMES | changes))
 
 
 def in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:

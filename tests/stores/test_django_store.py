@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import unittest
 from collections.abc import Callable, Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from django.db import connections, transaction
 from django.test import TestCase
 
-from django_databases import PRINT, alias, alias_of, claim
+from django_databases import alias, alias_of
+from django_project import add, alias_at
 from dubhooks import ConfigurationError, Webhooks
 from dubhooks.django import DjangoInbox, DjangoStore
 from dubhooks.testing import StoreContract, make_event, signed_request
 from dubhooks.webhooks import SaleCreated
+from store_cases import FINGERPRINT, claim
 
 __all__ = ["alias", "alias_of"]  # fixtures
 
@@ -54,7 +56,7 @@ class TestDjangoStoreOnPostgreSQL(DjangoStoreContract):
 class TestDjangoStoreOnSerializable(DjangoStoreContract):
     """On PostgreSQL, with every statement serializable."""
 
-    engine = "serializable"
+    engine = "postgresql-serializable"
 
 
 class TestDjangoStoreOnMariaDB(DjangoStoreContract):
@@ -84,7 +86,7 @@ def test_inside_a_transaction_nothing_is_claimed(alias: str) -> None:
     finally:
         transaction.rollback(using=alias)
         transaction.set_autocommit(True, using=alias)
-    assert claim(store, key) == ("acquired", 1, PRINT, 0.0)
+    assert claim(store, key) == ("acquired", 1, FINGERPRINT, 0.0)
 
 
 def test_a_delivery_inside_a_transaction_is_not_lost(
@@ -144,10 +146,10 @@ def test_purge(alias: str) -> None:
     store = DjangoStore(using=alias)
     store.purge()
     with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-        rows = [(f"old:{number}", "t", 2, 1, "", 0.0, 1.0) for number in range(1_500)]
+        rows = [(f"old:{number}", "t", 2, 1, "", 0.0, 0.0, 1.0) for number in range(1_500)]
         cursor.executemany(
             "INSERT INTO dubhooks_claim (claim_key, token, state, attempt, fingerprint, "
-            "lease_until, keep_until) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            "since, lease_until, keep_until) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
             rows,
         )
     claim(store, f"kept:{alias}")
@@ -176,15 +178,14 @@ def test_rows_can_be_looked_at(alias: str) -> None:
     with transaction.atomic(using=alias):
         assert DjangoInbox(using=alias).first(event)
     row = Row.objects.using(alias).get(claim_key=key)
-    assert (str(row), row.token, row.attempt, row.fingerprint) == (key, "one", 1, PRINT)
+    assert (str(row), row.token, row.attempt, row.fingerprint) == (key, "one", 1, FINGERPRINT)
     assert not Row.objects.using(alias).filter(claim_key=key.upper()).exists()
     assert f"default:{event.id}" in map(str, SeenEvent.objects.using(alias).all())
 
 
 def test_an_engine_that_is_not_supported() -> None:
     """An engine whose statements nobody has tried is refused by its name."""
-    every = {**connections.settings, "nothing": {"ENGINE": "django.db.backends.dummy"}}
-    connections.settings = connections.configure_settings(every)
+    add("nothing", {"ENGINE": "django.db.backends.dummy"})
     with pytest.raises(ConfigurationError, match="is not supported: use PostgreSQL"):
         claim(DjangoStore(using="nothing"), "key")
 
@@ -198,6 +199,39 @@ def test_the_app_must_be_installed() -> None:
         pytest.raises(ConfigurationError, match="INSTALLED_APPS"),
     ):
         claim(DjangoStore(), "key")
+
+
+READ_ONLY: dict[str, dict[str, Any]] = {
+    "postgresql": {"options": "-c default_transaction_read_only=on"},
+    "mariadb": {"init_command": "SET SESSION TRANSACTION READ ONLY"},
+}
+
+
+@pytest.mark.parametrize("kind", READ_ONLY)
+def test_a_read_only_database(request: pytest.FixtureRequest, kind: str) -> None:
+    """A database that refuses writes, as a replica does, says to use the primary."""
+    url = request.getfixturevalue(f"{kind}_server").url()
+    with pytest.raises(ConfigurationError, match="is read-only, perhaps a replica"):
+        claim(DjangoStore(using=alias_at(url, **READ_ONLY[kind])))
+    connections.close_all()
+
+
+def test_a_read_only_file(alias_of: Callable[[str], str]) -> None:
+    """An SQLite database opened for reading says so."""
+    alias = alias_of("sqlite")
+    path = connections.settings[alias]["NAME"]
+    engine = "django.db.backends.sqlite3"
+    name = f"file:{path}?mode=ro"
+    add("reading", {"ENGINE": engine, "NAME": name, "OPTIONS": {"uri": True}})
+    with pytest.raises(ConfigurationError, match="is read-only, perhaps a replica"):
+        claim(DjangoStore(using="reading"))
+    connections.close_all()
+
+
+def test_an_alias_that_is_unknown() -> None:
+    """A database that the settings do not have is named, and so are those that they have."""
+    with pytest.raises(ConfigurationError, match=r"no 'nowhere': it has \[.*'default'"):
+        claim(DjangoStore(using="nowhere"))
 
 
 def test_the_routers_choose_the_database() -> None:

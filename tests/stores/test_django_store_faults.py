@@ -10,9 +10,11 @@ import django_setup
 import pytest
 from django.db import DatabaseError, OperationalError, connections, transaction
 
-from django_databases import PRINT, alias, alias_of, claim, in_thread, postgresql
+from django_databases import alias, alias_of, in_thread
+from django_project import database_at
 from dubhooks.django import DjangoStore
 from servers import PostgreSQLServer
+from store_cases import FINGERPRINT, claim
 
 __all__ = ["alias", "alias_of"]  # fixtures
 
@@ -58,7 +60,7 @@ def test_taking_over_while_the_owner_renews(alias: str, over: str) -> None:
 
     with connections[alias].execute_wrapper(renew_first):
         assert claim(store, key, "two").state == "busy"
-    assert renewed == [("acquired", 1, PRINT, 0.0)]
+    assert renewed == [("acquired", 1, FINGERPRINT, 0.0)]
     assert store.complete(key, "one", retention=60.0)
 
 
@@ -76,7 +78,7 @@ def test_an_answer_that_is_lost(alias: str) -> None:
 
     connections[alias].ensure_connection()  # which makes statements of its own
     with connections[alias].execute_wrapper(lose_first):
-        assert claim(store, key) == ("acquired", 1, PRINT, 0.0)
+        assert claim(store, key) == ("acquired", 1, FINGERPRINT, 0.0)
         lost.remove("UPDATE")
         assert store.complete(key, "one", retention=60.0)
     assert lost == ["INSERT", "SELECT", "UPDATE"]
@@ -99,31 +101,10 @@ def test_purging_that_fails_costs_no_claim(alias: str, caplog: pytest.LogCapture
     assert "old claims could not be deleted: DatabaseError" in caplog.text
 
 
-def test_a_connection_that_was_cut_is_replaced(alias_of: Callable[[str], str]) -> None:
-    """A connection that the server closed while it was idle costs no delivery."""
-    alias = alias_of("postgresql")
-    store = DjangoStore(using=alias)
-    claim(store, "before the cut")
-    with connections[alias].cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        (pid,) = cursor.fetchone()
-
-    def cut() -> None:
-        with connections[alias].cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(%s)", (pid,))
-
-    thread, results = in_thread(cut)
-    thread.join(30)
-    assert results == [None]
-    assert claim(store, "after the cut").state == "acquired"
-    assert store.complete("before the cut", "one", retention=60.0)
-    connections.close_all()
-
-
 def test_a_server_that_is_away_is_an_error() -> None:
     """Without a connection the store raises at once, and works when the server is back."""
     with PostgreSQLServer() as server:
-        django_setup.add_database("away", postgresql(server, connect_timeout=2))
+        django_setup.add_database("away", database_at(server.url(), connect_timeout=2))
         store = DjangoStore(using="away")
         claim(store, "open")
         server.kill()
@@ -154,4 +135,4 @@ def test_a_locked_file_is_waited_for(alias_of: Callable[[str], str]) -> None:
     thread.join(30)
     waiting.join(30)
     assert results == [None]
-    assert claims == [("acquired", 1, PRINT, 0.0)]
+    assert claims == [("acquired", 1, FINGERPRINT, 0.0)]

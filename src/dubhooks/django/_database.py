@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.apps import apps
+from django.conf import settings
 from django.db import DatabaseError, connections, router
+from django.utils.connection import ConnectionDoesNotExist
 
 from ..errors import ConfigurationError
 
@@ -47,6 +50,24 @@ _ENGINES: Final = {
 }
 
 
+# SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite.
+_NO_TABLE: Final = ("42P01", 1146, "no such table")
+_READ_ONLY: Final = ("25006", 1290, 1792, 1836, "attempt to write a readonly database")
+
+# Never closed in this process: that would end the session of the process that opened them.
+_inherited: list[Any] = []
+
+
+def _note_inherited() -> None:
+    if settings.configured:
+        opened = connections.all(initialized_only=True)
+        _inherited.extend(each.connection for each in opened if each.connection is not None)
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_note_inherited)
+
+
 class Database:
     """One of our tables, in the database that it is in."""
 
@@ -77,16 +98,29 @@ class Database:
         return self._found()[1]
 
     def connection(self) -> BaseDatabaseWrapper:
-        """Return this thread's connection.
+        """Return this thread's connection, and never one that a parent process opened.
 
         Raises:
-            ConfigurationError: the app is not installed, or the engine is unknown.
+            ConfigurationError: the app is not installed, the alias or the engine is unknown,
+                or a transaction is open on a connection that the parent process shares.
         """
-        connection = connections[self.alias]
+        try:
+            connection = connections[self.alias]
+        except ConnectionDoesNotExist:
+            raise ConfigurationError(
+                f"DATABASES has no {self.alias!r}: it has {sorted(connections)}"
+            ) from None
         if connection.vendor not in _ENGINES:
             raise ConfigurationError(
                 f"{connection.vendor} is not supported: use PostgreSQL, MariaDB, MySQL or SQLite"
             )
+        if connection.connection in _inherited:
+            if connection.in_atomic_block:
+                raise ConfigurationError(
+                    "the connection was opened before this process was forked, and its parent uses "
+                    "it as well: call django.db.connections.close_all() before the fork"
+                )
+            connection.connection = None
         return connection
 
     def now(self, connection: BaseDatabaseWrapper) -> str:
@@ -100,20 +134,25 @@ class Database:
 
     @contextmanager
     def explained(self, connection: BaseDatabaseWrapper) -> Generator[None, None, None]:
-        """Turn the database's complaint about a missing table into ours.
+        """Turn the database's complaints that tell of a wrong set-up into ours.
 
         Raises:
-            ConfigurationError: there is no table.
+            ConfigurationError: there is no table, or the database is read-only.
         """
         try:
             yield
         except DatabaseError as error:
-            if not _tells_of_missing_table(error):
-                raise
-            raise ConfigurationError(
-                f"there is no table {self.table} in the database {connection.alias!r}: run "
-                f"manage.py migrate --database {connection.alias}"
-            ) from None
+            if _is(error, _NO_TABLE):
+                raise ConfigurationError(
+                    f"there is no table {self.table} in the database {connection.alias!r}: run "
+                    f"manage.py migrate --database {connection.alias}"
+                ) from None
+            if _is(error, _READ_ONLY):
+                raise ConfigurationError(
+                    f"the database {connection.alias!r} is read-only, perhaps a replica: let "
+                    "using= or the routers name the primary"
+                ) from None
+            raise
 
     def _found(self) -> tuple[str, str]:
         if self._where is None:
@@ -130,9 +169,10 @@ class Database:
         return self._where
 
 
-def _tells_of_missing_table(error: DatabaseError) -> bool:
-    # By code: PostgreSQL's undefined_table, MySQL's ER_NO_SUCH_TABLE.  SQLite has only words.
+def _is(error: DatabaseError, kinds: tuple[str | int, ...]) -> bool:
     cause = error.__cause__
-    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     number = error.args[0] if error.args else None
-    return code == "42P01" or number == 1146 or "no such table" in str(error)
+    codes = {getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None), number}
+    if not codes.isdisjoint(kinds):
+        return True
+    return any(isinstance(kind, str) and " " in kind and kind in str(error) for kind in kinds)

@@ -15,21 +15,29 @@ __all__ = ["Statements"]
 
 FREE, HELD, DONE = 0, 1, 2
 
+_JITTER: Final = 1.0
+"""Seconds by which a row may seem to be of the future where several servers write."""
+
 _INSERT: Final = (
-    "(claim_key, token, state, attempt, fingerprint, lease_until, keep_until) "
-    "VALUES (%s, %s, %s, 1, %s, {now} + %s, {now} + %s)"
+    "(claim_key, token, state, attempt, fingerprint, since, lease_until, keep_until) "
+    "VALUES (%s, %s, %s, 1, %s, {now}, {now} + %s, {now} + %s)"
 )
 _FIND: Final = (
-    "SELECT token, state, attempt, fingerprint, lease_until - {now}, keep_until - {now} "
-    "FROM {table} WHERE claim_key = %s"
+    "SELECT token, state, attempt, fingerprint, lease_until - {now}, keep_until - {now}, "
+    "since - {now} FROM {table} WHERE claim_key = %s"
 )
 # All that decided is compared once more, because others may have come in between.  Their lease
 # too: the owner may have renewed it.
 _TAKE: Final = (
     "UPDATE {table} SET token = %s, state = %s, attempt = %s, fingerprint = %s, "
-    "lease_until = {now} + %s, keep_until = {now} + %s "
+    "since = {now}, lease_until = {now} + %s, keep_until = {now} + %s "
     "WHERE claim_key = %s AND token = %s AND state = %s AND attempt = %s "
     "AND (token = %s OR state = %s OR lease_until <= {now} OR keep_until <= {now})"
+)
+# In this order, because MySQL assigns one column after the other.
+_START_ANEW: Final = (
+    "UPDATE {table} SET lease_until = {now} + lease_until - since, since = {now} "
+    "WHERE claim_key = %s AND state = %s AND since > {now} + %s"
 )
 _COMPLETE: Final = (
     "UPDATE {table} SET state = %s, keep_until = {now} + %s "
@@ -68,10 +76,14 @@ class Statements:
             row = self._row(_FIND, key)
             if row is None:
                 continue  # deleted just now
-            owner, state, attempt, first, lease_left, keep_left = row
+            owner, state, attempt, first, lease_left, keep_left, ahead = row
             if keep_left > 0 and state == DONE:
                 return Claim("done", attempt, first, 0.0)
             if keep_left > 0 and state == HELD and owner != token and lease_left > 0:
+                if ahead > _JITTER:
+                    # The clock was set back, and the lease would last for hours.
+                    self._count(_START_ANEW, key, HELD, _JITTER)
+                    continue
                 return Claim("busy", attempt, first, lease_left)
             next_attempt, first = _next(row, token, fingerprint)
             seen = (key, owner, state, attempt, token, FREE)
@@ -115,7 +127,7 @@ class Statements:
 
 def _next(row: tuple[Any, ...], token: str, fingerprint: str) -> tuple[int, str]:
     """Return the attempt and fingerprint of whoever takes this row over."""
-    owner, state, attempt, first, _, keep_left = row
+    owner, state, attempt, first, _, keep_left, _ = row
     if keep_left <= 0:
         return 1, fingerprint
     is_renewal = state == HELD and owner == token

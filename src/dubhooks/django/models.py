@@ -20,6 +20,7 @@ class Claim(models.Model):
     state: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField()
     attempt: models.PositiveIntegerField[int, int] = models.PositiveIntegerField()
     fingerprint = ExactField(max_length=64)
+    since: models.FloatField[float, float] = models.FloatField()
     lease_until: models.FloatField[float, float] = models.FloatField()
     keep_until: models.FloatField[float, float] = models.FloatField()
 

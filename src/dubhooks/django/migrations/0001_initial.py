@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 ("state", models.PositiveSmallIntegerField()),
                 ("attempt", models.PositiveIntegerField()),
                 ("fingerprint", ExactField(max_length=64)),
+                ("since", models.FloatField()),
                 ("lease_until", models.FloatField()),
                 ("keep_until", models.FloatField()),
             ],

@@ -1,0 +1,213 @@
+"""``DjangoStore`` and ``DjangoInbox`` on connections that are lost, shared or interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connections, transaction
+
+from django_databases import alias, alias_of, in_thread
+from django_project import alias_at
+from dubhooks import ConfigurationError
+from dubhooks.django import DjangoInbox, DjangoStore
+from dubhooks.testing import make_event
+from fake_clock import FakeClock
+from proxy import Proxy
+from servers import MariaDBServer, PostgreSQLServer
+from store_cases import check_clock_set_back_and_forth, check_fork_after_use, claim
+
+__all__ = ["alias", "alias_of"]  # fixtures
+
+EVENTS = [make_event("sale.created", seed=number) for number in range(10)]
+CLIENTS = 16
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_lost_replies(
+    request: pytest.FixtureRequest, kind: str, alias_of: Callable[[str], str]
+) -> None:
+    """A statement whose reply is lost is sent again, and says the same once more."""
+    alias_of(kind)  # makes the table
+    server = request.getfixturevalue(f"{kind}_server")
+    with Proxy(server.port) as proxy:
+        url = server.url().replace(str(server.port), str(proxy.port))
+        store = DjangoStore(using=alias_at(url))
+        claim(store, "before")
+        proxy.drop_reply()
+        assert claim(store, "lost")[:2] == ("acquired", 1)
+        assert claim(store, "lost", "two").state == "busy"
+        proxy.drop_reply()
+        assert store.complete("lost", "one", retention=60.0)
+        assert not store.complete("lost", "one", retention=60.0)
+        assert claim(store, "lost", "two").state == "done"
+        assert proxy.dropped == 2
+        connections.close_all()
+
+
+CUT = {
+    "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend(%s)"),
+    "mariadb": ("SELECT connection_id()", "KILL %s"),
+}
+
+
+@pytest.mark.parametrize("kind", CUT)
+def test_a_connection_that_was_cut_is_replaced(kind: str, alias_of: Callable[[str], str]) -> None:
+    """A connection that the server closed while it was kept costs no delivery."""
+    alias = alias_of(kind)
+    store = DjangoStore(using=alias)
+    claim(store, "before the cut")
+    with connections[alias].cursor() as cursor:
+        cursor.execute(CUT[kind][0])
+        (number,) = cursor.fetchone()
+
+    def cut() -> None:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(CUT[kind][1], (number,))
+
+    thread, results = in_thread(cut)
+    thread.join(30)
+    assert results == [None]
+    assert claim(store, "after the cut").state == "acquired"
+    assert store.complete("before the cut", "one", retention=60.0)
+    connections.close_all()
+
+
+def test_fork_after_use(alias: str) -> None:
+    """A child of a process that has claimed uses connections of its own, and so does the parent."""
+    check_fork_after_use(DjangoStore(using=alias))
+
+
+def test_a_transaction_that_was_open_at_a_fork(alias: str) -> None:
+    """In a child, a transaction on the parent's connection is refused: it is not its own."""
+    with transaction.atomic(using=alias):
+        child = os.fork()
+        if child == 0:
+            os._exit(_is_refused_in_a_child(alias))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert DjangoInbox(using=alias, namespace="fork").first(EVENTS[0])
+
+
+def _is_refused_in_a_child(alias: str) -> int:
+    try:
+        DjangoInbox(using=alias, namespace="fork").first(EVENTS[0])
+    except ConfigurationError as error:
+        return 0 if "close_all() before the fork" in str(error) else 2
+    except BaseException:  # noqa: BLE001 - a child only says that it failed
+        return 3
+    return 1
+
+
+@pytest.mark.parametrize("kind", [PostgreSQLServer, MariaDBServer])
+def test_clock_set_back_and_forth(
+    kind: type[PostgreSQLServer] | type[MariaDBServer],
+) -> None:
+    """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""
+    from django.core.management import call_command
+
+    clock = FakeClock()
+    with kind(clock=clock) as server:
+        alias = alias_at(server.url())
+        call_command("migrate", "dubhooks", database=alias, verbosity=0)
+        check_clock_set_back_and_forth(DjangoStore(using=alias), clock)
+        connections.close_all()
+    clock.close()
+
+
+def test_interrupted_in_the_middle(alias_of: Callable[[str], str]) -> None:
+    """A worker that is told to end while it waits for a statement can still release its claim."""
+    alias = alias_of("postgresql")
+    store = DjangoStore(using=alias)
+    claim(store, "interrupted")
+    locked, go = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+            cursor.execute(
+                "SELECT * FROM dubhooks_claim WHERE claim_key = 'interrupted' FOR UPDATE"
+            )
+            locked.set()
+            assert go.wait(20)
+
+    thread, results = in_thread(lock)
+    assert locked.wait(20)
+    before = signal.signal(signal.SIGALRM, _end)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(SystemExit):
+            store.complete("interrupted", "one", retention=60.0)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        go.set()
+    thread.join(30)
+    assert results == [None]
+    # The statement that nobody waited for may have been carried out, or not.
+    was_released = store.release("interrupted", "one")
+    assert claim(store, "interrupted", "two").state == ("acquired" if was_released else "done")
+    connections.close_all()
+
+
+def _end(*_: object) -> None:
+    raise SystemExit
+
+
+EVERY = [
+    *("sqlite", "postgresql", "mariadb"),
+    *("postgresql-serializable", "mariadb-serializable", "pgbouncer"),
+]
+
+
+@pytest.mark.parametrize("engine", EVERY)
+def test_many_at_once(engine: str, alias_of: Callable[[str], str]) -> None:
+    """Of many deliveries at once one has the effect, at any isolation and behind PgBouncer."""
+    alias = alias_of(engine)
+    start = threading.Barrier(CLIENTS)
+    effects: list[str] = []
+    refused: list[Exception] = []
+
+    def deliver(number: int) -> None:
+        store = DjangoStore(using=alias)
+        start.wait()
+        for event in EVENTS:
+            key, owner = f"{engine}:{event.id}", f"{number}"
+            if claim(store, key, owner).state == "acquired":
+                effects.append(event.id)
+                assert store.complete(key, owner, retention=60.0)
+
+    def take(number: int) -> None:
+        inbox = DjangoInbox(using=alias, namespace=engine)
+        start.wait()
+        for event in EVENTS:
+            try:
+                with transaction.atomic(using=alias):
+                    if inbox.first(event):
+                        with connections[alias].cursor() as cursor:
+                            # What the effect is: a row that only this transaction writes.
+                            cursor.execute(EFFECT, [f"effect:{engine}:{event.id}:{number}"])
+            except DatabaseError as error:
+                refused.append(error)  # it would be delivered again
+
+    for work in (deliver, take):
+        threads = [in_thread(lambda work=work, number=number: work(number)) for number in range(16)]
+        for thread, _ in threads:
+            thread.join(60)
+        assert [results for _, results in threads] == [[None]] * CLIENTS
+    assert sorted(effects) == sorted(event.id for event in EVENTS)
+    start = threading.Barrier(1)
+    take(CLIENTS)  # what was refused is delivered again
+    with connections[alias].cursor() as cursor:
+        cursor.execute(
+            "SELECT event_key FROM dubhooks_seen_event WHERE event_key LIKE %s",
+            [f"effect:{engine}:%"],
+        )
+        rows: list[Any] = cursor.fetchall()
+    assert len(rows) == len(EVENTS)
+    assert not refused or "serializable" in engine
+    connections.close_all()
+
+
+EFFECT = "INSERT INTO dubhooks_seen_event (event_key, seen_at) VALUES (%s, 0)"
