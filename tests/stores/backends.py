@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import workers
 from dubhooks.webhooks import SaleCreated
 from workers import Line
 
-__all__ = ["Backend", "Receiver", "check"]
+__all__ = ["Backend", "Receiver", "check", "open_django"]
 
 
 class Backend(NamedTuple):
@@ -28,18 +29,29 @@ class Backend(NamedTuple):
         """Where it is."""
         return self.server.url if self.kind == "redis" else self.server.url()
 
+    @property
+    def is_django(self) -> bool:
+        """Tell whether the stores are Django's."""
+        return self.kind.startswith("django")
+
     def open(self) -> Any:
         """Return a store of this process."""
-        return workers.open_store(self.kind, self.url)
+        return open_django(self.url) if self.is_django else workers.open_store(self.kind, self.url)
 
     @contextmanager
     def store(self) -> Iterator[Any]:
-        """Open a store in this process."""
-        with workers.opened(self.kind, self.url) as store:
+        """Open a store in this process, and close its connections at the end."""
+        store = self.open()
+        try:
             yield store
+        finally:
+            close(store)
 
     def empty(self) -> None:
         """Delete all claims, and make the table."""
+        if self.is_django:
+            _empty_django(self.url)
+            return
         if self.kind == "redis":
             import redis
 
@@ -54,6 +66,39 @@ class Backend(NamedTuple):
         metadata.drop_all(engine)
         metadata.create_all(engine)
         engine.dispose()
+
+
+def open_django(url: str, **options: Any) -> Any:
+    """Return a store of Django's in this process."""
+    import django_setup  # noqa: F401 - which sets Django up, once for all tests
+
+    from django_project import store_at
+
+    return store_at(url, **options)
+
+
+def close(store: Any) -> Any:
+    """Close the connections of a store; if the result is a coroutine, it does so."""
+    if hasattr(store, "_engine"):
+        return store._engine.dispose()
+    if hasattr(store, "_client"):
+        client = store._client
+        return client.aclose() if hasattr(client, "aclose") else client.close()
+    from django.db import connections
+
+    return connections.close_all()
+
+
+def _empty_django(url: str) -> None:
+    alias = open_django(url).alias
+    from django.core.management import call_command
+    from django.db import connections
+
+    call_command("migrate", "dubhooks", database=alias, verbosity=0)
+    with connections[alias].cursor() as cursor:
+        cursor.execute("DELETE FROM dubhooks_claim")
+        cursor.execute("DELETE FROM dubhooks_seen_event")
+    connections.close_all()
 
 
 def check(lines: list[Line], events: int) -> int:
@@ -90,6 +135,8 @@ class Receiver:
         self.effects: list[str] = []
         self.store = store
         self._loop = asyncio.new_event_loop()
+        # Connections of Django belong to a thread, so there is one.
+        self._loop.set_default_executor(ThreadPoolExecutor(1))
         self._hooks = dubhooks.Webhooks(workers.SECRET, store=store, max_age=None, **options)
         self._hooks.on("sale.created")(self._handle)
 
@@ -103,11 +150,7 @@ class Receiver:
 
     def close(self) -> None:
         """Close the connections and the loop."""
-        if hasattr(self.store, "_engine"):
-            closing = self.store._engine.dispose()
-        else:
-            client = self.store._client
-            closing = client.aclose() if hasattr(client, "aclose") else client.close()
+        closing = self._loop.run_until_complete(self._loop.run_in_executor(None, close, self.store))
         if closing is not None:
             self._loop.run_until_complete(closing)
         self._loop.run_until_complete(self._loop.shutdown_default_executor())

@@ -43,10 +43,11 @@ def pgbouncer_server(postgresql_server: PostgreSQLServer) -> Iterator[PgBouncerS
         yield server
 
 
-@pytest.fixture(params=["redis", "postgresql", "mariadb"])
+@pytest.fixture(params=["redis", "postgresql", "mariadb", "django-postgresql", "django-mariadb"])
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """Each server, without claims."""
-    backend = Backend(request.param, request.getfixturevalue(f"{request.param}_server"))
+    """Each server, without claims; with Django's stores, too, where it has some."""
+    server = request.getfixturevalue(f"{request.param.removeprefix('django-')}_server")
+    backend = Backend(request.param, server)
     backend.empty()
     return backend
 

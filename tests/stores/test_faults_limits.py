@@ -146,6 +146,7 @@ ASYNC = {
 }
 
 
+@pytest.mark.parametrize("backend", ASYNC, indirect=True)
 def test_cancelled_deliveries(backend: Backend) -> None:
     """Deliveries cancelled anywhere, as when a client hangs up, lose no event and repeat none."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import workers
-from backends import Backend, Receiver, check
+from backends import Backend, Receiver, check, open_django
 from proxy import Proxy
 from servers import MariaDBServer, PostgreSQLServer, RedisServer, free_port
 from workers import Workers
@@ -20,17 +20,16 @@ EVENTS = 1500
 AT_ONCE = 4
 
 
-@pytest.mark.parametrize("ending", ["stop", "kill"])
-def test_restarted_server(backend: Backend, tmp_path: Path, ending: str) -> None:
-    """A server restarted or killed with claims open loses no event and runs none twice."""
+def test_restarted_server(backend: Backend, tmp_path: Path) -> None:
+    """A server restarted and killed with claims open loses no event and runs none twice."""
     where = {"kind": backend.kind, "url": backend.url, "events": EVENTS}
     with Workers(tmp_path) as pool:
         for _ in range(AT_ONCE):
             pool.start(workers.deliveries, **where)
         pool.until_ready(AT_ONCE)
-        for _ in range(5):
+        for end in 3 * (backend.server.stop, backend.server.kill):
             time.sleep(random.uniform(0.05, 0.2))
-            getattr(backend.server, ending)()
+            end()
             backend.server.start()
         pool.kill_all()
         pool.start(workers.sweep, **where).wait()
@@ -133,6 +132,15 @@ STORES = {
         read_timeout=1,
         write_timeout=1,
     ),
+    "django-psycopg": lambda port: open_django(
+        f"postgresql://dubhooks@127.0.0.1:{port}/test", connect_timeout=2
+    ),
+    "django-mysql": lambda port: open_django(
+        f"mysql://dubhooks@127.0.0.1:{port}/test",
+        connect_timeout=1,
+        read_timeout=1,
+        write_timeout=1,
+    ),
     "aiomysql": lambda port: async_sql_store(
         f"mysql+aiomysql://dubhooks@127.0.0.1:{port}/test", connect_timeout=1
     ),
@@ -156,14 +164,15 @@ def test_no_server(driver: str, place: str, caplog: pytest.LogCaptureFixture) ->
     assert "the store did not answer a claim" in caplog.text
 
 
-@pytest.mark.parametrize("driver", ["redis", "redis-async", "asyncpg", "pymysql"])
+@pytest.mark.parametrize("driver", ["redis", "redis-async", "asyncpg", "pymysql", "django-mysql"])
 def test_frozen_server(request: pytest.FixtureRequest, driver: str) -> None:
     """A server that stops answering costs a 503 in bounded time; later the event is handled."""
-    kinds = {"asyncpg": "postgresql", "pymysql": "mariadb"}
+    kinds = {"asyncpg": "postgresql", "pymysql": "mariadb", "django-mysql": "django-mariadb"}
+    kind = kinds.get(driver, "redis")
     server: RedisServer | PostgreSQLServer | MariaDBServer = request.getfixturevalue(
-        f"{kinds.get(driver, 'redis')}_server"
+        f"{kind.removeprefix('django-')}_server"
     )
-    Backend(kinds.get(driver, "redis"), server).empty()
+    Backend(kind, server).empty()
     receiver = Receiver(STORES[driver](server.port), lease=1.0)
     assert receiver.deliver("evt_1").outcome == "handled"
     server.freeze()

@@ -20,8 +20,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -41,7 +40,6 @@ __all__ = [
     "Workers",
     "delivery_of",
     "open_store",
-    "opened",
     "sweep",
 ]
 
@@ -57,21 +55,15 @@ def open_store(kind: str, url: str) -> Any:
         from dubhooks.stores.redis import RedisStore
 
         return RedisStore(redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2))
+    if kind.startswith("django"):
+        from django_project import store_at
+
+        return store_at(url)
     from sqlalchemy import create_engine
 
     from dubhooks.stores.sqlalchemy import SQLAlchemyStore
 
     return SQLAlchemyStore(create_engine(url, pool_size=16))
-
-
-@contextmanager
-def opened(kind: str, url: str) -> Iterator[Any]:
-    """Open a store and close its connections at the end."""
-    store = open_store(kind, url)
-    try:
-        yield store
-    finally:
-        store._client.close() if kind == "redis" else store._engine.dispose()
 
 
 _SALE = make_event("sale.created", seed=1)
@@ -176,25 +168,54 @@ def duplicates(kind: str, url: str, log: str, go: str, events: list[str], thread
     assert not notices.is_open
 
 
-def inbox(url: str, log: str, events: int) -> None:
+def inbox(kind: str, url: str, log: str, events: int) -> None:
     """Take random events, each in the transaction of its effect, until killed."""
+    take, refusal = (_django_inbox if kind.startswith("django") else _sql_inbox)(url)
+    lines = Log(log)
+    lines.ready()
+    while True:
+        event = sale(f"evt_{random.randrange(events)}")
+        try:
+            take(event)
+        except refusal:
+            lines.write("refused", event.id)  # a deadlock: it would be delivered again
+
+
+def _sql_inbox(url: str) -> tuple[Callable[[SaleCreated], None], type[Exception]]:
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import DBAPIError
 
     from dubhooks.stores.sqlalchemy import SQLAlchemyInbox
 
-    lines, engine, box = Log(log), create_engine(url), SQLAlchemyInbox()
-    lines.ready()
-    while True:
-        event = sale(f"evt_{random.randrange(events)}")
-        try:
-            with engine.begin() as connection:
-                if box.first(connection, event):
-                    time.sleep(random.uniform(0.0, 0.002))
-                    statement = text("INSERT INTO effects VALUES (:id)")
-                    connection.execute(statement, {"id": event.id})
-        except DBAPIError:
-            lines.write("refused", event.id)  # a deadlock: it would be delivered again
+    engine, box = create_engine(url), SQLAlchemyInbox()
+    statement = text("INSERT INTO effects VALUES (:id)")
+
+    def take(event: SaleCreated) -> None:
+        with engine.begin() as connection:
+            if box.first(connection, event):
+                time.sleep(random.uniform(0.0, 0.002))
+                connection.execute(statement, {"id": event.id})
+
+    return take, DBAPIError
+
+
+def _django_inbox(url: str) -> tuple[Callable[[SaleCreated], None], type[Exception]]:
+    from django.db import DatabaseError, connections, transaction
+
+    from django_project import alias_at
+    from dubhooks.django import DjangoInbox
+
+    alias = alias_at(url)
+    box = DjangoInbox(using=alias)
+
+    def take(event: SaleCreated) -> None:
+        with transaction.atomic(using=alias):
+            if box.first(event):
+                time.sleep(random.uniform(0.0, 0.002))
+                with connections[alias].cursor() as cursor:
+                    cursor.execute("INSERT INTO effects VALUES (%s)", [event.id])
+
+    return take, DatabaseError
 
 
 def _receiver(
@@ -323,17 +344,12 @@ def _serve() -> None:
     }
     # SQLAlchemy logs connections that it could not reset; without a handler they go to stderr.
     logging.getLogger("sqlalchemy").addHandler(logging.NullHandler())
-    # Everything is imported before the first fork, and nothing connects.
-    for kind, url in (
-        ("redis", "redis://localhost"),
-        ("postgresql", "postgresql+psycopg://localhost"),
-        ("mariadb", "mysql+pymysql://localhost"),
-    ):
-        open_store(kind, url)
     delivery_of("evt_warm")
     dubhooks.Webhooks(SECRET).warm_up()
+    imported: set[str] = set()
     for line in sys.stdin:
         name, arguments = json.loads(line)
+        _import(arguments["kind"], arguments["url"], imported)
         child = os.fork()
         if child == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -343,6 +359,18 @@ def _serve() -> None:
                 traceback.print_exc()
             os._exit(0)
         print(child, flush=True)
+
+
+def _import(kind: str, url: str, imported: set[str]) -> None:
+    """Import what a store needs before the first fork; nothing connects."""
+    if kind in imported:
+        return
+    if kind.startswith("django"):
+        import django_project
+
+        django_project.configure()
+    open_store(kind, url)
+    imported.add(kind)
 
 
 if __name__ == "__main__":
