@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from .events._base import Event
 from .payload import is_payout_like
@@ -60,9 +60,13 @@ def outcome_without_handler(event: Event) -> Outcome:
 
 def status_in(result: object) -> int:
     """Return the HTTP status in what a registered handler returned."""
-    # A registered handler returns nothing; a framework's response returned by mistake still
+    # It returns nothing; what a framework takes for a response, returned by mistake, still
     # counts, because a 500 in it must not become a 200.
-    status = result.status if isinstance(result, Reply) else getattr(result, "status_code", None)
+    status: object = getattr(result, "status_code", None)
+    if isinstance(result, Reply):
+        status = result.status
+    elif isinstance(result, tuple) and len(cast("tuple[object, ...]", result)) in (2, 3):
+        status = cast("tuple[object, ...]", result)[1]
     if not isinstance(status, int) or not 100 <= status < 600:
         return 200
     # What is sent is our own reply, and it has a body: 204 and 205 cannot.

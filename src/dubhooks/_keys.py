@@ -7,10 +7,10 @@ from hashlib import sha256
 
 from .errors import ConfigurationError
 
-__all__ = ["checked_namespace", "event_key", "natural_key"]
+__all__ = ["checked_namespace", "event_key", "natural_key", "rejection_key", "told_key"]
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,120}")
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,110}")
 
 
 def checked_namespace(namespace: str) -> str:
@@ -37,6 +37,16 @@ def natural_key(namespace: str, family: str, key: str) -> str:
     Apart for each family, because their handlers differ.
     """
     return f"{namespace}:{family}:{_plain(key)}"
+
+
+def rejection_key(key: str) -> str:
+    """Return the key that notes that the payout under ``key`` was rejected."""
+    return f"{key}:rejected"
+
+
+def told_key(key: str) -> str:
+    """Return the key of telling ``on_unhandled``, which is not handling what is under ``key``."""
+    return f"{key}:unhandled"
 
 
 def _plain(text: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .events._family import Family
 
-__all__ = ["Dedupe", "Handler", "Registry", "classes_of", "is_async_callable"]
+__all__ = ["Dedupe", "Handler", "Registry", "checked_dedupe", "classes_of", "is_async_callable"]
 
 Dedupe: TypeAlias = Literal["id", "natural"]
 
@@ -87,8 +87,10 @@ class Registry:
             raise ConfigurationError("a handler must be callable: use it as @hooks.on(SaleCreated)")
         if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
             raise ConfigurationError("a handler must not yield: calling it would run none of it")
-        if dedupe not in ("id", "natural"):
-            raise ConfigurationError('dedupe must be "id" or "natural"')
+        if not _takes_an_event(function):
+            raise ConfigurationError(
+                "a handler takes the event and nothing else: it is called as function(event)"
+            )
         return Handler(function, is_async_callable(function), dedupe)
 
 
@@ -122,6 +124,31 @@ def _class_of(family: Family[Any], event: object) -> type[Event]:
 def is_async_callable(function: object) -> bool:
     """Tell whether calling ``function`` gives a coroutine."""
     return _is(inspect.iscoroutinefunction, function)
+
+
+def checked_dedupe(dedupe: Dedupe, *, has_store: bool) -> Dedupe:
+    """Return ``dedupe``.
+
+    Raises:
+        ConfigurationError: it is misspelt, or nothing could be deduplicated.
+    """
+    if dedupe not in ("id", "natural"):
+        raise ConfigurationError('dedupe must be "id" or "natural"')
+    if dedupe == "natural" and not has_store:
+        raise ConfigurationError('dedupe="natural" needs a store: Webhooks(secret, store=...)')
+    return dedupe
+
+
+def _takes_an_event(function: Callable[..., object]) -> bool:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True  # some builtins have none
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
 
 
 def _is(kind: Callable[[object], bool], function: object) -> bool:

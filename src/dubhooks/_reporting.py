@@ -6,7 +6,7 @@ import logging
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from .errors import DubhooksError, InvalidEvent, MethodNotAllowed
+from .errors import DubhooksError, EventTooOld, InvalidEvent, MethodNotAllowed
 from .reply import DeliveryRecord
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ class Reporter:
 
     def refused(self, reply: Reply, error: DubhooksError, started: float) -> Reply:
         """Report a delivery that was refused before it became an event."""
-        if isinstance(error, InvalidEvent):
-            logger.error("refused a delivery of event %.64r: %s", error.event_id, error)
+        if isinstance(error, (InvalidEvent, EventTooOld)):
+            level = logging.ERROR if isinstance(error, InvalidEvent) else logging.WARNING
+            logger.log(level, "refused a delivery of event %.64r: %s", error.event_id, error)
             self._observed(reply, error.event_name, None, error.code, started)
             return reply
         # Anybody may send a GET, and many monitors do.

@@ -75,13 +75,15 @@ def checked_settings(
         _checked_lease(lease, _seconds("retention", retention)),
         _seconds("retention", retention),
         _checked_max_age(store is not None, retention, max_age),
-        _positive("max_body", max_body),
+        _whole("max_body", _positive("max_body", max_body)),
         _checked_dead_letters(dead_letters),
         _checked_observers(observers),
     )
 
 
 def _checked_store(store: Store | AsyncStore | None) -> Store | AsyncStore | None:
+    if isinstance(store, type):
+        raise ConfigurationError(f"store is the class {store.__name__}: pass {store.__name__}(...)")
     for method in ("claim", "complete", "release"):
         if store is not None and not callable(getattr(store, method, None)):
             raise ConfigurationError(
@@ -145,4 +147,10 @@ def _seconds(name: str, duration: timedelta) -> float:
 def _positive(name: str, value: NumberT) -> NumberT:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < _FOREVER:
         raise ConfigurationError(f"{name} must be a positive number")
+    return value
+
+
+def _whole(name: str, value: int) -> int:
+    if not isinstance(value, int):
+        raise ConfigurationError(f"{name} must be a whole number of bytes")
     return value

@@ -173,6 +173,13 @@ class EventTooOld(PayloadError):
 
     code: ClassVar[str] = "event_too_old"
 
+    def __init__(
+        self, message: str, event_name: str | None = None, event_id: str | None = None
+    ) -> None:
+        self.event_name = event_name
+        self.event_id = event_id
+        super().__init__(message)
+
 
 class RetryLater(DubhooksError):
     """Raise it in a handler to be called again later.
@@ -185,7 +192,9 @@ class RetryLater(DubhooksError):
     code: ClassVar[str] = "retry_later"
 
     def __init__(self, after: float | None = None) -> None:
-        if after is not None and not 0 <= after < float("inf"):
+        if after is not None and not (
+            isinstance(after, (int, float)) and 0 <= after < float("inf")
+        ):
             raise ConfigurationError("RetryLater(after=...) takes a number of seconds, 0 or more")
         self.after = after
         super().__init__("the handler asked for this event later")

@@ -19,6 +19,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from ._drivers import Step
+from ._keys import rejection_key
 from .errors import DubhooksError, Reject, RetryLater
 
 if TYPE_CHECKING:
@@ -108,13 +109,15 @@ class Job(NamedTuple):
     is_async: bool
     """``call`` returns an awaitable that belongs on the caller's event loop."""
     keys: tuple[str, ...]
-    """The event's key first, then the natural key, if that counts too."""
+    """The event's key first, then the natural key, if that counts too; none without a store."""
     fingerprint: str
     """SHA-256 of the body in hex."""
+    status_of: Callable[[Any], int]
+    """The HTTP status in the handler's result."""
     outcome: Outcome = "handled"
     """What it comes to when the handler returns."""
-    status_of: Callable[[Any], int] = lambda _: 200
-    """The HTTP status in the handler's result."""
+    is_payout: bool = False
+    """An answer below 400 marks a payout as paid."""
 
 
 class Ending(NamedTuple):
@@ -152,6 +155,8 @@ def lifecycle(
     if ending is None:
         ran = yield run
         ending, is_done = _judged(job, ran, holder.attempt)
+        if job.is_payout and ending.outcome == "rejected":
+            is_done = yield from holder.mark_rejected()
         yield from holder.complete_all() if is_done else holder.release_all()
     return ending._replace(error=holder.interrupt) if holder.interrupt else ending
 
@@ -179,14 +184,50 @@ class _Holder:
                 refused = self._refused(key, claimed.value)
                 if refused is None:
                     continue
+                if refused.outcome == "duplicate" and self._job.is_payout:
+                    refused = yield from self._told_again(key)
             else:
                 refused = self._not_claimed(key, claimed)
             # An event whose natural key is done is done as well.
-            yield from (
-                self.complete_all() if refused.outcome == "duplicate" else self.release_all()
-            )
+            is_done = refused.outcome == "duplicate"
+            if refused.outcome == "rejected":
+                is_done = yield from self.mark_rejected()
+            yield from self.complete_all() if is_done else self.release_all()
             return refused
         return None
+
+    def _told_again(self, key: str) -> Steps[Ending]:
+        """Return the answer to a payout that is done: paid, or rejected as it was the first time.
+
+        When the first answer was lost on its way, the next one decides.
+        """
+        mark = rejection_key(key)
+        answer = yield self._claim(mark)
+        if answer.error is not None or answer.cancelled:
+            return self._not_claimed(mark, answer)
+        if answer.value.state == "acquired":
+            # Nobody rejected it; the mark is free again when this is over.
+            yield from self._settle("release", mark)
+            return Ending("duplicate", self.attempt)
+        if answer.value.state == "done":
+            return Ending("rejected", self.attempt)
+        return Ending("busy", self.attempt, retry_after=max(1.0, answer.value.retry_after))
+
+    def mark_rejected(self) -> Steps[bool]:
+        """Note that a payout was rejected, under every key it may come again with."""
+        for key in self._held:
+            mark = rejection_key(key)
+            answer = yield self._claim(mark)
+            if answer.error is None:
+                answer = yield from self._settle("complete", mark, retention=self._retention)
+            if answer.error is not None:
+                logger.error(
+                    "a payout was rejected and that could not be noted, so its handler runs again "
+                    "if it comes again: %s",
+                    _described(answer.error),
+                )
+                return False
+        return True
 
     def _claim(self, key: str) -> Step:
         return self._step(
@@ -271,25 +312,28 @@ def _mode_of(store: Store | AsyncStore) -> Mode:
 
 def _judged(job: Job, ran: Answer, attempt: int) -> tuple[Ending, bool]:
     """Return how the handler ended, and whether the event is done."""
-    # Nobody took such a payout, so nobody settles it either: it comes again.
-    is_untaken = job.outcome == "unhandled_payout"
     error, status = ran.error, 200
     if error is None:
         try:
             status = job.status_of(ran.value)
         except BaseException as unusable:  # noqa: BLE001 - claims are released on every one
             error = unusable
+    if job.outcome == "unhandled_payout" and (error is None or isinstance(error, Exception)):
+        # Telling takes nothing, however it ends, so the payout comes again.
+        if error is not None and not isinstance(error, (Reject, RetryLater)):
+            logger.error("on_unhandled failed for a payout, which nobody took", exc_info=error)
+        return Ending(job.outcome, attempt), False
     if isinstance(error, RetryLater):
         return Ending("retry", attempt, retry_after=error.after), False
     if isinstance(error, Reject):
-        return Ending(job.outcome if is_untaken else "rejected", attempt), not is_untaken
+        return Ending("rejected", attempt), True
     if error is not None:
         return Ending("failed", attempt, error=error), False
     if 200 <= status < 300:
         if job.outcome == "handled":
             return Ending("handled", attempt, ran.value, status), True
         # Told is not handled: the outcome decides, not what was returned.
-        return Ending(job.outcome, attempt), not is_untaken
+        return Ending(job.outcome, attempt), True
     if status < 400:
         logger.error(
             "the handler answered %d: Dub takes a redirect as success and its queue does not, so "

@@ -7,7 +7,6 @@ body, to say why, or to mend what Dub may really send and that parser refuses.
 from __future__ import annotations
 
 import json
-from fnmatch import fnmatchcase
 from functools import partial
 from math import isfinite
 from typing import Any, NoReturn, cast
@@ -17,7 +16,10 @@ from .signature import not_empty
 
 __all__ = ["NOT_JSON", "is_payout_like", "read_document", "write_document"]
 
-NOT_JSON = "the body is not a JSON document in UTF-8: is it the body that Dub sent?"
+NOT_JSON = (
+    "the body is not a JSON document in UTF-8, or begins with a byte order mark, is nested too "
+    "deep or holds a number that is too long: is it the body that Dub sent?"
+)
 
 _NOTHING = object()
 
@@ -76,7 +78,7 @@ def is_payout_like(event_name: str, data: object) -> bool:
 
     Dub renames and adds payout events, so the name is not trusted alone.
     """
-    if fnmatchcase(event_name.lower(), "*payout*"):
+    if "payout" in event_name.lower():
         return True
     read = cast("dict[str, object]", data).get if isinstance(data, dict) else partial(_read, data)
     return read("mode") == "external" and str(read("id")).startswith("po_")

@@ -24,8 +24,8 @@ from ._delivery import (
 )
 from ._drivers import Step, answered, drive, drive_async, in_thread, is_on_event_loop, taken
 from ._headers import items_of, pairs_of, signature_in
-from ._keys import event_key, natural_key
-from ._registry import Registry, classes_of
+from ._keys import event_key, natural_key, told_key
+from ._registry import Registry, checked_dedupe, classes_of
 from ._reporting import Reporter, logger
 from ._settings import DEFAULT_RETENTION, UNSET, Unset, checked_settings
 from .errors import (
@@ -47,12 +47,12 @@ if TYPE_CHECKING:
 
     from ._drivers import Steps
     from ._headers import Headers
-    from ._registry import Dedupe, Handler
+    from ._registry import Dedupe
     from ._settings import Observer
     from .dead_letters import DeadLetters
     from .events._family import Family
     from .idempotency import AsyncStore, Store
-    from .reply import Outcome, Refusal
+    from .reply import Refusal
     from .signature import Secret
 
 __all__ = ["Receiver", "route_events"]
@@ -161,6 +161,7 @@ class Receiver(Generic[EventT]):
 
     def _on(self, events: tuple[object, ...], dedupe: Dedupe) -> Callable[[Any], Any]:
         classes_of(self.family, events)
+        checked_dedupe(dedupe, has_store=self._settings.store is not None)
 
         def register(function: Any) -> Any:
             self._registry.add(events, function, dedupe)
@@ -196,10 +197,16 @@ class Receiver(Generic[EventT]):
         event = delivery.event
         handler = self._registry.find(event)
         if handler is not None:
-            return self._job(delivery, handler, "handled")
-        if self._registry.unhandled is not None:
-            return self._job(delivery, self._registry.unhandled, outcome_without_handler(event))
-        return None
+            keys = self._keys_of(event, handler.dedupe)
+            call = partial(handler.function, event)
+            return self._job(delivery, call, handler.is_async, keys, status_in)
+        told = self._registry.unhandled
+        if told is None:
+            return None
+        # Under keys of its own: telling is not handling, and must not keep a handler from it.
+        keys = tuple(map(told_key, self._keys_of(event, told.dedupe)))
+        job = self._job(delivery, partial(told.function, event), told.is_async, keys, status_in)
+        return job._replace(outcome=outcome_without_handler(event))
 
     def route(
         self,
@@ -209,6 +216,7 @@ class Receiver(Generic[EventT]):
         is_async: bool,
         events: tuple[type[Event], ...],
         status_of: Callable[[Any], int],
+        dedupe: Dedupe = "id",
     ) -> Job | None:
         """Return the job of a route's own handler, or ``None`` when it is not for this event.
 
@@ -219,13 +227,7 @@ class Receiver(Generic[EventT]):
         takes = type(event) in events if events else not pays_out(event)
         if not takes:
             return None
-        return Job(
-            call=call,
-            is_async=is_async,
-            keys=self._keys_of(event, with_natural=False),
-            fingerprint=self._fingerprint(delivery),
-            status_of=status_of,
-        )
+        return self._job(delivery, call, is_async, self._keys_of(event, dedupe), status_of)
 
     def run(self, delivery: Delivery[EventT], job: Job | None) -> Served:
         """Run a job once and return what to answer; ``None`` answers that nobody takes it.
@@ -271,7 +273,8 @@ class Receiver(Generic[EventT]):
         event: EventT = self.family.parse(body)
         max_age = settings.max_age
         if max_age is not None and datetime.now(timezone.utc) - event.created_at > max_age:
-            raise EventTooOld("the event is older than max_age: it is a replay, not a retry")
+            message = "the event is older than max_age: it is a replay, not a retry"
+            raise EventTooOld(message, event.event, event.id)
         return event
 
     def _opened(self, body: bytes, headers: Headers) -> Delivery[EventT] | Refused:
@@ -305,27 +308,28 @@ class Receiver(Generic[EventT]):
             raise kept.error
         return kept.error is None
 
-    def _job(self, delivery: Delivery[EventT], handler: Handler, outcome: Outcome) -> Job:
-        return Job(
-            call=partial(handler.function, delivery.event),
-            is_async=handler.is_async,
-            keys=self._keys_of(delivery.event, with_natural=handler.dedupe == "natural"),
-            fingerprint=self._fingerprint(delivery),
-            outcome=outcome,
-            status_of=status_in,
-        )
+    def _job(
+        self,
+        delivery: Delivery[EventT],
+        call: Callable[[], Any],
+        is_async: bool,
+        keys: tuple[str, ...],
+        status_of: Callable[[Any], int],
+    ) -> Job:
+        if not keys:
+            return Job(call, is_async, keys, "", status_of)
+        fingerprint = sha256(delivery.body).hexdigest()
+        is_payout = pays_out(delivery.event)
+        return Job(call, is_async, keys, fingerprint, status_of, is_payout=is_payout)
 
-    def _keys_of(self, event: Event, *, with_natural: bool) -> tuple[str, ...]:
+    def _keys_of(self, event: Event, dedupe: Dedupe) -> tuple[str, ...]:
         if self._settings.store is None:
             return ()
         key = event_key(self._settings.namespace, event.id)
-        natural = event.natural_key if with_natural else None
+        natural = event.natural_key if dedupe == "natural" else None
         if natural is None:
             return (key,)
         return key, natural_key(self._settings.namespace, self.family.name, natural)
-
-    def _fingerprint(self, delivery: Delivery[EventT]) -> str:
-        return sha256(delivery.body).hexdigest() if self._settings.store is not None else ""
 
     def _run(
         self, delivery: Delivery[EventT], job: Job | None, loop: AbstractEventLoop | None = None
@@ -357,15 +361,19 @@ class Receiver(Generic[EventT]):
         return Served(reply, ending.result)
 
 
-def route_events(hooks: object, events: tuple[object, ...]) -> tuple[type[Event], ...]:
+def route_events(
+    hooks: object, events: tuple[object, ...], dedupe: Dedupe = "id"
+) -> tuple[type[Event], ...]:
     """Return the event classes that a route names; none means every event.
 
     Raises:
-        ConfigurationError: there is no receiver, or an event is not one of its family.
+        ConfigurationError: there is no receiver, an event is not one of its
+            family, or it cannot be deduplicated like this.
     """
     if not isinstance(hooks, Receiver):
         raise ConfigurationError(
             "the receiver comes first: @webhook(hooks, SaleCreated), "
             "with hooks = dubhooks.Webhooks(secret)"
         )
+    checked_dedupe(dedupe, has_store=hooks.store is not None)
     return classes_of(hooks.family, events) if events else ()

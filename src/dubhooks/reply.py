@@ -16,6 +16,7 @@ from .errors import (
     BodyCompressed,
     BodyTooLarge,
     BodyTooSlow,
+    EventTooOld,
     InvalidEvent,
     MethodNotAllowed,
     PayloadError,
@@ -147,7 +148,7 @@ def reply_to(
 def refusal(error: Refusal) -> Reply:
     """Return the reply to a delivery that was refused with ``error``."""
     outcome: Outcome = next(outcome for kind, outcome in _REFUSALS if isinstance(error, kind))
-    event_id = error.event_id if isinstance(error, InvalidEvent) else None
+    event_id = error.event_id if isinstance(error, (InvalidEvent, EventTooOld)) else None
     return reply_to(outcome, event_id, code=error.code)
 
 

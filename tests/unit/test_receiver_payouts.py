@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from receiving import (
     SECRET,
+    InlineStore,
+    Outage,
     World,
     changed,
     check_record,
     errors,
+    key_of,
     reply,
     rows_of,
     sale,
@@ -19,7 +22,15 @@ from receiving import (
     state_of,
 )
 
-from dubhooks import DeadLetterDirectory, MemoryStore, Postbacks, Reject, RetryLater, Webhooks
+from dubhooks import (
+    Claim,
+    DeadLetterDirectory,
+    MemoryStore,
+    Postbacks,
+    Reject,
+    RetryLater,
+    Webhooks,
+)
 from dubhooks.reply import DeliveryRecord
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import LinkClicked, PayoutConfirmed, SaleCreated
@@ -107,29 +118,34 @@ class TestNobodyTakesIt:
         assert world.send(deployed, request).outcome == "handled"
 
     @pytest.mark.parametrize(
-        ("result", "status"),
-        [
-            (SimpleNamespace(status_code=302), 500),
-            (SimpleNamespace(status_code=404), 404),
-            (RetryLater(5), 503),
-        ],
+        "result",
+        [SimpleNamespace(status_code=302), SimpleNamespace(status_code=404), RetryLater(5)],
         ids=repr,
     )
-    def test_telling_fails(self, world: World, payout: bytes, result: Any, status: int) -> None:
-        """Whatever telling about a payout comes to, the answer is a failure and it comes again."""
+    def test_telling_fails(self, world: World, payout: bytes, result: Any) -> None:
+        """Whatever telling about a payout comes to, the answer stays 501 and it comes again."""
         hooks = world.receiver()
         hooks.on_unhandled(world.answering(result))
-        answers = [world.send(hooks, signed(payout)).status for _ in range(2)]
-        assert answers == [status] * 2
+        answers = [world.send(hooks, signed(payout)) for _ in range(2)]
+        assert answers == [reply(501, "unhandled_payout", id_in(payout))] * 2
+        assert world.runs == 2
 
-    def test_telling_raises(self, world: World, payout: bytes) -> None:
-        """An error in ``on_unhandled`` is a failure like any handler's, and the payout stays."""
+    def test_telling_raises(self, world: World, payout: bytes, caplog: Log) -> None:
+        """An error in ``on_unhandled`` is logged, and the payout stays."""
         hooks = world.receiver()
         hooks.on_unhandled(world.answering(ValueError("told in vain")))
         for _ in range(2):
-            with pytest.raises(ValueError, match="told in vain"):
-                world.send(hooks, signed(payout))
-        assert state_of(world.store, f"default:{id_in(payout)}") == "free"
+            assert world.send(hooks, signed(payout)).status == 501
+        assert "told in vain" in caplog.text
+        assert state_of(world.store, f"default:{id_in(payout)}:unhandled") == "free"
+
+    def test_telling_is_stopped(self, world: World, payout: bytes) -> None:
+        """What tells the process to stop is passed on."""
+        hooks = world.receiver()
+        hooks.on_unhandled(world.answering(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            world.send(hooks, signed(payout))
+        assert state_of(world.store, f"default:{id_in(payout)}:unhandled") == "free"
 
 
 class TestSomebodyTakesIt:
@@ -148,11 +164,87 @@ class TestSomebodyTakesIt:
         assert hooks.handle(*signed(event)).status == 200
         assert taken == [event]
 
-    def test_rejecting_is_allowed(self, world: World) -> None:
-        """A handler that takes payouts may fail one for good."""
+    def test_a_rejection_stands(self, world: World) -> None:
+        """A payout that was rejected is rejected again, not acknowledged, and its handler not run.
+
+        When the first answer is lost, the next one decides (spec: what Dub does with the answer).
+        """
         hooks = world.receiver()
         hooks.on(PayoutConfirmed)(world.answering(Reject()))
-        assert world.send(hooks, signed(make_event("payout.confirmed"))).status == 489
+        event = make_event("payout.confirmed")
+        answers = [world.send(hooks, signed(event)) for _ in range(3)]
+        expected = reply(489, "rejected", event.id, **{"Upstash-NonRetryable-Error": "true"})
+        assert answers == [expected] * 3
+        assert world.runs == 1
+
+    def test_a_rejection_stands_under_another_id(self, world: World) -> None:
+        """Dub's own job can send the same payout with a new event id."""
+        hooks = world.receiver()
+        hooks.on(PayoutConfirmed, dedupe="natural")(world.answering(Reject()))
+        event = make_event("payout.confirmed")
+        again = changed(event, id="evt_again")
+        bodies = [event.to_json(), again, again, event.to_json()]
+        assert [world.send(hooks, signed(body)).status for body in bodies] == [489] * 4
+        assert world.runs == 1
+
+    def test_what_was_taken_is_a_duplicate(self, world: World) -> None:
+        """A payout that was taken over is acknowledged again, under either of its ids."""
+        hooks = world.receiver()
+        hooks.on(PayoutConfirmed, dedupe="natural")(world.answering())
+        event = make_event("payout.confirmed")
+        again = changed(event, id="evt_again")
+        bodies = [event.to_json(), event.to_json(), again, again]
+        outcomes = [world.send(hooks, signed(body)).outcome for body in bodies]
+        assert outcomes == ["handled", "duplicate", "duplicate", "duplicate"]
+        assert world.runs == 1
+
+    def test_a_rejected_sale_is_a_duplicate(self, world: World) -> None:
+        """What is no payout is acknowledged when it comes again, as its retries are over."""
+        hooks = world.receiver()
+        hooks.on(SaleCreated)(world.answering(Reject()))
+        event = sale()
+        outcomes = [world.send(hooks, signed(event)).outcome for _ in range(2)]
+        assert outcomes == ["rejected", "duplicate"]
+
+    def test_a_rejection_that_cannot_be_noted(self, discreet: Log) -> None:
+        """The payout is not done then: it is asked about again, and never acknowledged."""
+
+        class Forgetful(InlineStore):
+            def claim(self, key: str, token: str, **arguments: Any) -> Claim:
+                if self.full and key.endswith(":rejected"):
+                    raise Outage
+                return super().claim(key, token, **arguments)
+
+            full = True
+
+        store, runs = Forgetful(), []
+        hooks = Webhooks(SECRET, store=store)
+
+        @hooks.on(PayoutConfirmed)
+        def handler(event: PayoutConfirmed) -> None:
+            runs.append(event)
+            raise Reject
+
+        request = signed(make_event("payout.confirmed"))
+        assert [hooks.handle(*request).status for _ in range(2)] == [489, 489]
+        assert len(runs) == 2
+        assert "could not be noted" in discreet.text
+        store.full = False
+        assert [hooks.handle(*request).status for _ in range(2)] == [489, 489]
+        assert len(runs) == 3
+        store.full = True
+        assert hooks.handle(*request).status == 503
+
+    def test_two_duplicates_at_once(self) -> None:
+        """While one asks whether a payout was rejected, the other comes again later."""
+        store = MemoryStore()
+        hooks = Webhooks(SECRET, store=store)
+        hooks.on(PayoutConfirmed)(lambda _: None)
+        event = make_event("payout.confirmed")
+        assert hooks.handle(*signed(event)).outcome == "handled"
+        store.claim(f"{key_of(event)}:rejected", "another", fingerprint="", lease=60, retention=60)
+        answer = hooks.handle(*signed(event))
+        assert (answer.status, answer.outcome) == (409, "busy")
 
 
 class TestInvalidPayout:

@@ -1,5 +1,6 @@
 """The replies to deliveries that became an event, in every way to deliver and store claims."""
 
+from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
 
@@ -66,6 +67,9 @@ class TestHandled:
             "text",
             500,
             False,
+            ("bank is down", "503"),
+            (503,),
+            ("a", 1, 2, 503),
             Reply(200, {}, b"", "duplicate"),
         ],
         ids=repr,
@@ -87,6 +91,15 @@ class TestHandled:
         assert first == reply(status, "failed", event.id)
         assert second == reply(200, "handled", event.id)
         assert [record.attempt for record in world.records] == [1, 2]
+
+    @pytest.mark.parametrize("result", [("down", 503), ("down", HTTPStatus(503), {})], ids=repr)
+    def test_own_failure_as_flask_has_it(self, world: World, result: object) -> None:
+        """A body and a status, with or without headers, is a failure too: never a success."""
+        hooks = world.receiver()
+        hooks.on("sale.created")(world.answering(result))
+        event = sale()
+        assert world.send(hooks, signed(event)) == reply(503, "failed", event.id)
+        assert state_of(world.store, key_of(event)) == "free"
 
     def test_own_reply_that_failed(self, world: World) -> None:
         """A failed reply of another receiver, returned by the handler, is not a success."""
@@ -203,6 +216,18 @@ class TestIgnored:
         answers = [world.send(hooks, signed(event)) for _ in range(2)]
         assert answers == [reply(200, "ignored", event.id), reply(200, "duplicate", event.id)]
         assert world.seen == [event]
+
+    def test_on_unhandled_keeps_nothing_from_a_handler(self, world: World) -> None:
+        """Telling is not handling: a handler that comes later or elsewhere still gets the event."""
+        hooks = world.receiver()
+        hooks.on_unhandled(world.answering())
+        event = sale()
+        assert world.send(hooks, signed(event)).outcome == "ignored"
+        elsewhere = Webhooks(SECRET, store=world.store)
+        elsewhere.on("sale.created")(world.answering())
+        assert world.send(elsewhere, signed(event)).outcome == "handled"
+        assert world.send(hooks, signed(event)).outcome == "duplicate"
+        assert world.runs == 2
 
     def test_on_unhandled_that_fails_is_told_again(self, world: World) -> None:
         """An event whose telling failed is told again."""

@@ -36,6 +36,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"store": "dubhooks.db"}, "str has no claim: pass an object such as SQLiteStore"),
     ({"store": NoStore()}, "NoStore has no release"),
     ({"store": 0}, "int has no claim"),
+    ({"store": MemoryStore}, r"the class MemoryStore: pass MemoryStore\("),
+    ({"max_body": 1.5}, "max_body must be a whole number"),
     ({"namespace": ""}, "a namespace must be 1 to 64"),
     ({"namespace": "a" * 65}, "a namespace must be"),
     ({"namespace": "a:b"}, "a namespace must be"),
