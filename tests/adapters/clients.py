@@ -175,6 +175,19 @@ class AsgiClient:
         stall: float = 0.0,
     ) -> Response:
         """Send one request; see :class:`Client`."""
+        sending = self.send(body, headers, chunked=chunked, method=method, stall=stall)
+        return asyncio.run(sending)
+
+    async def send(
+        self,
+        body: bytes,
+        headers: Headers,
+        *,
+        chunked: bool = False,
+        method: str = "POST",
+        stall: float = 0.0,
+    ) -> Response:
+        """Send one request from the running event loop, beside others."""
         encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
         encoded.append((b"host", b"testserver"))
         if chunked:
@@ -182,7 +195,7 @@ class AsgiClient:
         else:
             encoded.append((b"content-length", str(len(body)).encode()))
         exchange = _Exchange(body, stall)
-        asyncio.run(self._run(self._scope(method, encoded), exchange))
+        await self._run(self._scope(method, encoded), exchange)
         self.sent = exchange.sent
         return exchange.response()
 

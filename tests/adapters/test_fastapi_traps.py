@@ -11,7 +11,6 @@ from behaviour import SALE_REQUEST, SECRET, HandlerFailed, with_signature
 from clients import AsgiClient
 from fastapi import Depends, FastAPI
 from fastapi import Request as FastAPIRequest
-from fastapi.responses import JSONResponse
 from starlette.routing import Mount, Router
 
 from dubhooks import MemoryStore, Webhooks, asgi
@@ -82,28 +81,6 @@ def test_mount_of_starlette() -> None:
     """Starlette redirects a mount without a slash."""
     app = Router([Mount("/webhooks/dub", asgi.app(Webhooks(SECRET)))])
     assert SALE_REQUEST.send(AsgiClient(app)).status == 307
-
-
-def test_exception_handler_that_answers_200() -> None:
-    """What the handler raises is answered by the application, and the claim is released."""
-    records: list[str] = []
-    hooks = Webhooks(
-        SECRET, store=MemoryStore(), observers=[lambda one: records.append(one.outcome)]
-    )
-    app = FastAPI()
-
-    @app.post("/x")
-    @webhook(hooks, SaleCreated)
-    def failing(event: SaleCreated) -> None:
-        raise HandlerFailed
-
-    @app.exception_handler(HandlerFailed)
-    async def fine(_: FastAPIRequest, error: Exception) -> JSONResponse:
-        return JSONResponse({})
-
-    client = AsgiClient(app, "/x")
-    assert [SALE_REQUEST.send(client).status for _ in range(2)] == [200, 200]
-    assert records == ["failed", "failed"]
 
 
 def test_dependencies_of_the_application() -> None:
