@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, text
 import workers
 from backends import Backend, check
 from dubhooks.idempotency import Claim
+from fake_clock import FakeClock
 from workers import Workers
 
 KILLS = 100
@@ -38,6 +39,21 @@ def test_killed_workers(backend: Backend, tmp_path: Path) -> None:
         repeated = check(pool.lines(), EVENTS)
     # Zero would mean that no kill ever fell between an effect and its completion.
     assert 0 < repeated <= KILLS + AT_ONCE
+
+
+def test_clocks_of_workers_jump(backend: Backend, tmp_path: Path) -> None:
+    """Workers whose own clocks jump by hours neither lose nor repeat an event."""
+    where = {"kind": backend.kind, "url": backend.url, "events": 300}
+    clock = FakeClock()
+    with Workers(tmp_path, clock) as pool:
+        running = [pool.start(workers.deliveries, seconds=0.8, **where) for _ in range(AT_ONCE)]
+        pool.until_ready(AT_ONCE)
+        while any(worker.is_alive for worker in running):
+            clock.set(random.choice(["-3600", "+0", "+3600"]))
+            time.sleep(0.02)
+        pool.start(workers.sweep, **where).wait()
+        assert check(pool.lines(), 300) == 0
+    clock.close()
 
 
 @pytest.mark.parametrize("is_takeover", [False, True], ids=["first", "takeover"])

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -24,13 +25,16 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from typing_extensions import Self
 
 import dubhooks
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
+
+if TYPE_CHECKING:
+    from fake_clock import FakeClock
 
 __all__ = [
     "RETENTION",
@@ -251,6 +255,10 @@ def _deliver(hooks: dubhooks.Webhooks, lines: Log, notices: Notices, event_id: s
     return outcome == "duplicate" or (outcome == "handled" and not notices.is_open)
 
 
+def _sleep(seconds: float) -> None:
+    select.select([], [], [], seconds)
+
+
 # -- the tests' side -------------------------------------------------------------------------------
 
 
@@ -260,6 +268,14 @@ class Worker:
     def __init__(self, process: int) -> None:
         self.process = process
 
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether it runs."""
+        try:
+            return ") Z " not in Path(f"/proc/{self.process}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
     def kill(self) -> None:
         """End it with SIGKILL."""
         os.kill(self.process, signal.SIGKILL)
@@ -268,7 +284,7 @@ class Worker:
     def wait(self, seconds: float = 90.0) -> None:
         """Wait until it has ended."""
         deadline = time.monotonic() + seconds
-        while _is_alive(self.process):
+        while self.is_alive:
             assert time.monotonic() < deadline, "a worker does not end"
             time.sleep(0.001)
 
@@ -276,7 +292,9 @@ class Worker:
 class Workers:
     """Starts workers, and reads what they leave behind."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: FakeClock | None = None) -> None:
+        """``clock``: the workers' own wall clock, instead of the machine's."""
+        self._environment = {**os.environ, **(clock.environment if clock else {})}
         self.log = directory / "lines"
         self.log.touch()
         self.log.with_suffix(".ready").touch()
@@ -290,6 +308,7 @@ class Workers:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                env=self._environment,
                 text=True,
             )
         return self
@@ -313,7 +332,7 @@ class Workers:
     def kill_all(self) -> None:
         """End every worker that still runs with SIGKILL."""
         for worker in self._started:
-            if _is_alive(worker.process):
+            if worker.is_alive:
                 worker.kill()
 
     def lines(self, what: str | None = None) -> list[Line]:
@@ -330,14 +349,9 @@ class Workers:
             time.sleep(0.001)
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def _serve() -> None:
+    if "FAKETIME_TIMESTAMP_FILE" in os.environ:
+        time.sleep = _sleep  # libfaketime breaks Python's own
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children here
     work: dict[str, Callable[..., None]] = {
         each.__name__: each for each in (deliveries, sweep, duplicates, inbox)
