@@ -1,4 +1,4 @@
-"""From a request of Starlette's to a verified delivery, and from a reply to a response."""
+"""From a request of Starlette's to a verified delivery."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 
+from ._fastapi_guard import Refused, answers_refusals
 from .asgi import read_body
 from .errors import ConfigurationError, MethodNotAllowed, PayloadError
 from .reply import Reply
@@ -18,19 +17,7 @@ if TYPE_CHECKING:
     from ._delivery import Delivery
     from .receiver import Receiver
 
-__all__ = ["admitted", "refused", "response_of"]
-
-
-class Refused(Exception):
-    """Ends a route before its other dependencies and its handler, with a reply to send.
-
-    Not an ``HTTPException``: an application's handler of those may redirect a
-    401 to a login page, and Dub takes a redirect as success.
-    """
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.outcome)
-        self.reply = reply
+__all__ = ["admitted", "refused"]
 
 
 async def admitted(hooks: Receiver[Any], request: Request, read_timeout: float) -> Delivery[Any]:
@@ -59,15 +46,9 @@ async def admitted(hooks: Receiver[Any], request: Request, read_timeout: float) 
 
 def refused(request: Request, reply: Reply) -> Exception:
     """Return the exception that makes ``reply`` the response to ``request``."""
-    if _is_answered(request):
+    if answers_refusals(request.scope):
         return Refused(reply)
     return HTTPException(reply.status, reply.outcome, reply.headers)
-
-
-def response_of(reply: Reply) -> Response:
-    """Return ``reply`` as a response."""
-    body = b"" if reply.status in (204, 205) else reply.body
-    return Response(body, reply.status, reply.headers)
 
 
 async def _body_of(request: Request, max_body: int, read_timeout: float) -> bytes:
@@ -89,24 +70,3 @@ async def _body_of(request: Request, max_body: int, read_timeout: float) -> byte
     # Where Starlette keeps it too, so that request.body() works in the handler.
     vars(request)["_body"] = body
     return body
-
-
-def _is_answered(request: Request) -> bool:
-    """Have the application answer ``Refused``; false when there is no way."""
-    handlers: Any = request.scope.get("starlette.exception_handlers")
-    if handlers is not None:
-        handlers[0][Refused] = _answer
-        return True
-    # Before Starlette 0.28 (FastAPI 0.107) the handlers are in the middleware alone.
-    layer: Any = getattr(request.scope.get("app"), "middleware_stack", None)
-    while layer is not None:
-        if isinstance(layer, ExceptionMiddleware):
-            layer.add_exception_handler(Refused, _answer)
-            return True
-        layer = getattr(layer, "app", None)
-    return False
-
-
-async def _answer(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)  # noqa: S101 - Starlette's type for handlers is wide
-    return response_of(error.reply)

@@ -14,7 +14,8 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ._fastapi_request import admitted, refused, response_of
+from ._fastapi_guard import begin, end, response_of
+from ._fastapi_request import admitted, refused
 from ._registry import is_async_callable
 from .errors import ConfigurationError
 from .events._base import Event
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from ._delivery import Delivery, Served
+    from .asgi import Scope
     from .idempotency import Job
 
     Endpoint = Callable[..., Coroutine[Any, Any, Any]]
@@ -41,6 +43,7 @@ class _Admitted:
 
     delivery: Delivery[Any]
     job: Job
+    scope: Scope
     response: Response
     tasks: BackgroundTasks
 
@@ -89,9 +92,10 @@ def _admission(
     hooks: Receiver[Any], classes: tuple[type[Event], ...], read_timeout: float, *, is_async: bool
 ) -> Endpoint:
     async def admission(request: Request, response: Response, tasks: BackgroundTasks) -> _Admitted:
+        begin(request.scope)
         delivery = await admitted(hooks, request, read_timeout)
         job = _taken(hooks, classes, delivery, request, response, is_async=is_async)
-        return _Admitted(delivery, job, response, tasks)
+        return _Admitted(delivery, job, request.scope, response, tasks)
 
     return admission
 
@@ -135,7 +139,9 @@ def _status_of(request: Request, response: Response, result: object) -> int:
 
 
 def _answer(given: _Admitted, served: Served) -> Any:
-    if served.reply.outcome != "handled":
+    if served.reply.outcome == "handled":
+        end(given.scope)
+    else:
         # The event comes again, or came before: what the handler put off must not run twice.
         given.tasks.tasks.clear()
     if served.response is not None:

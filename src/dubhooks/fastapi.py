@@ -18,9 +18,9 @@ from starlette.routing import Route
 
 from . import postbacks, webhooks
 from ._body import READ_TIMEOUT
+from ._fastapi_guard import GuardedEndpoint
 from ._fastapi_openapi import operation_of
 from ._fastapi_route import decorated, verifying
-from .asgi import Endpoint
 from .errors import ConfigurationError
 from .receiver import route_events
 
@@ -74,7 +74,7 @@ def router(
     if not path.startswith("/"):
         raise ConfigurationError('path must begin with a slash, as "/webhooks/dub" does')
     # A plain route of Starlette: FastAPI's own solve dependencies and read bodies as they like.
-    endpoint = Endpoint(hooks, read_timeout, has_framework=True)
+    endpoint = GuardedEndpoint(hooks, read_timeout, has_framework=True)
     mounted = APIRouter()
     for one in dict.fromkeys((path, path.rstrip("/") or "/", path.rstrip("/") + "/")):
         mounted.routes.append(Route(one, endpoint, name="dubhooks", include_in_schema=False))

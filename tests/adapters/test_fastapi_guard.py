@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import pytest
+import starlette
 from behaviour import (
     OWN_BODY,
     PAYOUT_REQUEST,
@@ -275,18 +276,19 @@ class Pure:
 
 def in_an_included_router(app: FastAPI, mount: str) -> str:
     """Serve behind two prefixes."""
-    inner, outer = APIRouter(prefix="/inner"), APIRouter(prefix="/outer")
+    inner, outer = APIRouter(), APIRouter()
     failing(inner, HandlerFailed(), mount)
-    outer.include_router(inner)
-    app.include_router(outer)
+    outer.include_router(inner, prefix="/inner")
+    app.include_router(outer, prefix="/outer")
     return "/outer/inner/webhooks/dub"
 
 
 def behind_middleware(app: FastAPI, mount: str) -> str:
     """Serve behind middleware of both kinds."""
     failing(app, HandlerFailed(), mount)
-    app.add_middleware(Passing)
     app.add_middleware(Pure)
+    if not starlette.__version__.startswith("0."):  # before, it leaves a stream open on exceptions
+        app.add_middleware(Passing)
     return "/webhooks/dub"
 
 
