@@ -13,7 +13,7 @@ from ..idempotency import Claim
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from redis.exceptions import ResponseError
+    from redis.exceptions import RedisError
 
 __all__ = [
     "CLAIM",
@@ -106,19 +106,45 @@ def claim_in(reply: Any) -> Claim:
     return Claim(_text(state), attempt, _text(fingerprint), milliseconds / 1000)
 
 
-def explained(error: ResponseError) -> ConfigurationError | None:
-    """Return an error that says what to do, if that is known."""
+_ADVICE = (
     # Servers before Redis 7 put the error's name into the middle of the text.
-    text = str(error)
-    if "READONLY" in text or "read only replica" in text:
-        return ConfigurationError(
-            "this Redis server is a read-only replica: connect the client to the primary"
-        )
-    if "OOM" in text or "maxmemory" in text:
-        return ConfigurationError(
-            "Redis has reached maxmemory and refuses new claims: give it more memory, or store "
-            "other data elsewhere"
-        )
+    (
+        ("READONLY", "read only replica"),
+        "this Redis server is a read-only replica: connect the client to the primary",
+    ),
+    (
+        ("OOM", "maxmemory"),
+        "Redis has reached maxmemory and refuses new claims: give it more memory, or store "
+        "other data elsewhere",
+    ),
+    (
+        ("AuthenticationError",),
+        "Redis refuses this client: check the user and the password that it was made with",
+    ),
+    (
+        ("NoPermissionError", "executing the script can't run"),
+        "this user of Redis may not run the store's scripts: let it use its keys and +eval "
+        "+evalsha +script|load +time +hmget +hset +hdel +pexpire",
+    ),
+    (
+        ("MovedError",),
+        "this Redis server is a node of a cluster: use redis.RedisCluster, or the one of "
+        "redis.asyncio",
+    ),
+    (
+        ("MISCONF",),
+        "Redis refuses writes because it could not save its data: see its log, and make room on "
+        "its disk",
+    ),
+)
+
+
+def explained(error: RedisError) -> ConfigurationError | None:
+    """Return an error that says what to do, if that is known."""
+    text = f"{type(error).__name__} {error}"
+    for words, advice in _ADVICE:
+        if any(word in text for word in words):
+            return ConfigurationError(advice)
     return None
 
 

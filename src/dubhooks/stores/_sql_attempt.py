@@ -62,25 +62,22 @@ def attempt(
                 connection.exec_driver_sql("SELECT 1")
         loan = _Loan(engine, watchdog)
         return loan.use(mode, work, arguments)
-    except (DBAPIError, driver.Error) as error:
+    except Exception as error:
         if loan is not None:
             is_lost = loan.recover(error)
         else:
             is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
-        if mode == "switch" and engine.dialect.driver == "asyncpg" and is_unprepared(error):
-            # In a transaction both go to one.
-            raise Again(0.0, is_torn=True) from error
-        pause = retries.pause_after(error, is_lost)
-        if pause is not None:
-            raise Again(pause) from error
+        if isinstance(error, (DBAPIError, driver.Error)):
+            if mode == "switch" and engine.dialect.driver == "asyncpg" and is_unprepared(error):
+                # In a transaction both go to one.
+                raise Again(0.0, is_torn=True) from error
+            pause = retries.pause_after(error, is_lost)
+            if pause is not None:
+                raise Again(pause) from error
         better = explained(error)
         if better is None:
             raise
         raise better from error
-    except Exception as error:
-        if loan is not None:
-            loan.recover(error)
-        raise
     except BaseException:
         # Stopped in the middle: nobody knows what this connection would answer next.
         if loan is not None:
@@ -136,6 +133,8 @@ class _Loan:
         """
         driver: Any = self._dialect.loaded_dbapi
         adapter: Any = self._connection.dbapi_connection
+        if adapter is None:  # pragma: no cover - a listener of the pool failed when it went back
+            return False
         is_lost = self._dialect.is_disconnect(error, adapter, None)  # type: ignore[arg-type]
         if not is_lost:
             try:
@@ -156,7 +155,8 @@ class _Loan:
     def discard(self) -> None:
         """Close the connection, whatever its state."""
         self._is_cut()
-        self._connection.invalidate()
+        if self._connection.is_valid:  # pragma: no branch - it may just have gone back
+            self._connection.invalidate()
 
     def _is_cut(self) -> bool:
         watch, self._watch = self._watch, None

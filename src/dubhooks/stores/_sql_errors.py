@@ -12,7 +12,8 @@ from ..errors import ConfigurationError
 
 __all__ = ["Retries", "explained", "is_duplicate", "is_unprepared"]
 
-# SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite.
+# SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite and, where it has no
+# SQLSTATE because there is no connection yet, of psycopg.
 _NO_TABLE = ("42P01", 1146, "no such table")
 # Unknown or additional columns, other types, no primary key.
 _OTHER_COLUMNS = (
@@ -21,6 +22,12 @@ _OTHER_COLUMNS = (
     "NOT NULL constraint failed",
 )
 _READ_ONLY = ("25006", 1290, 1792, 1836, "attempt to write a readonly database")
+_REFUSED = (
+    *("28000", "28P01", 1045, 1698, "password authentication failed", "no password supplied"),
+    *("no pg_hba.conf entry", 'FATAL:  role "'),
+)
+_NO_DATABASE = ("3D000", 1049, 'FATAL:  database "')
+_NO_PRIVILEGE = ("42501", 1044, 1142, 1143)
 # A transaction that lost against another one: nothing of it was done.
 _BEATEN = ("40001", "40P01", 1020, 1213, "database is locked", "database table is locked")
 _DUPLICATE = (1062,)
@@ -56,28 +63,45 @@ class Retries:
         return None
 
 
+_ADVICE = (
+    (
+        _NO_TABLE,
+        "the table of dubhooks is missing: call create_table() once, or add "
+        "dubhooks.stores.sqlalchemy.metadata to your migrations",
+    ),
+    (
+        _OTHER_COLUMNS,
+        "the table of dubhooks has other columns than dubhooks needs: make it with "
+        "create_table() or from dubhooks.stores.sqlalchemy.metadata, after you have renamed "
+        "the one that is there",
+    ),
+    (_READ_ONLY, "this database is read-only, perhaps a replica: connect to the primary"),
+    (
+        _REFUSED,
+        "the database refuses this user: check user and password in the engine's URL, and that "
+        "the server lets this user in from here",
+    ),
+    (
+        _NO_DATABASE,
+        "the server has no such database: check its name in the engine's URL, or create it",
+    ),
+    (
+        _NO_PRIVILEGE,
+        "this user may not use the table of dubhooks: GRANT it SELECT, INSERT, UPDATE and DELETE",
+    ),
+    (
+        _UNPREPARED,
+        "the connection pooler keeps no prepared statements: connect with "
+        "prepare_threshold=None (psycopg), or see SQLAlchemy's page on asyncpg and PgBouncer",
+    ),
+)
+
+
 def explained(error: Exception) -> ConfigurationError | None:
     """Return an error that says what to do, if that is known."""
-    if _is(error, _NO_TABLE):
-        return ConfigurationError(
-            "the table of dubhooks is missing: call create_table() once, or add "
-            "dubhooks.stores.sqlalchemy.metadata to your migrations"
-        )
-    if _is(error, _OTHER_COLUMNS):
-        return ConfigurationError(
-            "the table of dubhooks has other columns than dubhooks needs: make it with "
-            "create_table() or from dubhooks.stores.sqlalchemy.metadata, after you have renamed "
-            "the one that is there"
-        )
-    if _is(error, _READ_ONLY):
-        return ConfigurationError(
-            "this database is read-only, perhaps a replica: connect to the primary"
-        )
-    if is_unprepared(error):
-        return ConfigurationError(
-            "the connection pooler keeps no prepared statements: connect with "
-            "prepare_threshold=None (psycopg), or see SQLAlchemy's page on asyncpg and PgBouncer"
-        )
+    for kinds, advice in _ADVICE:
+        if _is(error, kinds):
+            return ConfigurationError(advice)
     return None
 
 

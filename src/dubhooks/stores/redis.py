@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 try:
     import redis
     import redis.asyncio
-    from redis.exceptions import RedisError, ResponseError
+    from redis.exceptions import RedisError
 except ImportError as error:  # pragma: no cover - tested in a process without redis
     raise ImportError("the Redis stores need redis-py: install dubhooks[redis]") from error
 
@@ -89,7 +89,7 @@ class RedisStore:
     def _run(self, script: Any, key: str, arguments: list[str | int]) -> Any:
         try:
             return script(keys=(self._prefix + key,), args=arguments)
-        except ResponseError as error:
+        except RedisError as error:
             better = explained(error)
             if better is None:
                 raise
@@ -152,7 +152,7 @@ class AsyncRedisStore:
     async def _run(self, script: Any, key: str, arguments: list[str | int]) -> Any:
         try:
             return await script(keys=(self._prefix + key,), args=arguments)
-        except ResponseError as error:
+        except RedisError as error:
             better = explained(error)
             if better is None:
                 raise

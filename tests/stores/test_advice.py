@@ -1,0 +1,227 @@
+"""What a log says when a store cannot be used: what to do next, and no secret."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import create_engine, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from backends import Backend, Receiver
+from dubhooks.stores.redis import AsyncRedisStore, RedisStore
+from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
+from servers import MariaDBServer, PostgreSQLServer, RedisServer, free_port
+
+SECRET = "swordfish"
+ASYNC = ("asyncpg", "psycopg_async", "aiomysql")
+DRIVERS = [
+    *(("postgresql", driver) for driver in ("psycopg", "asyncpg", "psycopg_async")),
+    *(("mariadb", driver) for driver in ("pymysql", "aiomysql")),
+]
+
+
+def sql_store(url: str, driver: str) -> Any:
+    """Return a store of the driver's kind."""
+    if driver in ASYNC:
+        return AsyncSQLAlchemyStore(create_async_engine(url))
+    return SQLAlchemyStore(create_engine(url))
+
+
+def logged(store: Any, caplog: pytest.LogCaptureFixture) -> str:
+    """Deliver an event, which is not handled, and return what was logged."""
+    receiver = Receiver(store)
+    reply = receiver.deliver("evt_1")
+    receiver.close()
+    assert (reply.status, reply.outcome, receiver.effects) == (503, "unavailable", [])
+    [record] = [each for each in caplog.records if each.levelno == logging.ERROR]
+    message = record.getMessage()
+    assert SECRET not in message
+    assert "127.0.0.1" not in message
+    return message
+
+
+def server_of(request: pytest.FixtureRequest, kind: str) -> Any:
+    """Return a server that runs, without claims."""
+    server = request.getfixturevalue(f"{kind}_server")
+    Backend(kind, server).empty()
+    return server
+
+
+@contextmanager
+def poor_user(server: PostgreSQLServer | MariaDBServer) -> Iterator[None]:
+    """Make a user with a password, who may read the table and not write it."""
+    engine = create_engine(server.url(), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        if isinstance(server, PostgreSQLServer):
+            rules = server.directory / "data" / "pg_hba.conf"
+            rules.write_text(f"host all poor 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+            for statement in (
+                "SELECT pg_reload_conf()",
+                f"CREATE USER poor PASSWORD '{SECRET}'",
+                "GRANT SELECT ON dubhooks_claims TO poor",
+            ):
+                connection.execute(text(statement))
+        else:
+            name = "poor@'127.0.0.1'"
+            connection.execute(text(f"CREATE USER {name} IDENTIFIED BY '{SECRET}'"))
+            connection.execute(text(f"GRANT SELECT ON test.dubhooks_claims TO {name}"))
+        yield
+        if isinstance(server, PostgreSQLServer):
+            connection.execute(text("DROP OWNED BY poor"))
+        name = "poor" if isinstance(server, PostgreSQLServer) else "poor@'127.0.0.1'"
+        connection.execute(text(f"DROP USER {name}"))
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("kind", "driver"), DRIVERS)
+def test_user_who_is_refused(
+    request: pytest.FixtureRequest, kind: str, driver: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A wrong password, or an unknown user, says to check both."""
+    server = server_of(request, kind)
+    with poor_user(server):
+        url = server.url(driver).replace("dubhooks@", f"poor:{SECRET}2@")
+        assert "check user and password" in logged(sql_store(url, driver), caplog)
+        caplog.clear()
+        url = server.url(driver).replace("dubhooks@", f"nobody:{SECRET}@")
+        assert "check user and password" in logged(sql_store(url, driver), caplog)
+
+
+@pytest.mark.parametrize(("kind", "driver"), DRIVERS)
+def test_user_who_may_not_write(
+    request: pytest.FixtureRequest, kind: str, driver: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A user without the privileges says which ones are needed."""
+    server = server_of(request, kind)
+    with poor_user(server):
+        url = server.url(driver).replace("dubhooks@", f"poor:{SECRET}@")
+        assert "GRANT it SELECT, INSERT" in logged(sql_store(url, driver), caplog)
+
+
+@pytest.mark.parametrize(("kind", "driver"), DRIVERS)
+def test_database_that_is_not_there(
+    request: pytest.FixtureRequest, kind: str, driver: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database that does not exist says to check its name."""
+    server = server_of(request, kind)
+    url = server.url(driver).replace("/test", "/elsewhere")
+    assert "no such database" in logged(sql_store(url, driver), caplog)
+
+
+@pytest.mark.parametrize("driver", ["psycopg", *ASYNC, "pymysql"])
+def test_sql_server_that_is_not_there(driver: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that cannot be reached says what to look at."""
+    scheme = "mysql" if "mysql" in driver else "postgresql"
+    url = f"{scheme}+{driver}://dubhooks:{SECRET}@127.0.0.1:{free_port()}/test"
+    assert "see that the store's server runs" in logged(sql_store(url, driver), caplog)
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_redis_that_is_not_there(is_async: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """So does a Redis server."""
+    url = f"redis://:{SECRET}@127.0.0.1:{free_port()}/0"
+    assert "see that the store's server runs" in logged(redis_store(url, is_async), caplog)
+
+
+def redis_store(url: str, is_async: bool) -> Any:
+    """Return a store of either kind that tries once."""
+    if is_async:
+        retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
+        return AsyncRedisStore(
+            redis.asyncio.Redis.from_url(url, socket_timeout=5, retry=retry, decode_responses=True)
+        )
+    return RedisStore(redis.Redis.from_url(url, socket_timeout=5, retry=Retry(NoBackoff(), 0)))
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize(
+    ("rules", "password", "advice"),
+    [
+        ("~* +@all", f"{SECRET}2", "check the user and the password"),
+        ("~other:* +@all", SECRET, "may not run the store's scripts"),
+        ("~* +@read", SECRET, "may not run the store's scripts"),
+        ("~* +evalsha +script", SECRET, "may not run the store's scripts"),
+    ],
+)
+def test_redis_user_who_is_refused(
+    redis_server: RedisServer,
+    is_async: bool,
+    rules: str,
+    password: str,
+    advice: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A wrong password or missing permissions of Redis say what is needed."""
+    with redis.Redis.from_url(redis_server.url, socket_timeout=5) as admin:
+        admin.execute_command(f"ACL SETUSER poor reset on >{SECRET} {rules}")
+        try:
+            url = redis_server.url.replace("//", f"//poor:{password}@")
+            assert advice in logged(redis_store(url, is_async), caplog)
+        finally:
+            admin.execute_command("ACL DELUSER poor")
+
+
+def test_permissions_that_the_advice_names(redis_server: RedisServer) -> None:
+    """What the advice tells to allow is enough."""
+    rules = "~dubhooks:* +eval +evalsha +script|load +time +hmget +hset +hdel +pexpire"
+    with redis.Redis.from_url(redis_server.url, socket_timeout=5) as admin:
+        admin.flushall()
+        admin.script_flush()
+        admin.execute_command(f"ACL SETUSER poor reset on >{SECRET} {rules}")
+        try:
+            url = redis_server.url.replace("//", f"//poor:{SECRET}@")
+            receiver = Receiver(redis_store(url, False))
+            assert receiver.deliver("evt_1").outcome == "handled"
+            assert receiver.deliver("evt_1").outcome == "duplicate"
+            receiver.close()
+        finally:
+            admin.execute_command("ACL DELUSER poor")
+
+
+def test_node_of_a_cluster(caplog: pytest.LogCaptureFixture) -> None:
+    """A plain client on a node of a cluster says which client is needed."""
+    bus = free_port()
+    with (
+        RedisServer("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server,
+        RedisServer("--cluster-enabled", "yes", "--cluster-port", str(bus)) as other,
+    ):
+        with redis.Redis.from_url(server.url) as admin, redis.Redis.from_url(other.url) as owner:
+            owner.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            admin.execute_command("CLUSTER", "MEET", other.host, other.port, bus)
+            deadline = time.monotonic() + 30
+            while b"cluster_state:ok" not in admin.execute_command("CLUSTER", "INFO"):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        assert "use redis.RedisCluster" in logged(redis_store(server.url, False), caplog)
+
+
+def test_redis_that_cannot_save(caplog: pytest.LogCaptureFixture) -> None:
+    """A Redis server that refuses writes because its disk is full says to make room."""
+    options = ("--appendonly", "no", "--save", "900 1")
+    with RedisServer(*options) as server, redis.Redis.from_url(server.url) as admin:
+        server.limit_files(1)
+        admin.bgsave()
+        deadline = time.monotonic() + 30
+        while admin.info("persistence")["rdb_last_bgsave_status"] != "err":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert "make room on its disk" in logged(redis_store(server.url, False), caplog)
+
+
+def test_table_that_is_missing(
+    postgresql_server: PostgreSQLServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The advice of a ConfigurationError is logged as it is."""
+    engine = create_engine(postgresql_server.url())
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS dubhooks_claims"))
+    engine.dispose()
+    store = sql_store(postgresql_server.url(), "psycopg")
+    assert "call create_table() once" in logged(store, caplog)
