@@ -83,6 +83,37 @@ def test_natural_key_of_a_lead_without_a_name(family: str) -> None:
     assert parse(family, encode(value)).natural_key == "lead:cus_A1:cLiCkA1b2C3d4E5f:"
 
 
+def test_natural_keys_of_several_ids_are_told_apart() -> None:
+    """A colon inside an id or a name does not make two things one."""
+    parts = [("a:b", "c", "d"), ("a", "b:c", "d"), ("a", "b", "c:d"), ("a%3Ab", "c", "d")]
+    keys = []
+    for customer, click, name in parts:
+        value = document("webhooks", "lead.created")
+        value["data"]["customer"]["id"] = customer
+        value["data"]["click"]["id"] = click
+        value["data"]["eventName"] = name
+        keys.append(webhooks.parse(encode(value)).natural_key)
+    assert keys == ["lead:a%3Ab:c:d", "lead:a:b%3Ac:d", "lead:a:b:c:d", "lead:a%253Ab:c:d"]
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("link.clicked", ("data", "click", "id")),
+        ("lead.created", ("data", "customer", "id")),
+        ("lead.created", ("data", "click", "id")),
+        ("partner.enrolled", ("data", "programId")),
+        ("message.received", ("data", "id")),
+        ("program_application.created", ("data", "id")),
+    ],
+)
+def test_no_natural_key_without_an_id(name: str, path: tuple[str, ...]) -> None:
+    """An empty id identifies nothing, so it must not make all such events one."""
+    value = document("webhooks", name)
+    put(value, path, "")
+    assert webhooks.parse(encode(value)).natural_key is None
+
+
 SHOWN = {"id", "type", "currency", "programId", "attribute", "operator", "platform", "metric"}
 """Wire names of texts that ``repr`` may show: opaque ids and enums."""
 
@@ -260,6 +291,30 @@ def test_equality() -> None:
     value["data"]["sale"]["amount"] += 1
     assert event != webhooks.parse(encode(value))
     assert event != webhooks.parse(encode(document("webhooks", "sale.created") | {"new": 1}))
+
+
+@EVERY
+def test_hash(family: str, name: str) -> None:
+    """Events and their parts go into sets and dictionaries, equal ones into one place."""
+    body = PRODUCTION[family, name]
+    event, same = parse(family, body), parse(family, json.dumps(json.loads(body)).encode())
+    assert hash(event) == hash(same) == hash(event.model_copy()) == hash(copy.deepcopy(event))
+    assert {event, same} == {event}
+    value = document(family, name)
+    other = parse(family, encode(value | {"id": "evt_other"}))
+    changed = parse(family, encode(value | {"new": [1]}))
+    assert len({event, other, changed}) == 3
+    assert {event: "done"}[same] == "done"
+    for (_, model), (_, again) in zip(models_in(event), models_in(same), strict=True):
+        assert {model, again} == {model}
+
+
+def test_hash_of_an_unknown_event() -> None:
+    """An event without a model can hold anything, and has a hash all the same."""
+    value = document("webhooks", "sale.created") | {"event": "new.event", "data": [{"a": []}]}
+    event = webhooks.parse(encode(value))
+    assert {event, webhooks.parse(encode(value))} == {event}
+    assert len({event, webhooks.parse(encode(value | {"event": "newer.event"}))}) == 2
 
 
 def test_match() -> None:

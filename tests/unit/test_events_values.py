@@ -6,12 +6,28 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from payload_fixtures import PRODUCTION, document, encode, get, models_in, parse, paths, put
+from payload_fixtures import (
+    PRODUCTION,
+    STATISTICS,
+    document,
+    encode,
+    get,
+    models_in,
+    parse,
+    paths,
+    put,
+)
 
 from dubhooks import postbacks, webhooks
 from dubhooks.errors import InvalidEnvelope, InvalidEvent
 
 EVERY = pytest.mark.parametrize(("family", "name"), PRODUCTION, ids=lambda part: part)
+
+RATES = {
+    *("earningsPerClick", "averageLifetimeValue", "returnOnAdSpend"),
+    *("clickToLeadRate", "clickToConversionRate", "leadToConversionRate"),
+}
+"""The statistics that may be fractions."""
 
 FRACTIONS_ALLOWED = {
     "data.sale.amount",
@@ -21,15 +37,13 @@ FRACTIONS_ALLOWED = {
     "data.testVariants.1.percentage",
     "data.performanceCondition.value",
     "data.submissionRequirements.socialMetrics.incrementalBonus.bonusPerIncrement",
-    "data.averageLifetimeValue",
-    "data.clickToLeadRate",
 }
 """Numbers that are whole in the fixtures and need not be."""
 
 
 def _whole_numbers(value: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
     for path in paths(value["data"], ("data",)):
-        if type(get(value, path)) is int and "metadata" not in path:
+        if type(get(value, path)) is int and "metadata" not in path and path[-1] not in STATISTICS:
             yield path, ".".join(map(str, path))
 
 
@@ -73,6 +87,51 @@ def test_fractions_only_where_the_sender_may_write_them(family: str, name: str) 
             assert parse(family, encode(value)).to_json() == encode(value)
         else:
             assert _problem(family, value, dotted) == "int_type"
+
+
+@EVERY
+@pytest.mark.parametrize("odd", ["12", "", True, [1], {"of": None}, -0.5])
+def test_odd_statistics_refuse_no_event(family: str, name: str, odd: Any) -> None:
+    """A counter or a rate of another type is no reason to refuse: it is kept as it came."""
+    value = document(family, name)
+    places = [path for path in paths(value["data"], ("data",)) if path[-1] in STATISTICS]
+    for path in places:
+        put(value, path, odd)
+    body = encode(value)
+    event = parse(family, body)
+    assert type(event) is type(parse(family, PRODUCTION[family, name]))
+    assert event.to_json() == body
+    assert parse(family, body) == event
+    assert json.loads(event.model_dump_json(by_alias=True, exclude_unset=True)) == value
+    kept = [key for _, model in models_in(event) for key in model.model_extra or {}]
+    fits = RATES if odd == -0.5 else set()
+    assert sorted(kept) == sorted(path[-1] for path in places if path[-1] not in fits)
+
+
+def test_an_odd_statistic_is_none_beside_its_value() -> None:
+    """What the sale is about is typed as ever, and what was odd is where unknown keys are."""
+    value = document("webhooks", "sale.created")
+    value["data"]["link"]["clicks"] = 12.5
+    value["data"]["partner"]["totalSales"] = "12"
+    event = webhooks.parse(encode(value))
+    assert isinstance(event, webhooks.SaleCreated)
+    assert event.data.sale.amount == 1990
+    assert event.data.link.clicks is None
+    assert event.data.link.model_extra == {"clicks": 12.5}
+    assert event.data.partner is not None
+    assert event.data.partner.model_extra == {"totalSales": "12"}
+
+
+def test_an_odd_statistic_does_not_hide_a_wrong_amount() -> None:
+    """An event whose money does not fit is refused, for that alone."""
+    value = document("webhooks", "commission.created")
+    value["data"]["partner"]["totalSales"] = "12"
+    value["data"]["earnings"] = 12.5
+    assert _problem("webhooks", value, "data.earnings") == "int_type"
+    assert [path for path, _ in webhooks.family.problems_in(encode(value))] == [
+        "data.earnings",
+        "data.partner.totalSales",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ and no Python code runs per field on a body of the shape that Dub sends.
 # No postponed annotations in the modules of models: pydantic would compile each one again.
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError, core_schema
@@ -26,13 +26,18 @@ __all__ = [
     "JSON",
     "VALIDATION",
     "WIRE",
+    "Count",
     "Event",
+    "Id",
     "Integer",
     "Items",
     "Model",
     "Number",
     "Open",
+    "Rate",
+    "Statistic",
     "Timestamp",
+    "key_of",
 ]
 
 WIRE = "_wire"
@@ -150,6 +155,13 @@ class _NumberSchema(_Annotation):
         )
 
 
+class Statistic:
+    """Marks a number that no money moves on: a value of another type refuses no event.
+
+    The attribute is then ``None``, and the value is kept in ``model_extra``.
+    """
+
+
 class Open(_Annotation):
     """Marks a ``Literal[...] | str``: the values known today, and any other."""
 
@@ -203,6 +215,15 @@ Integer = Annotated[int, _IntegerSchema()]
 Number = Annotated[int | float, _NumberSchema()]
 """A JSON number: ``int`` when written as one, else a finite ``float``."""
 
+Count = Annotated[int, _IntegerSchema(), Statistic()]
+"""A counter, or the sum of what was counted."""
+
+Rate = Annotated[int | float, _NumberSchema(), Statistic()]
+"""An average or a share."""
+
+Id = Annotated[str, Field(min_length=1)]
+"""The id that money is moved by; an empty one would make two payments one."""
+
 if TYPE_CHECKING:
     JSON: TypeAlias = Any
     """Any JSON value."""
@@ -211,6 +232,17 @@ else:
 
 Items = Annotated[list[ItemT], _ItemsSchema()]
 """A list, never ``None``."""
+
+
+_SEPARATOR: Final = str.maketrans({"%": "%25", ":": "%3A"})
+
+
+def key_of(kind: str, *ids: str, text: str | None = None) -> str | None:
+    """Return the natural key of what these ids, and free text, stand for."""
+    if not all(ids):
+        return None
+    *first, last = ids if text is None else (*ids, text)
+    return ":".join([kind, *[part.translate(_SEPARATOR) for part in first], last])
 
 
 class Model(BaseModel, frozen=True):
@@ -227,6 +259,11 @@ class Model(BaseModel, frozen=True):
         __pydantic_extra__: dict[str, JSON]
 
     __shown__: ClassVar[tuple[str, ...]] = ("id",)
+    """The fields that say which object it is: for ``repr``, and for ``hash``."""
+
+    def __hash__(self) -> int:
+        # Not pydantic's, which hashes every field and fails for lists and objects in them.
+        return hash((type(self), *[getattr(self, name, None) for name in self.__shown__]))
 
     def __repr_args__(self) -> "Iterable[tuple[str | None, Any]]":
         for name in self.__shown__:
@@ -256,7 +293,10 @@ class Event(Model, frozen=True):
     def natural_key(self) -> str | None:
         """What happened, when Dub may send it again under a new event id, else ``None``.
 
-        For example ``payout:po_123``; see ``dedupe="natural"``.
+        For example ``payout:po_123``; see ``dedupe="natural"``.  Of several ids
+        those before the last part are written with ``%3A`` for a colon and
+        ``%25`` for a percent sign, so that no two things share a key.  An
+        event with an empty id has none.
         """
         return None
 

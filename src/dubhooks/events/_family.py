@@ -11,6 +11,7 @@ from ..errors import InvalidEnvelope, InvalidEvent, InvalidJSON, Problem
 from ..payload import NOT_JSON, is_payout_like, read_document, write_document
 from ..signature import raw_body
 from ._base import WIRE, Event, Model
+from ._statistics import put_back, set_aside
 from .unknown import UnknownEvent
 
 if TYPE_CHECKING:
@@ -67,12 +68,22 @@ class Family(Generic[EventT]):
         vars(event)[WIRE] = body
         return event
 
+    def problems_in(self, body: bytes) -> tuple[Problem, ...]:
+        """Return all that does not fit the model of a known event, odd statistics included.
+
+        Raises:
+            BodyEmpty, InvalidJSON, InvalidEnvelope: there is no event in ``body``.
+        """
+        document, envelope = _opened(body)
+        cls = self.classes.get(envelope.event)
+        if cls is None:
+            return ()
+        cls.mend_old_shape(document["data"])
+        fitted = _validated(cls, document)
+        return fitted if isinstance(fitted, tuple) else ()
+
     def _parse_carefully(self, body: bytes) -> Any:
-        document = read_document(body)
-        envelope = _validated(UnknownEvent, document)
-        if isinstance(envelope, tuple):
-            fields = ", ".join(problem.path for problem in envelope)
-            raise InvalidEnvelope(f"the JSON is not an event: check {fields}")
+        document, envelope = _opened(body)
         cls = self.classes.get(envelope.event)
         if cls is None:
             return envelope
@@ -80,9 +91,25 @@ class Family(Generic[EventT]):
         cls.mend_old_shape(data)
         event = _validated(cls, document)
         if isinstance(event, tuple):
+            aside = set_aside(cls, document, [problem.path for problem in event])
+            if aside:
+                event = _validated(cls, document)
+        else:
+            aside = []
+        if isinstance(event, tuple):
             payout_like = is_payout_like(envelope.event, data)
             raise InvalidEvent(envelope.event, envelope.id, event, payout_like)
+        put_back(event, aside)
         return event
+
+
+def _opened(body: bytes) -> tuple[dict[str, Any], UnknownEvent]:
+    document = read_document(body)
+    envelope = _validated(UnknownEvent, document)
+    if isinstance(envelope, tuple):
+        fields = ", ".join(problem.path for problem in envelope)
+        raise InvalidEnvelope(f"the JSON is not an event: check {fields}")
+    return document, envelope
 
 
 def event_names_of(cls: type[Event]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Event, Items, Model, Open, Timestamp
+from ._base import Event, Items, Model, Open, Timestamp, key_of
 from .enrollment import EnrollmentStatus, NetworkStatus, PayoutMethod
 
 __all__ = [
@@ -113,7 +113,7 @@ class PartnerApplicationSubmitted(Event, frozen=True):
     @property
     def natural_key(self) -> str | None:
         """``application:<application id>``, the same for both application events."""
-        return f"application:{self.data.id}"
+        return key_of("application", self.data.id)
 
 
 class ProgramApplicationCreated(Event, frozen=True):
@@ -125,4 +125,4 @@ class ProgramApplicationCreated(Event, frozen=True):
     @property
     def natural_key(self) -> str | None:
         """``application:<application id>``, the same for both application events."""
-        return f"application:{self.data.id}"
+        return key_of("application", self.data.id)

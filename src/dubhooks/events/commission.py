@@ -1,10 +1,10 @@
 """Commissions (Dub docs: commission.created)."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
-from ._base import JSON, Event, Integer, Model, Open, Timestamp
+from ._base import JSON, Event, Id, Integer, Model, Open, Timestamp, key_of
 from .customer import CommissionCustomer
 from .link import LinkRef
 from .partner import WebhookPartner
@@ -25,7 +25,7 @@ class Commission(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "earnings", "currency", "partner")
 
-    id: str
+    id: Id
     """``cm_…``"""
     type: CommissionType | None = None
     amount: Integer
@@ -62,10 +62,11 @@ class CommissionCreated(Event, frozen=True):
     @property
     def natural_key(self) -> str | None:
         """``commission:<commission id>``: the sender's workflow can run again."""
-        return f"commission:{self.data.id}"
+        return key_of("commission", self.data.id)
 
     @classmethod
     def mend_old_shape(cls, data: Any) -> None:
         """Accept ``partnerId`` in place of ``partner``, as third-party documentation prints it."""
-        if isinstance(data, dict) and "partner" not in data and "partnerId" in data:
-            data["partner"] = {"id": data["partnerId"]}
+        members = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
+        if members.get("partner") is None and members.get("partnerId"):
+            members["partner"] = {"id": members["partnerId"]}

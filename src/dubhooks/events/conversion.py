@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import JSON, Event, Model, Number, Open
+from ._base import JSON, Event, Model, Number, Open, key_of
 from .click import Click
 from .customer import ConversionCustomer
 from .link import Link
@@ -68,7 +68,7 @@ class LeadCreated(Event, frozen=True):
     def natural_key(self) -> str | None:
         """``lead:<customer id>:<click id>:<event name>``."""
         data = self.data
-        return f"lead:{data.customer.id}:{data.click.id}:{data.event_name or ''}"
+        return key_of("lead", data.customer.id, data.click.id, text=data.event_name or "")
 
 
 class SaleCreated(Event, frozen=True):
@@ -80,5 +80,4 @@ class SaleCreated(Event, frozen=True):
     @property
     def natural_key(self) -> str | None:
         """``invoice:<invoice id>``, or ``None`` for a sale without an invoice."""
-        invoice_id = self.data.sale.invoice_id
-        return f"invoice:{invoice_id}" if invoice_id else None
+        return key_of("invoice", self.data.sale.invoice_id or "")

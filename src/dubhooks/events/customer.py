@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ._base import Integer, Model, Timestamp
+from ._base import Count, Model, Timestamp
 
 __all__ = ["CommissionCustomer", "ConversionCustomer", "PostbackCustomer"]
 
@@ -32,8 +32,8 @@ class ConversionCustomer(PostbackCustomer, frozen=True):
     external_id: str | None = Field(default=None, alias="externalId")
     """Your own id of the customer; an empty string when there is none."""
     stripe_customer_id: str | None = Field(default=None, alias="stripeCustomerId")
-    sales: Integer | None = None
-    sale_amount: Integer | None = Field(default=None, alias="saleAmount")
+    sales: Count | None = None
+    sale_amount: Count | None = Field(default=None, alias="saleAmount")
     """Sum of the sales, in cents."""
 
 

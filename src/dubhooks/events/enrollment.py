@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import JSON, Event, Integer, Items, Model, Number, Open, Timestamp
+from ._base import JSON, Count, Event, Items, Model, Open, Rate, Timestamp, key_of
 
 __all__ = [
     "BannedReason",
@@ -54,11 +54,11 @@ class PartnerLink(Model, frozen=True):
     key: str | None = None
     short_link: str | None = Field(default=None, alias="shortLink")
     url: str | None = None
-    clicks: Integer | None = None
-    leads: Integer | None = None
-    conversions: Integer | None = None
-    sales: Integer | None = None
-    sale_amount: Integer | None = Field(default=None, alias="saleAmount")
+    clicks: Count | None = None
+    leads: Count | None = None
+    conversions: Count | None = None
+    sales: Count | None = None
+    sale_amount: Count | None = Field(default=None, alias="saleAmount")
     """In cents."""
 
 
@@ -94,7 +94,7 @@ class EnrolledPartner(Model, frozen=True):
     status: EnrollmentStatus | None = None
     """``approved`` in practice."""
     links: Items[PartnerLink] = Field(default_factory=list[PartnerLink])
-    total_commissions: Integer | None = Field(default=None, alias="totalCommissions")
+    total_commissions: Count | None = Field(default=None, alias="totalCommissions")
     """In cents."""
     click_reward_id: str | None = Field(default=None, alias="clickRewardId")
     lead_reward_id: str | None = Field(default=None, alias="leadRewardId")
@@ -111,21 +111,21 @@ class EnrolledPartner(Model, frozen=True):
     """In the sender's schema, never sent so far."""
     tags: JSON = None
     """In the sender's schema, never sent so far."""
-    total_clicks: Integer | None = Field(default=None, alias="totalClicks")
-    total_leads: Integer | None = Field(default=None, alias="totalLeads")
-    total_conversions: Integer | None = Field(default=None, alias="totalConversions")
-    total_sales: Integer | None = Field(default=None, alias="totalSales")
-    total_sale_amount: Integer | None = Field(default=None, alias="totalSaleAmount")
+    total_clicks: Count | None = Field(default=None, alias="totalClicks")
+    total_leads: Count | None = Field(default=None, alias="totalLeads")
+    total_conversions: Count | None = Field(default=None, alias="totalConversions")
+    total_sales: Count | None = Field(default=None, alias="totalSales")
+    total_sale_amount: Count | None = Field(default=None, alias="totalSaleAmount")
     """In cents."""
-    net_revenue: Integer | None = Field(default=None, alias="netRevenue")
+    net_revenue: Count | None = Field(default=None, alias="netRevenue")
     """In cents; can be negative."""
-    earnings_per_click: Number | None = Field(default=None, alias="earningsPerClick")
-    average_lifetime_value: Number | None = Field(default=None, alias="averageLifetimeValue")
-    click_to_lead_rate: Number | None = Field(default=None, alias="clickToLeadRate")
+    earnings_per_click: Rate | None = Field(default=None, alias="earningsPerClick")
+    average_lifetime_value: Rate | None = Field(default=None, alias="averageLifetimeValue")
+    click_to_lead_rate: Rate | None = Field(default=None, alias="clickToLeadRate")
     """A fraction from 0 to 1; the other rates likewise."""
-    click_to_conversion_rate: Number | None = Field(default=None, alias="clickToConversionRate")
-    lead_to_conversion_rate: Number | None = Field(default=None, alias="leadToConversionRate")
-    return_on_ad_spend: Number | None = Field(default=None, alias="returnOnAdSpend")
+    click_to_conversion_rate: Rate | None = Field(default=None, alias="clickToConversionRate")
+    lead_to_conversion_rate: Rate | None = Field(default=None, alias="leadToConversionRate")
+    return_on_ad_spend: Rate | None = Field(default=None, alias="returnOnAdSpend")
     website: str | None = None
     youtube: str | None = None
     """A handle, as are the four below."""
@@ -146,4 +146,4 @@ class PartnerEnrolled(Event, frozen=True):
     @property
     def natural_key(self) -> str | None:
         """``enrollment:<program id>:<partner id>``."""
-        return f"enrollment:{self.data.program_id}:{self.data.id}"
+        return key_of("enrollment", self.data.program_id, self.data.id)

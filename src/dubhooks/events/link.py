@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Event, Integer, Items, Model, Number, Open, Timestamp
+from ._base import Count, Event, Items, Model, Number, Open, Timestamp, key_of
 from .click import Click
 
 __all__ = [
@@ -23,7 +23,7 @@ __all__ = [
 class LinkTag(Model, frozen=True):
     """A tag on a link."""
 
-    id: str
+    id: str | None = None
     name: str | None = None
     color: (
         Annotated[
@@ -86,7 +86,7 @@ class Link(Model, frozen=True):
     do_index: bool | None = Field(default=None, alias="doIndex")
     ios: str | None = None
     android: str | None = None
-    geo: dict[str, str] | None = None
+    geo: dict[str, str | None] | None = None
     """Destination by country code."""
     public_stats: bool | None = Field(default=None, alias="publicStats")
     tags: Items[LinkTag] = Field(default_factory=list[LinkTag])
@@ -105,12 +105,12 @@ class Link(Model, frozen=True):
     test_completed_at: Timestamp | None = Field(default=None, alias="testCompletedAt")
     user_id: str | None = Field(default=None, alias="userId")
     workspace_id: str | None = Field(default=None, alias="workspaceId")
-    clicks: Integer | None = None
-    leads: Integer | None = None
-    conversions: Integer | None = None
+    clicks: Count | None = None
+    leads: Count | None = None
+    conversions: Count | None = None
     """Absent from Dub's test events."""
-    sales: Integer | None = None
-    sale_amount: Integer | None = Field(default=None, alias="saleAmount")
+    sales: Count | None = None
+    sale_amount: Count | None = Field(default=None, alias="saleAmount")
     """Sum of the sales, in cents."""
     last_clicked: Timestamp | None = Field(default=None, alias="lastClicked")
     created_at: Timestamp | None = Field(default=None, alias="createdAt")
@@ -171,4 +171,4 @@ class LinkClicked(Event, frozen=True):
     @property
     def natural_key(self) -> str | None:
         """``click:<click id>``: a click can come again under a new event id."""
-        return f"click:{self.data.click.id}"
+        return key_of("click", self.data.click.id)

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Event, Integer, Items, Model, Open, Timestamp
+from ._base import Event, Integer, Items, Model, Open, Timestamp, key_of
 
 __all__ = ["Message", "MessageAttachment", "MessagePartner", "MessageReceived"]
 
@@ -27,7 +27,8 @@ class MessageAttachment(Model, frozen=True):
 class MessagePartner(Model, frozen=True):
     """Who wrote."""
 
-    id: str
+    id: str | None = None
+    """``pn_…``; known from one printed example only, so a message without it is still one."""
     name: str | None = None
     email: str | None = None
     image: str | None = None
@@ -63,4 +64,4 @@ class MessageReceived(Event, frozen=True):
     @property
     def natural_key(self) -> str | None:
         """``message:<message id>``."""
-        return f"message:{self.data.id}"
+        return key_of("message", self.data.id)

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Event, Integer, Model, Timestamp
+from ._base import Count, Event, Id, Model, Timestamp
 
 __all__ = ["MergedPartner", "PartnerMerged", "PartnerMergedData", "WebhookPartner"]
 
@@ -15,7 +15,7 @@ class WebhookPartner(Model, frozen=True):
     The totals are sums over the partner's links in this program.
     """
 
-    id: str
+    id: Id
     """``pn_…``"""
     name: str | None = None
     email: str | None = None
@@ -23,13 +23,13 @@ class WebhookPartner(Model, frozen=True):
     payouts_enabled_at: Timestamp | None = Field(default=None, alias="payoutsEnabledAt")
     country: str | None = None
     group_id: str | None = Field(default=None, alias="groupId")
-    total_clicks: Integer | None = Field(default=None, alias="totalClicks")
-    total_leads: Integer | None = Field(default=None, alias="totalLeads")
-    total_conversions: Integer | None = Field(default=None, alias="totalConversions")
-    total_sales: Integer | None = Field(default=None, alias="totalSales")
-    total_sale_amount: Integer | None = Field(default=None, alias="totalSaleAmount")
+    total_clicks: Count | None = Field(default=None, alias="totalClicks")
+    total_leads: Count | None = Field(default=None, alias="totalLeads")
+    total_conversions: Count | None = Field(default=None, alias="totalConversions")
+    total_sales: Count | None = Field(default=None, alias="totalSales")
+    total_sale_amount: Count | None = Field(default=None, alias="totalSaleAmount")
     """In cents."""
-    total_commissions: Integer | None = Field(default=None, alias="totalCommissions")
+    total_commissions: Count | None = Field(default=None, alias="totalCommissions")
     """In cents; negative after clawbacks.  With a lead or a sale it does not yet hold the
     commission that this very event may create."""
 

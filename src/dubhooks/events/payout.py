@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Event, Integer, Model, Open, Timestamp
+from ._base import Event, Id, Integer, Model, Open, Timestamp, key_of
 from .enrollment import EnrollmentStatus, PayoutMethod
 
 __all__ = ["Payout", "PayoutConfirmed", "PayoutPartner"]
@@ -13,7 +13,7 @@ __all__ = ["Payout", "PayoutConfirmed", "PayoutPartner"]
 class PayoutPartner(Model, frozen=True):
     """Who is to be paid."""
 
-    id: str
+    id: Id
     name: str | None = None
     email: str | None = None
     image: str | None = None
@@ -28,7 +28,7 @@ class Payout(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "currency", "partner")
 
-    id: str
+    id: Id
     """``po_…``: the key to pay by, so that nobody is paid twice."""
     invoice_id: str | None = Field(default=None, alias="invoiceId")
     amount: Integer
@@ -75,4 +75,4 @@ class PayoutConfirmed(Event, frozen=True):
     @property
     def natural_key(self) -> str | None:
         """``payout:<payout id>``: the sender's job can send a payout again."""
-        return f"payout:{self.data.id}"
+        return key_of("payout", self.data.id)

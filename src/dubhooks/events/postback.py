@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Event, Integer, Model, Number, Timestamp
+from ._base import Event, Id, Integer, Model, Number, Timestamp, key_of
 from .click import Click
 from .commission import CommissionStatus, CommissionType
 from .customer import PostbackCustomer
@@ -63,7 +63,7 @@ class PostbackCommission(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "earnings", "currency")
 
-    id: str
+    id: Id
     """``cm_…``"""
     type: CommissionType | None = None
     amount: Integer
@@ -90,7 +90,7 @@ class LeadCreated(Event, frozen=True):
     def natural_key(self) -> str | None:
         """``lead:<customer id>:<click id>:<event name>``."""
         data = self.data
-        return f"lead:{data.customer.id}:{data.click.id}:{data.event_name or ''}"
+        return key_of("lead", data.customer.id, data.click.id, text=data.event_name or "")
 
 
 class SaleCreated(Event, frozen=True):
@@ -109,4 +109,4 @@ class CommissionCreated(Event, frozen=True):
     @property
     def natural_key(self) -> str | None:
         """``commission:<commission id>``: the sender's workflow can run again."""
-        return f"commission:{self.data.id}"
+        return key_of("commission", self.data.id)
