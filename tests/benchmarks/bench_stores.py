@@ -52,15 +52,15 @@ class Target(NamedTuple):
     size: Callable[[], int] | None = None
 
 
-def main() -> None:
-    """Print the tables."""
+def main(targets: dict[str, Callable[[], Any]]) -> None:
+    """Print the tables of what can be measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("engines", nargs="*", default=list(TARGETS))
+    parser.add_argument("engines", nargs="*", default=list(targets))
     parser.add_argument("--seconds", type=float, default=1.5, help="for each measurement")
     parser.add_argument("--keys", type=int, default=0, help="fill with this many completed keys")
     options = parser.parse_args()
     for name in options.engines:
-        with TARGETS[name]() as target:
+        with targets[name]() as target:
             if options.keys:
                 _print_growth(target, options.keys)
             else:
@@ -335,4 +335,4 @@ TARGETS: dict[str, Callable[[], Any]] = {
 
 
 if __name__ == "__main__":
-    main()
+    main(TARGETS)

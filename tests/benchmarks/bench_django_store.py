@@ -1,0 +1,98 @@
+"""Claim and complete with ``DjangoStore``, beside the raw round trips that they need.
+
+Run it with ``python tests/benchmarks/bench_django_store.py``; options are those
+of ``bench_stores.py``.  The same statements go through a cursor of the same
+connection of Django, in turn with the store.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "stores"))
+
+from bench_stores import FINGERPRINT, LEASE, RETENTION, TOKEN, Target, main
+from django.core.management import call_command
+from django.db import connections
+
+import django_project
+from dubhooks.django import DjangoStore
+from dubhooks.django import _statements as statements
+from servers import MariaDBServer, PostgreSQLServer
+
+ROW = "'0123456789abcdef', 2, 1, '{fingerprint}', 0, 0, 4102444800"
+POSTGRESQL = (
+    f"INSERT INTO dubhooks_claim SELECT 'default:evt_' || lpad(n::text, 24, '0'), {ROW} "
+    "FROM generate_series({start}, {end} - 1) n"
+)
+MARIADB = (
+    f"INSERT INTO dubhooks_claim SELECT concat('default:evt_', lpad(seq, 24, '0')), {ROW} "
+    "FROM seq_0_to_99999999 WHERE seq >= {start} AND seq < {end}"
+)
+SIZE_POSTGRESQL = "SELECT pg_total_relation_size('dubhooks_claim')"
+SIZE_MARIADB = (
+    "SELECT file_size FROM information_schema.innodb_sys_tablespaces "
+    "WHERE name = 'test/dubhooks_claim'"
+)
+
+
+@contextmanager
+def _postgresql() -> Iterator[Target]:
+    with PostgreSQLServer("fsync=on", "max_wal_size=4GB") as server:
+        yield _target("DjangoStore, PostgreSQL", server.url(), POSTGRESQL, SIZE_POSTGRESQL)
+
+
+@contextmanager
+def _mariadb() -> Iterator[Target]:
+    with MariaDBServer("--innodb-flush-log-at-trx-commit=1") as server:
+        yield _target("DjangoStore, MariaDB", server.url(), MARIADB, SIZE_MARIADB)
+
+
+def _target(name: str, url: str, rows: str, size: str) -> Target:
+    alias = django_project.alias_at(url)
+    call_command("migrate", "dubhooks", database=alias, verbosity=0)
+    store = DjangoStore(using=alias)
+    return Target(
+        name, store, partial(_raw, store), partial(_fill, alias, rows), partial(_size, alias, size)
+    )
+
+
+def _raw(store: DjangoStore) -> Callable[[str], None]:
+    connection = connections[store.alias]
+    prepared = statements.Statements(store._database, connection)
+    insert = store._database.insert_unless_there(connection, statements._INSERT)
+    claiming, completing = prepared._filled(insert), prepared._filled(statements._COMPLETE)
+    held, done = statements.HELD, statements.DONE
+    cursor = connection.cursor()
+
+    def handle(key: str) -> None:
+        cursor.execute(claiming, (key, TOKEN, held, FINGERPRINT, LEASE, RETENTION))
+        cursor.execute(completing, (done, RETENTION, key, TOKEN, held, held))
+
+    return handle
+
+
+def _fill(alias: str, rows: str, start: int, end: int) -> None:
+    for first in range(start, end, 100_000):
+        last = min(first + 100_000, end)
+        _run(alias, rows.format(start=first, end=last, fingerprint=FINGERPRINT))
+
+
+def _size(alias: str, statement: str) -> int:
+    return int(_run(alias, statement)[0])
+
+
+def _run(alias: str, statement: str) -> Any:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone() if statement.startswith("SELECT") else None
+
+
+if __name__ == "__main__":
+    django_project.configure()
+    main({"postgresql": _postgresql, "mariadb": _mariadb})
