@@ -6,28 +6,27 @@ import gc
 import inspect
 from dataclasses import dataclass
 from functools import partial, wraps
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Union, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import BackgroundTasks, Depends
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from ._annotations import check_event, check_kind, globals_of, members_of, resolved
 from ._fastapi_guard import begin, end, response_of
 from ._fastapi_request import admitted, refused
 from ._registry import is_async_callable
 from .errors import ConfigurationError
-from .events._base import Event
-from .events.unknown import UnknownEvent
-from .receiver import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from ._delivery import Delivery, Served
     from .asgi import Scope
+    from .events._base import Event
     from .idempotency import Job
+    from .receiver import Receiver
 
     Endpoint = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -156,78 +155,31 @@ def _rest_of_signature(
     handler: Any, hooks: Receiver[Any], classes: tuple[type[Event], ...]
 ) -> inspect.Signature:
     """Return what FastAPI is to fill in: the signature without its first parameter."""
-    if not callable(handler):
-        raise ConfigurationError("a handler must be callable: put @webhook(...) right above it")
-    name = getattr(handler, "__qualname__", "the handler")
-    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
-        raise ConfigurationError(f"{name} yields: a handler of webhooks returns")
+    check_kind(handler)
+    # FastAPI follows wrappers too.
     signature = inspect.signature(handler)
-    scope = _globals_of(handler)
+    scope = globals_of(handler)
     parameters = list(signature.parameters.values())
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if not parameters or parameters[0].kind not in positional:
-        raise ConfigurationError(f"{name} has no event parameter: the first one is the event")
-    taken = _resolved(parameters[0].annotation, scope)
-    every_event: tuple[type[Event], ...] = (*hooks.family.classes.values(), UnknownEvent)
-    if taken is not inspect.Parameter.empty and not _accepts(taken, classes or every_event):
-        wanted = " | ".join(cls.__name__ for cls in classes)
-        wanted = wanted or f"every {hooks.family.name} event, as the decorator names none"
-        raise ConfigurationError(f"the first parameter of {name} is the event and takes {wanted}")
+    check_event(handler, parameters[0] if parameters else None, hooks.family, classes)
     rest = [
         # By keyword, as FastAPI passes everything: so no default is in the way of our own.
         parameter.replace(
             kind=inspect.Parameter.KEYWORD_ONLY,
-            annotation=_resolved(parameter.annotation, scope),
+            annotation=resolved(parameter.annotation, scope),
         )
         for parameter in parameters[1:]
     ]
-    returned = _resolved(signature.return_annotation, scope)
+    returned = resolved(signature.return_annotation, scope)
     if isinstance(returned, str) or _names_response(returned):
         # FastAPI would make it a response model, and stumble over a Response in a union.
         returned = inspect.Signature.empty
     return inspect.Signature(rest, return_annotation=returned)
 
 
-def _globals_of(handler: Any) -> dict[str, Any]:
-    function = inspect.unwrap(handler)
-    while isinstance(function, partial):
-        function = function.func
-    if not hasattr(function, "__globals__"):
-        function = function.__call__
-    names: dict[str, Any] = getattr(function, "__globals__", {})
-    return names
-
-
-def _resolved(annotation: Any, scope: dict[str, Any]) -> Any:
-    """Return a postponed annotation's value; as it is when only a type checker knows the name."""
-    if not isinstance(annotation, str):
-        return annotation
-    try:
-        return eval(annotation, scope)  # as inspect.get_annotations() does
-    except NameError:
-        return annotation
-
-
-def _members(annotation: Any) -> tuple[Any, ...]:
-    """Return the members of a union, or the one annotation there is."""
-    if get_origin(annotation) is Annotated:
-        return _members(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return tuple(one for member in get_args(annotation) for one in _members(member))
-    return (annotation,)
-
-
-def _accepts(annotation: Any, classes: tuple[type[Event], ...]) -> bool:
-    """Tell whether a parameter may take all of these events; unsure means yes."""
-    members = tuple(get_origin(one) or one for one in _members(annotation))
-    # In Python 3.11 Any is a class, and nothing is a subclass of it.
-    if Any in members or not all(isinstance(one, type) for one in members):
-        return True
-    return all(issubclass(cls, members) for cls in classes)
-
-
 def _names_response(annotation: Any) -> bool:
-    return any(isinstance(one, type) and issubclass(one, Response) for one in _members(annotation))
+    return any(
+        isinstance(one, type) and issubclass(one, Response) for one in members_of(annotation)
+    )
 
 
 def _refuse_routed(handler: object) -> None:
