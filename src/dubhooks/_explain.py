@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ._explain_secrets import FamilyName
     from ._explain_signatures import Target
-    from .signature import Secrets
+    from .signature import Secret
 
 __all__ = ["Cause", "Explanation", "explain"]
 
@@ -58,37 +58,42 @@ class Explanation:
 
 def explain(
     body: bytes,
-    signature: str | None,
-    secret: Secrets,
+    signature: str | bytes | None,
+    secret: Secret | None,
     *,
     family: FamilyName | None = None,
-    other_secrets: Sequence[str | bytes] = (),
+    other_secrets: Secret | None = None,
     other_bodies: Iterable[bytes] = (),
 ) -> Explanation:
     """Say whether ``signature`` fits, and if not, why not.
 
-    ``secret``: one or several, unchecked: what is wrong with them is looked for
-    too.  ``family``: which one the delivery is of, if that is known.
+    ``secret``: one, several or a callable that gives them, unchecked: what is
+    wrong with them is looked for too, and ``None`` is a variable that is not
+    set.  ``family``: which one the delivery is of, if that is known.
     ``other_secrets``: those of the other family.  ``other_bodies``: other
     deliveries that the signature may belong to.
 
     Raises:
-        ConfigurationError: the body is not bytes, or a secret is neither text nor bytes.
+        ConfigurationError: the body is not bytes, or the signature or a secret
+            is neither text nor bytes.
     """
     body = raw_body(body)
-    secrets = _texts(secret)
-    if _is_valid(body, signature, secret):
+    signature = _text(signature)
+    given = _given(secret)
+    if _is_valid(body, signature, given):
         return Explanation(True, True, ())
-    if not secrets:
+    secrets = _texts(given)
+    if not any(secrets):
         return Explanation(False, True, (cause("secret_missing"),))
     if signature is None or not signature.strip():
         return Explanation(False, True, (cause("signature_missing"),))
     targets = list(targets_in(signature))
-    keys = [*_keys(secrets), *_keys(_texts(other_secrets), "wrong_family")]
+    keys = [*_keys(secrets), *_keys(_texts(_given(other_secrets)), "wrong_family")]
     bodies = [*bodies_from(body), *(Candidate(one, "other_delivery") for one in other_bodies)]
     found = _search(targets, keys, _distinct(bodies))
     if found is not None:
-        return Explanation(False, True, _causes(found, body))
+        causes = _causes(found, body) or _refused(secrets)
+        return Explanation(False, True, causes)
     return Explanation(False, False, _suspected(targets, secrets, body, family))
 
 
@@ -103,22 +108,46 @@ class _Found(NamedTuple):
     candidate: Candidate
 
 
-def _is_valid(body: bytes, signature: str | None, secret: Secrets) -> bool:
+def _is_valid(body: bytes, signature: str | None, secrets: list[str | bytes]) -> bool:
     try:
-        verify(body, signature, secret)
+        verify(body, signature, secrets)
     except (VerificationError, ConfigurationError):
         return False
     return True
 
 
-def _texts(secret: Secrets) -> list[str]:
-    given = [secret] if isinstance(secret, (str, bytes)) else secret
-    texts: list[str] = []
-    for one in cast("Sequence[object]", given):
+def _text(signature: object) -> str | None:
+    if isinstance(signature, (str, bytes)):
+        # The bytes of a header are Latin-1 (RFC 9110, section 5.5).
+        return signature.decode("latin-1") if isinstance(signature, bytes) else signature
+    if signature is None:
+        return None
+    raise ConfigurationError(
+        f"the signature must be the text of the Dub-Signature header, not "
+        f"{type(signature).__name__}; None when there is no such header"
+    )
+
+
+def _given(secret: Secret | None) -> list[str | bytes]:
+    given: object = secret() if callable(secret) else secret
+    if given is None:
+        return []
+    is_one = isinstance(given, (str, bytes)) or not isinstance(given, Sequence)
+    several = [given] if is_one else list(cast("Sequence[object]", given))
+    for one in several:
         if not isinstance(one, (str, bytes)):
-            raise ConfigurationError(f"a secret must be str or bytes, not {type(one).__name__}")
-        texts.append(one.decode("utf-8", "surrogateescape") if isinstance(one, bytes) else one)
-    return texts
+            raise ConfigurationError(
+                f"a secret must be str or bytes, not {type(one).__name__}: pass one, a sequence of "
+                "them or a callable that returns one; is DUB_WEBHOOK_SECRET (or "
+                "DUB_POSTBACK_SECRET) set?"
+            )
+    return cast("list[str | bytes]", several)
+
+
+def _texts(secrets: list[str | bytes]) -> list[str]:
+    return [
+        one.decode("utf-8", "surrogateescape") if isinstance(one, bytes) else one for one in secrets
+    ]
 
 
 def _keys(secrets: list[str], *causes: str) -> Iterator[_Key]:
@@ -170,6 +199,13 @@ def _causes(found: _Found, body: bytes) -> tuple[Cause, ...]:
     if found.candidate.cause is not None:
         causes.append(cause(found.candidate.cause, _rewriting(found.candidate, body)))
     return tuple(causes)
+
+
+def _refused(secrets: list[str]) -> tuple[Cause, ...]:
+    # One of them fits, so it is another one that no receiver starts with.
+    codes = [code for secret in secrets for code in secret_suspicions(secret, None)]
+    refused = ("secret_missing", "secret_whitespace", "secret_quotes")
+    return tuple(cause(code) for code in dict.fromkeys(codes) if code in refused)
 
 
 def _rewriting(candidate: Candidate, body: bytes) -> str:

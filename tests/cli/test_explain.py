@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -291,12 +292,72 @@ def test_no_secret(secret: str | list[str]) -> None:
     assert "secret_missing" in codes(explain(BODY, SIGNATURE, secret))
 
 
+@pytest.mark.parametrize("secret", [None, "", b"", [], [""], lambda: None, lambda: ""])
+def test_a_secret_that_is_not_set(secret: Any) -> None:
+    """An unset or empty variable is the cause, whichever way the secret was given."""
+    found = explain(BODY, SIGNATURE, secret)
+    assert (found.valid, found.proven, codes(found)) == (False, True, ["secret_missing"])
+    assert "set DUB_WEBHOOK_SECRET" in str(found)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        lambda: SECRET,
+        lambda: [OTHER, SECRET.encode()],
+        (OTHER, SECRET),
+        SECRET.encode(),
+        [b"\xff not UTF-8", SECRET],
+    ],
+)
+@pytest.mark.parametrize("signature", [SIGNATURE, SIGNATURE.encode()])
+def test_what_a_receiver_takes_is_explained(secret: Any, signature: str | bytes) -> None:
+    """A secret in every form that a receiver takes, and a signature as a server's bytes."""
+    assert explain(BODY, signature, secret).valid
+    found = explain(BODY + b"\n", signature, secret)
+    assert (found.proven, codes(found)) == (True, ["body_newline"])
+
+
+@pytest.mark.parametrize(
+    ("beside", "code"),
+    [("", "secret_missing"), (f'"{OTHER}"', "secret_quotes"), (f"{OTHER} ", "secret_whitespace")],
+)
+def test_an_unusable_secret_beside_a_right_one(beside: str, code: str) -> None:
+    """A receiver refuses both, so the unusable one is the cause."""
+    found = explain(BODY, SIGNATURE, [beside, SECRET])
+    assert (found.valid, found.proven, codes(found)) == (False, True, [code])
+
+
+def test_a_secret_is_asked_for_once() -> None:
+    """A callable secret may look into a vault, which should not be asked for every guess."""
+    asked: list[int] = []
+
+    def secret() -> str:
+        asked.append(1)
+        return SECRET
+
+    assert not explain(BODY + b"x", SIGNATURE, secret).valid
+    assert len(asked) == 1
+
+
+def test_a_secret_that_is_no_text_can_be_right() -> None:
+    """Any bytes can be a secret, here as in verify."""
+    secret = bytes(range(128, 160))
+    assert explain(BODY, sign(BODY, secret), secret).valid
+
+
 def test_wrong_types_are_refused() -> None:
     """Text for a body or a number for a secret is the caller's mistake."""
     with pytest.raises(ConfigurationError, match="raw request bytes"):
         explain(BODY.decode(), SIGNATURE, SECRET)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="must be str or bytes"):
         explain(BODY, SIGNATURE, [1])  # type: ignore[list-item]
+    with pytest.raises(ConfigurationError, match=r"not NoneType.* is DUB_WEBHOOK_SECRET"):
+        explain(BODY, SIGNATURE, [None, SECRET])  # type: ignore[list-item]
+    with pytest.raises(ConfigurationError, match="must be str or bytes, not int"):
+        explain(BODY, SIGNATURE, 5)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="the text of the Dub-Signature header, not int"):
+        explain(BODY, 5, SECRET)  # type: ignore[arg-type]
 
 
 @given(
