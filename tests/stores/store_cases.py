@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable
+from time import sleep
 from typing import Any
 
 from dubhooks.idempotency import Claim
 from fake_clock import FakeClock
 
-__all__ = ["FINGERPRINT", "check_clock_set_back_and_forth", "check_fork_after_use", "claim"]
+__all__ = [
+    "FINGERPRINT",
+    "check_clock_set_back_and_forth",
+    "check_fork_after_use",
+    "check_purge_while_claiming",
+    "claim",
+]
 
 FINGERPRINT = "f" * 64
 ONE = "one"
@@ -35,6 +44,34 @@ def check_clock_set_back_and_forth(store: Any, clock: FakeClock) -> None:
     clock.set("+3600")
     assert claim(store, "done", "two").state == "done"
     assert claim(store, token="three")[:2] == ("acquired", 3)
+
+
+def check_purge_while_claiming(
+    store: Any, leave_thread: Callable[[], object] | None = None
+) -> None:
+    """Check that purges never delete a row that a claim has just taken."""
+    stop, deleted = threading.Event(), []
+
+    def purge() -> None:
+        while not stop.is_set():
+            deleted.append(store.purge())
+        if leave_thread is not None:
+            leave_thread()
+
+    thread = threading.Thread(target=purge)
+    thread.start()
+    try:
+        for number in range(150):
+            key = f"again-{number % 3}"
+            assert claim(store, key, f"t{number}", retention=0.002).state == "acquired"
+            sleep(0.003)  # the retention is over: a purge and the next claim race for the row
+            assert claim(store, key, f"u{number}", retention=60.0).state == "acquired"
+            assert store.complete(key, f"u{number}", retention=0.001)
+            sleep(0.002)
+    finally:
+        stop.set()
+        thread.join()
+    assert sum(deleted) > 0
 
 
 def check_fork_after_use(store: Any) -> None:

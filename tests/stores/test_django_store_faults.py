@@ -14,7 +14,7 @@ from django_databases import alias, alias_of, in_thread
 from django_project import database_at
 from dubhooks.django import DjangoStore
 from servers import PostgreSQLServer
-from store_cases import FINGERPRINT, claim
+from store_cases import FINGERPRINT, check_purge_while_claiming, claim
 
 __all__ = ["alias", "alias_of"]  # fixtures
 
@@ -40,6 +40,11 @@ def test_purging_while_claiming(engine: str, alias_of: Callable[[str], str]) -> 
     assert results == [0]
     assert claim(store, key, "two").state == "busy"
     connections.close_all()
+
+
+def test_purging_all_the_time(alias: str) -> None:
+    """Purges never delete a row that a claim has just taken."""
+    check_purge_while_claiming(DjangoStore(using=alias), connections.close_all)
 
 
 @pytest.mark.parametrize("over", ["keep_until", "lease_until"])

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from time import sleep
 from typing import Any
 
 import pytest
@@ -34,7 +33,7 @@ from dubhooks.stores.sqlalchemy import (
 from fake_clock import FakeClock
 from servers import MariaDBServer, PostgreSQLServer
 from sql_cases import FINGERPRINT, claim
-from store_cases import check_clock_set_back_and_forth
+from store_cases import check_clock_set_back_and_forth, check_purge_while_claiming
 
 
 @pytest.fixture
@@ -204,26 +203,7 @@ def test_purge_in_many_steps(store: SQLAlchemyStore, engine: Engine) -> None:
 
 def test_purge_while_claiming(store: SQLAlchemyStore) -> None:
     """Purges never delete a row that a claim has just taken."""
-    stop, deleted = threading.Event(), []
-
-    def purge() -> None:
-        while not stop.is_set():
-            deleted.append(store.purge())
-
-    thread = threading.Thread(target=purge)
-    thread.start()
-    try:
-        for number in range(150):
-            key = f"again-{number % 3}"
-            assert claim(store, key, f"t{number}", retention=0.002).state == "acquired"
-            sleep(0.003)  # the retention is over: a purge and the next claim race for the row
-            assert claim(store, key, f"u{number}", retention=60.0).state == "acquired"
-            assert store.complete(key, f"u{number}", retention=0.001)
-            sleep(0.002)
-    finally:
-        stop.set()
-        thread.join()
-    assert sum(deleted) > 0
+    check_purge_while_claiming(store)
 
 
 def test_clock_does_not_stand_still(postgresql_server: PostgreSQLServer) -> None:
