@@ -204,7 +204,7 @@ def _causes(found: _Found, body: bytes) -> tuple[Cause, ...]:
 def _refused(secrets: list[str]) -> tuple[Cause, ...]:
     # One of them fits, so it is another one that no receiver starts with.
     codes = [code for secret in secrets for code in secret_suspicions(secret, None)]
-    refused = ("secret_missing", "secret_whitespace", "secret_quotes")
+    refused = ("secret_missing", "secret_whitespace", "secret_quotes", "secret_invisible")
     return tuple(cause(code) for code in dict.fromkeys(codes) if code in refused)
 
 

@@ -97,4 +97,6 @@ def _changed(secret: str) -> Iterator[tuple[bytes, str]]:
 
 def _bytes(secret: str) -> bytes:
     # A secret from the environment may hold bytes that are no UTF-8.
-    return secret.encode("utf-8", "surrogateescape")
+    with suppress(UnicodeEncodeError):
+        return secret.encode("utf-8", "surrogateescape")
+    return secret.encode("utf-8", "surrogatepass")

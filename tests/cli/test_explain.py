@@ -320,7 +320,12 @@ def test_what_a_receiver_takes_is_explained(secret: Any, signature: str | bytes)
 
 @pytest.mark.parametrize(
     ("beside", "code"),
-    [("", "secret_missing"), (f'"{OTHER}"', "secret_quotes"), (f"{OTHER} ", "secret_whitespace")],
+    [
+        ("", "secret_missing"),
+        (f'"{OTHER}"', "secret_quotes"),
+        (f"{OTHER} ", "secret_whitespace"),
+        ("whsec_\ud800", "secret_invisible"),
+    ],
 )
 def test_an_unusable_secret_beside_a_right_one(beside: str, code: str) -> None:
     """A receiver refuses both, so the unusable one is the cause."""
