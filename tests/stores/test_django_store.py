@@ -216,6 +216,31 @@ def test_a_read_only_database(request: pytest.FixtureRequest, kind: str) -> None
     connections.close_all()
 
 
+POOR = {
+    "postgresql": ("poor", "DROP OWNED BY poor"),
+    "mariadb": ("poor@'127.0.0.1'", "SELECT 1"),
+}
+
+
+@pytest.mark.parametrize("kind", POOR)
+def test_a_user_who_may_not_write(
+    request: pytest.FixtureRequest, kind: str, alias_of: Callable[[str], str]
+) -> None:
+    """A user without the privileges says which ones are needed."""
+    url = request.getfixturevalue(f"{kind}_server").url()
+    user, disown = POOR[kind]
+    with connections[alias_of(kind)].cursor() as cursor:
+        cursor.execute(f"CREATE USER {user}")
+        try:
+            cursor.execute(f"GRANT SELECT ON dubhooks_claim TO {user}")
+            with pytest.raises(ConfigurationError, match="GRANT it SELECT, INSERT"):
+                claim(DjangoStore(using=alias_at(url.replace("dubhooks@", "poor@"))))
+        finally:
+            cursor.execute(disown)
+            cursor.execute(f"DROP USER {user}")
+    connections.close_all()
+
+
 def test_a_read_only_file(alias_of: Callable[[str], str]) -> None:
     """An SQLite database opened for reading says so."""
     alias = alias_of("sqlite")

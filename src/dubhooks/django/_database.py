@@ -51,8 +51,23 @@ _ENGINES: Final = {
 
 
 # SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite.
-_NO_TABLE: Final = ("42P01", 1146, "no such table")
-_READ_ONLY: Final = ("25006", 1290, 1792, 1836, "attempt to write a readonly database")
+_ADVICE: Final[tuple[tuple[tuple[str | int, ...], str], ...]] = (
+    (
+        ("42P01", 1146, "no such table"),
+        "there is no table {table} in the database {alias!r}: run manage.py migrate "
+        "--database {alias}",
+    ),
+    (
+        ("25006", 1290, 1792, 1836, "attempt to write a readonly database"),
+        "the database {alias!r} is read-only, perhaps a replica: let using= or the routers name "
+        "the primary",
+    ),
+    (
+        ("42501", 1044, 1142, 1143),
+        "the user of the database {alias!r} may not use the table {table}: GRANT it SELECT, "
+        "INSERT, UPDATE and DELETE",
+    ),
+)
 
 # Never closed in this process: that would end the session of the process that opened them.
 _inherited: list[Any] = []
@@ -137,21 +152,16 @@ class Database:
         """Turn the database's complaints that tell of a wrong set-up into ours.
 
         Raises:
-            ConfigurationError: there is no table, or the database is read-only.
+            ConfigurationError: there is no table, it may not be used, or the database is read-only.
         """
         try:
             yield
         except DatabaseError as error:
-            if _is(error, _NO_TABLE):
-                raise ConfigurationError(
-                    f"there is no table {self.table} in the database {connection.alias!r}: run "
-                    f"manage.py migrate --database {connection.alias}"
-                ) from None
-            if _is(error, _READ_ONLY):
-                raise ConfigurationError(
-                    f"the database {connection.alias!r} is read-only, perhaps a replica: let "
-                    "using= or the routers name the primary"
-                ) from None
+            for kinds, advice in _ADVICE:
+                if _is(error, kinds):
+                    raise ConfigurationError(
+                        advice.format(table=self.table, alias=connection.alias)
+                    ) from None
             raise
 
     def _found(self) -> tuple[str, str]:
