@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
+from typing import Literal
 
 from .errors import ConfigurationError
 
-__all__ = ["checked_namespace", "event_key", "natural_key", "rejection_key", "told_key"]
+__all__ = ["Dedupe", "checked_namespace", "event_key", "natural_key", "rejection_key", "told_key"]
+
+Dedupe = Literal["id", "natural"]
+"""By what an event is known again: its id, or what happened as well."""
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,110}")

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ._keys import Dedupe
 from .errors import ConfigurationError
 from .events._base import Event
 from .events._family import event_names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeAlias
 
     from .events._family import Family
 
 __all__ = ["Dedupe", "Handler", "Registry", "checked_dedupe", "classes_of", "is_async_callable"]
-
-Dedupe: TypeAlias = Literal["id", "natural"]
 
 
 class Handler(NamedTuple):

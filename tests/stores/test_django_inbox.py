@@ -12,7 +12,7 @@ from django.db import connections, transaction
 from django_databases import alias, alias_of, in_thread
 from dubhooks import ConfigurationError
 from dubhooks.django import DjangoInbox
-from dubhooks.testing import make_event
+from dubhooks.testing import make_event, make_postback
 
 __all__ = ["alias", "alias_of"]  # fixtures
 
@@ -35,6 +35,23 @@ def test_inbox_refuses_to_work_without_a_transaction(alias: str) -> None:
     """Outside atomic() the note and the effect would not be one."""
     with pytest.raises(ConfigurationError, match=rf"transaction.atomic\(using='{alias}'\)"):
         DjangoInbox(using=alias).first(make_event("sale.created"))
+
+
+def test_inbox_knows_the_same_thing_under_another_id(alias: str) -> None:
+    """Dub's own jobs can send one commission under two ids; a postback of it is another thing."""
+    inbox = DjangoInbox(using=alias)
+    webhook = make_event("commission.created", data__id="cm_1")
+    again = make_event("commission.created", data__id="cm_1")
+    postback = make_postback("commission.created", data__id="cm_1")
+    plain = make_event("link.created")
+    with transaction.atomic(using=alias):
+        assert inbox.first(webhook, dedupe="natural")
+        assert inbox.first(postback, dedupe="natural")
+        assert inbox.first(plain, dedupe="natural")
+    with transaction.atomic(using=alias):
+        assert not inbox.first(webhook, dedupe="natural")
+        assert not inbox.first(again, dedupe="natural")
+        assert not inbox.first(plain, dedupe="natural")
 
 
 def test_inbox_tells_case_apart(alias: str) -> None:

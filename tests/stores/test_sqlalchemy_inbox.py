@@ -16,7 +16,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 
 from dubhooks import ConfigurationError
 from dubhooks.stores.sqlalchemy import SQLAlchemyInbox, inbox_table
-from dubhooks.testing import make_event
+from dubhooks.testing import make_event, make_postback
 from servers import PostgreSQLServer
 
 EVENT = make_event("sale.created", id="evt_inbox")
@@ -63,6 +63,20 @@ def test_first_and_again(engine: Engine) -> None:
         assert inbox.first(session, make_event("sale.created", id="evt_2"))
         assert not inbox.first(session, EVENT)
         assert SQLAlchemyInbox(namespace="other").first(session, EVENT)
+
+
+def test_the_same_thing_under_another_id(engine: Engine) -> None:
+    """Dub's own jobs can send one commission under two ids; a postback of it is another thing."""
+    inbox = SQLAlchemyInbox()
+    webhook = make_event("commission.created", data__id="cm_1")
+    again = make_event("commission.created", data__id="cm_1")
+    postback = make_postback("commission.created", data__id="cm_1")
+    plain = make_event("link.created")
+    for expected in (True, False):
+        with engine.begin() as connection:
+            for delivered in (webhook, postback, plain):
+                assert inbox.first(connection, delivered, dedupe="natural") is expected
+            assert not inbox.first(connection, again, dedupe="natural")
 
 
 def test_every_kind_of_transaction(engine: Engine) -> None:

@@ -15,7 +15,7 @@ import pytest
 from dubhooks import SQLiteInbox
 from dubhooks.errors import ConfigurationError
 from dubhooks.stores import sqlite
-from dubhooks.testing import make_event
+from dubhooks.testing import make_event, make_postback
 
 CONNECTS: dict[str, Callable[[Path], sqlite3.Connection]] = {
     "begins by itself": lambda path: sqlite3.connect(path),
@@ -151,3 +151,23 @@ def test_purge(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) 
         assert inbox.purge(connection, timedelta(days=30)) == 1
         assert inbox.first(connection, old)
         assert not inbox.first(connection, new)
+
+
+def test_the_same_thing_under_another_id(connection: sqlite3.Connection) -> None:
+    """Dub's own jobs can send one commission under two ids; a postback of it is another thing."""
+    inbox = SQLiteInbox()
+    webhook = make_event("commission.created", data__id="cm_1")
+    again = make_event("commission.created", data__id="cm_1")
+    postback = make_postback("commission.created", data__id="cm_1")
+    plain = make_event("link.created")
+    for expected in (True, False):
+        with connection:
+            for event in (webhook, postback, plain):
+                assert inbox.first(connection, event, dedupe="natural") is expected
+            assert not inbox.first(connection, again, dedupe="natural")
+
+
+def test_a_misspelt_way_to_deduplicate(connection: sqlite3.Connection) -> None:
+    """It is refused, and nothing is noted."""
+    with pytest.raises(ConfigurationError, match='"id" or "natural"'):
+        SQLiteInbox().first(connection, make_event("sale.created"), dedupe="ID")  # type: ignore[arg-type]

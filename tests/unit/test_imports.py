@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"payload", "dead_letters", "health"},
     {"events"},
     {"postbacks", "webhooks"},
-    {"idempotency"},
+    {"_inbox_keys", "idempotency"},
     {"_delivery", "_registry", "_reporting", "_settings", "receiver", "receivers"},
     {"stores"},
     {

@@ -5,11 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from .._keys import checked_namespace, event_key
+from .._inbox_keys import inbox_key
+from django.db import DatabaseError
+
+from .._keys import checked_namespace
 from ..errors import ConfigurationError
 from ._database import Database
 
 if TYPE_CHECKING:
+    from django.db import DatabaseError
+
+from .._keys import Dedupe
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
     from ..events._base import Event
 
 __all__ = ["DjangoInbox"]
@@ -36,9 +44,11 @@ class DjangoInbox:
         self._database = Database("SeenEvent", using)
         self._namespace = checked_namespace(namespace)
 
-    def first(self, event: Event) -> bool:
+    def first(self, event: Event, *, dedupe: Dedupe = "id") -> bool:
         """Note ``event`` in the open transaction; false when it was noted before.
 
+        ``dedupe="natural"`` notes its ``natural_key``, which the same thing has
+        under another event id as well.
         While another transaction that noted it is open, this waits for its end.
 
         Raises:
@@ -55,11 +65,8 @@ class DjangoInbox:
         statement = database.insert_unless_there(
             connection, f"(event_key, seen_at) VALUES (%s, {database.now(connection)})"
         )
-        key = event_key(self._namespace, event.id)
-        with database.explained(connection), connection.cursor() as cursor:
-            cursor.execute(statement, (key,))
-            count: int = cursor.rowcount
-        return count == 1
+        key = inbox_key(self._namespace, event, dedupe)
+        return self._count(connection, statement, key) == 1
 
     def purge(self, older_than: timedelta) -> int:
         """Forget events noted longer ago than ``older_than``; return how many.
@@ -70,10 +77,19 @@ class DjangoInbox:
         database = self._database
         connection = database.connection()
         now = database.now(connection)
-        with database.explained(connection), connection.cursor() as cursor:
-            cursor.execute(
-                f"DELETE FROM {database.table} WHERE seen_at < {now} - %s",
-                (older_than.total_seconds(),),
-            )
-            count: int = cursor.rowcount
+        statement = f"DELETE FROM {database.table} WHERE seen_at < {now} - %s"
+        return self._count(connection, statement, older_than.total_seconds())
+
+    def _count(
+        self, connection: BaseDatabaseWrapper, statement: str, value: str | float
+    ) -> int:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, (value,))
+                count: int = cursor.rowcount
+        except DatabaseError as error:
+            better = self._database.explained(connection, error)
+            if better is None:
+                raise
+            raise better from None
         return count

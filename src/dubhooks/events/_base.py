@@ -276,6 +276,7 @@ class Event(Model, frozen=True):
     """One webhook or postback event: the envelope that all of them share."""
 
     __shown__: ClassVar[tuple[str, ...]] = ("id", "event")
+    __family__: ClassVar[str] = "webhook"
 
     id: str = Field(min_length=1)
     """Dub's id of this event, ``evt_…``, the same for every retry of it."""

@@ -83,6 +83,8 @@ class PostbackCommission(Model, frozen=True):
 class LeadCreated(Event, frozen=True):
     """The partner brought a lead."""
 
+    __family__ = "postback"
+
     event: Literal["lead.created"]
     data: PostbackLeadData
 
@@ -96,12 +98,16 @@ class LeadCreated(Event, frozen=True):
 class SaleCreated(Event, frozen=True):
     """A customer of the partner bought something.  Without an invoice id, no natural key."""
 
+    __family__ = "postback"
+
     event: Literal["sale.created"]
     data: PostbackSaleData
 
 
 class CommissionCreated(Event, frozen=True):
     """The partner earned, or lost, a commission."""
+
+    __family__ = "postback"
 
     event: Literal["commission.created"]
     data: PostbackCommission

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, bindparam, delete, insert
@@ -10,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session, scoped_session
 
-from .._keys import checked_namespace, event_key
+from .._inbox_keys import inbox_key
+from .._keys import checked_namespace
 from ..errors import ConfigurationError
 from ._sql_errors import explained, is_duplicate
 from ._sql_statement import commits_by_itself
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from .._keys import Dedupe
     from ..events._base import Event
 
 __all__ = ["SQLAlchemyInbox"]
@@ -68,8 +71,17 @@ class SQLAlchemyInbox:
         """
         metadata.create_all(bind, tables=[table])
 
-    def first(self, session: Session | scoped_session[Session] | Connection, event: Event) -> bool:
+    def first(
+        self,
+        session: Session | scoped_session[Session] | Connection,
+        event: Event,
+        *,
+        dedupe: Dedupe = "id",
+    ) -> bool:
         """Note ``event`` in the open transaction; false when it was noted before.
+
+        ``dedupe="natural"`` notes its ``natural_key``, which the same thing has
+        under another event id as well.
 
         Raises:
             ConfigurationError: the connection commits every statement by itself,
@@ -83,20 +95,22 @@ class SQLAlchemyInbox:
                 "even if its effect fails: use a transaction, without AUTOCOMMIT"
             )
         try:
-            return _is_noted(connection, {"event_key": event_key(self._namespace, event.id)})
+            return _is_noted(connection, {"event_key": inbox_key(self._namespace, event, dedupe)})
         except DBAPIError as error:
             better = explained(error)
             if better is None:
                 raise
             raise better from error
 
-    async def afirst(self, session: AsyncSession | AsyncConnection, event: Event) -> bool:
+    async def afirst(
+        self, session: AsyncSession | AsyncConnection, event: Event, *, dedupe: Dedupe = "id"
+    ) -> bool:
         """Do what :meth:`first` does, in a transaction of an async engine."""
         if not isinstance(session, (AsyncSession, AsyncConnection)):
             raise ConfigurationError(
                 "afirst takes an AsyncSession or an AsyncConnection, and first what is not async"
             )
-        return await session.run_sync(self.first, event)
+        return await session.run_sync(partial(self.first, event=event, dedupe=dedupe))
 
     def purge(
         self, session: Session | scoped_session[Session] | Connection, older_than: timedelta

@@ -9,13 +9,15 @@ from random import randrange
 from time import time
 from typing import TYPE_CHECKING
 
-from .._keys import checked_namespace, event_key
+from .._inbox_keys import inbox_key
+from .._keys import checked_namespace
 from ..errors import ConfigurationError
 from ..idempotency import Claim
 from ._boot_clock import boot_clock
 from ._sqlite_connections import Connections
 
 if TYPE_CHECKING:
+    from .._keys import Dedupe
     from ..events._base import Event
 
 __all__ = ["SQLiteInbox", "SQLiteStore"]
@@ -203,8 +205,11 @@ class SQLiteInbox:
             "(key TEXT NOT NULL PRIMARY KEY, seen_at REAL NOT NULL) WITHOUT ROWID"
         )
 
-    def first(self, connection: sqlite3.Connection, event: Event) -> bool:
+    def first(self, connection: sqlite3.Connection, event: Event, *, dedupe: Dedupe = "id") -> bool:
         """Note ``event`` in the open transaction; false when it was noted before.
+
+        ``dedupe="natural"`` notes its ``natural_key``, which the same thing has
+        under another event id as well.
 
         Raises:
             ConfigurationError: there is no transaction, or no table that fits.
@@ -214,7 +219,7 @@ class SQLiteInbox:
                 "the connection commits every statement by itself, so the event would be noted "
                 "even if its effect fails: begin a transaction first"
             )
-        key = event_key(self._namespace, event.id)
+        key = inbox_key(self._namespace, event, dedupe)
         try:
             noted = connection.execute(_NOTE, (key, time()))
         except sqlite3.OperationalError as error:
