@@ -6,18 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from .._inbox_keys import inbox_key
-from django.db import DatabaseError
-
 from .._keys import checked_namespace
 from ..errors import ConfigurationError
 from ._database import Database
 
 if TYPE_CHECKING:
-    from django.db import DatabaseError
-
-from .._keys import Dedupe
-    from django.db.backends.base.base import BaseDatabaseWrapper
-
+    from .._keys import Dedupe
     from ..events._base import Event
 
 __all__ = ["DjangoInbox"]
@@ -66,7 +60,10 @@ class DjangoInbox:
             connection, f"(event_key, seen_at) VALUES (%s, {database.now(connection)})"
         )
         key = inbox_key(self._namespace, event, dedupe)
-        return self._count(connection, statement, key) == 1
+        with database.explained(connection), connection.cursor() as cursor:
+            cursor.execute(statement, (key,))
+            count: int = cursor.rowcount
+        return count == 1
 
     def purge(self, older_than: timedelta) -> int:
         """Forget events noted longer ago than ``older_than``; return how many.
@@ -77,19 +74,10 @@ class DjangoInbox:
         database = self._database
         connection = database.connection()
         now = database.now(connection)
-        statement = f"DELETE FROM {database.table} WHERE seen_at < {now} - %s"
-        return self._count(connection, statement, older_than.total_seconds())
-
-    def _count(
-        self, connection: BaseDatabaseWrapper, statement: str, value: str | float
-    ) -> int:
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, (value,))
-                count: int = cursor.rowcount
-        except DatabaseError as error:
-            better = self._database.explained(connection, error)
-            if better is None:
-                raise
-            raise better from None
+        with database.explained(connection), connection.cursor() as cursor:
+            cursor.execute(
+                f"DELETE FROM {database.table} WHERE seen_at < {now} - %s",
+                (older_than.total_seconds(),),
+            )
+            count: int = cursor.rowcount
         return count
