@@ -24,6 +24,8 @@ LAYERS: list[set[str]] = [
     {"_delivery", "_registry", "_reporting", "_settings", "receiver", "receivers"},
     {"stores"},
     {
+        "_annotations",
+        "_fastapi_guard",
         "_fastapi_openapi",
         "_fastapi_request",
         "_fastapi_route",
@@ -55,6 +57,7 @@ CORE = set[str]().union(*LAYERS[:8]) | {"asgi", "wsgi", "aws_lambda"}
 THIRD_PARTY = {
     "stores.redis": {"redis"},
     "stores.sqlalchemy": {"sqlalchemy"},
+    "stores._sql_attempt": {"sqlalchemy"},
     "stores._sql_claims": {"sqlalchemy"},
     "stores._sql_errors": {"sqlalchemy"},
     "stores._sql_inbox": {"sqlalchemy"},
