@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from ._delivery import Delivery, Served
+    from ._registry import Dedupe
     from .asgi import Scope
     from .events._base import Event
     from .idempotency import Job
@@ -48,7 +49,11 @@ class _Admitted:
 
 
 def decorated(
-    hooks: Receiver[Any], classes: tuple[type[Event], ...], read_timeout: float, handler: Any
+    hooks: Receiver[Any],
+    classes: tuple[type[Event], ...],
+    read_timeout: float,
+    dedupe: Dedupe,
+    handler: Any,
 ) -> Endpoint:
     """Return the endpoint for FastAPI: verify, other dependencies, claim, ``handler``, complete.
 
@@ -57,7 +62,8 @@ def decorated(
     """
     rest = _rest_of_signature(handler, hooks, classes)
     _refuse_routed(handler)
-    admission = _admission(hooks, classes, read_timeout, is_async=is_async_callable(handler))
+    taken = partial(_taken, hooks, classes, is_async=is_async_callable(handler), dedupe=dedupe)
+    admission = _admission(hooks, read_timeout, taken)
 
     @wraps(handler)
     async def endpoint(**values: Any) -> Any:
@@ -81,19 +87,17 @@ def verifying(
 
     async def verified_event(request: Request, response: Response) -> Any:
         delivery = await admitted(hooks, request, read_timeout)
-        _taken(hooks, classes, delivery, request, response, is_async=False)
+        _taken(hooks, classes, delivery, request, response)
         return delivery.event
 
     return verified_event
 
 
-def _admission(
-    hooks: Receiver[Any], classes: tuple[type[Event], ...], read_timeout: float, *, is_async: bool
-) -> Endpoint:
+def _admission(hooks: Receiver[Any], read_timeout: float, taken: Callable[..., Job]) -> Endpoint:
     async def admission(request: Request, response: Response, tasks: BackgroundTasks) -> _Admitted:
         begin(request.scope)
         delivery = await admitted(hooks, request, read_timeout)
-        job = _taken(hooks, classes, delivery, request, response, is_async=is_async)
+        job = taken(delivery, request, response)
         return _Admitted(delivery, job, request.scope, response, tasks)
 
     return admission
@@ -106,7 +110,8 @@ def _taken(
     request: Request,
     response: Response,
     *,
-    is_async: bool,
+    is_async: bool = False,
+    dedupe: Dedupe = "id",
 ) -> Job:
     """Return the job of a delivery that this route takes; its call has no arguments yet.
 
@@ -114,7 +119,9 @@ def _taken(
         Refused: the route is for other events.
     """
     status_of = partial(_status_of, request, response)
-    job = hooks.route(delivery, _nothing, is_async=is_async, events=classes, status_of=status_of)
+    job = hooks.route(
+        delivery, _nothing, is_async=is_async, events=classes, status_of=status_of, dedupe=dedupe
+    )
     if job is None:
         raise refused(request, hooks.run(delivery, None).reply)
     return job

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import TypeAlias
 
+    from ._registry import Dedupe
     from .receiver import Receiver
     from .receivers import Postbacks, Webhooks
 
@@ -83,17 +84,26 @@ def router(
 
 @overload
 def webhook(
-    hooks: Webhooks, /, *, read_timeout: float = ...
+    hooks: Webhooks, /, *, read_timeout: float = ..., dedupe: Dedupe = ...
 ) -> Decorator[webhooks.WebhookEvent]: ...
 @overload
-def webhook(hooks: Webhooks, a: type[W1], /, *, read_timeout: float = ...) -> Decorator[W1]: ...
+def webhook(
+    hooks: Webhooks, a: type[W1], /, *, read_timeout: float = ..., dedupe: Dedupe = ...
+) -> Decorator[W1]: ...
 @overload
 def webhook(
-    hooks: Webhooks, a: type[W1], b: type[W2], /, *, read_timeout: float = ...
+    hooks: Webhooks, a: type[W1], b: type[W2], /, *, read_timeout: float = ..., dedupe: Dedupe = ...
 ) -> Decorator[W1 | W2]: ...
 @overload
 def webhook(
-    hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], /, *, read_timeout: float = ...
+    hooks: Webhooks,
+    a: type[W1],
+    b: type[W2],
+    c: type[W3],
+    /,
+    *,
+    read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[W1 | W2 | W3]: ...
 @overload
 def webhook(
@@ -105,6 +115,7 @@ def webhook(
     /,
     *,
     read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[W1 | W2 | W3 | W4]: ...
 @overload
 def webhook(
@@ -116,22 +127,40 @@ def webhook(
     /,
     *more: type[webhooks.KnownWebhookEvent],
     read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[Any]: ...
 @overload
 def webhook(
-    hooks: Postbacks, /, *, read_timeout: float = ...
+    hooks: Postbacks, /, *, read_timeout: float = ..., dedupe: Dedupe = ...
 ) -> Decorator[postbacks.PostbackEvent]: ...
 @overload
-def webhook(hooks: Postbacks, a: type[P1], /, *, read_timeout: float = ...) -> Decorator[P1]: ...
+def webhook(
+    hooks: Postbacks, a: type[P1], /, *, read_timeout: float = ..., dedupe: Dedupe = ...
+) -> Decorator[P1]: ...
 @overload
 def webhook(
-    hooks: Postbacks, a: type[P1], b: type[P2], /, *, read_timeout: float = ...
+    hooks: Postbacks,
+    a: type[P1],
+    b: type[P2],
+    /,
+    *,
+    read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[P1 | P2]: ...
 @overload
 def webhook(
-    hooks: Postbacks, a: type[P1], b: type[P2], c: type[P3], /, *, read_timeout: float = ...
+    hooks: Postbacks,
+    a: type[P1],
+    b: type[P2],
+    c: type[P3],
+    /,
+    *,
+    read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[P1 | P2 | P3]: ...
-def webhook(hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT) -> Any:
+def webhook(
+    hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT, dedupe: Dedupe = "id"
+) -> Any:
     """Make a handler of these events an endpoint; put it below ``@app.post(path)``.
 
     The handler's first parameter is the event; ``Depends``, path, query and
@@ -143,12 +172,15 @@ def webhook(hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT) -> 
     Nothing returned, or ``None``, answers 200 (or the status set with FastAPI).
     Background tasks run only if the delivery was handled.
 
+    ``dedupe="natural"``: what Dub may send again under a new event id, such as
+    a payout, runs once too, as with ``hooks.on(..., dedupe="natural")``.
+
     Raises:
         ConfigurationError: the events or the handler do not fit, or the
             decorators are in the wrong order.
     """
-    classes = route_events(hooks, events)
-    return partial(decorated, hooks, classes, read_timeout)
+    classes = route_events(hooks, events, dedupe)
+    return partial(decorated, hooks, classes, read_timeout, dedupe)
 
 
 @overload

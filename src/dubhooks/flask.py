@@ -7,12 +7,14 @@ reporting, but none of them can turn it into an answer that means success.
 from __future__ import annotations
 
 import gc
-import inspect
 import logging
+from collections import defaultdict
 from functools import partial, wraps
 from io import BytesIO
+from itertools import count
 from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, cast, overload
+from weakref import WeakKeyDictionary
 
 try:
     from flask import Flask, Response, after_this_request, current_app, request
@@ -22,26 +24,32 @@ except ModuleNotFoundError as error:
 from werkzeug.exceptions import HTTPException
 
 from . import postbacks, webhooks
+from ._annotations import check_handler
 from ._body import READ_TIMEOUT
 from .errors import ConfigurationError, MethodNotAllowed, PayloadError
+from .idempotency import is_async_store
 from .receiver import Receiver, route_events
 from .reply import Reply, reply_to
 from .wsgi import headers_of, headers_to, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from wsgiref.types import WSGIEnvironment
 
     from flask import Request
     from flask.typing import ResponseReturnValue
 
-    from ._delivery import Delivery
+    from ._registry import Dedupe
     from .events._base import Event
     from .receivers import Postbacks, Webhooks
 
 __all__ = ["view", "webhook"]
 
 logger = logging.getLogger("dubhooks")
+
+_NUMBERS: WeakKeyDictionary[Receiver[Any], int] = WeakKeyDictionary()
+"""Receivers with a view, each with its number within its family, from 1."""
+_COUNTS: defaultdict[str, Iterator[int]] = defaultdict(lambda: count(1))
 
 EventT_co = TypeVar("EventT_co", covariant=True)
 W1 = TypeVar("W1", bound=webhooks.KnownWebhookEvent)
@@ -74,12 +82,14 @@ def view(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> Callabl
 
     ``app.add_url_rule("/webhooks/dub", view_func=view(hooks))``.  Handlers run
     in the request's context; what they raise reaches Flask.  ``read_timeout``:
-    seconds for the body to arrive, see :func:`dubhooks.wsgi.app`.
+    seconds for the body to arrive, see :func:`dubhooks.wsgi.app`.  For
+    ``url_for`` name the endpoint yourself: ``endpoint="dub"``.
 
     Raises:
-        ConfigurationError: there is no receiver.
+        ConfigurationError: there is no receiver, or its store needs an event loop.
     """
     route_events(hooks, ())
+    _refuse_async_store(hooks)
 
     def dubhooks_view(**_: Any) -> Response:
         current = _current_request()
@@ -92,25 +102,33 @@ def view(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> Callabl
             after_this_request(_never_a_success)
             raise
 
-    # Flask names the endpoint after it; webhooks and postbacks then fit into one application.
-    dubhooks_view.__name__ = f"dubhooks_{hooks.family.name}"
+    dubhooks_view.__name__ = _name_of(hooks)
     _only_post(dubhooks_view)
     return dubhooks_view
 
 
 @overload
 def webhook(
-    hooks: Webhooks, /, *, read_timeout: float = ...
+    hooks: Webhooks, /, *, read_timeout: float = ..., dedupe: Dedupe = ...
 ) -> Decorator[webhooks.WebhookEvent]: ...
 @overload
-def webhook(hooks: Webhooks, a: type[W1], /, *, read_timeout: float = ...) -> Decorator[W1]: ...
+def webhook(
+    hooks: Webhooks, a: type[W1], /, *, read_timeout: float = ..., dedupe: Dedupe = ...
+) -> Decorator[W1]: ...
 @overload
 def webhook(
-    hooks: Webhooks, a: type[W1], b: type[W2], /, *, read_timeout: float = ...
+    hooks: Webhooks, a: type[W1], b: type[W2], /, *, read_timeout: float = ..., dedupe: Dedupe = ...
 ) -> Decorator[W1 | W2]: ...
 @overload
 def webhook(
-    hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], /, *, read_timeout: float = ...
+    hooks: Webhooks,
+    a: type[W1],
+    b: type[W2],
+    c: type[W3],
+    /,
+    *,
+    read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[W1 | W2 | W3]: ...
 @overload
 def webhook(
@@ -122,6 +140,7 @@ def webhook(
     /,
     *,
     read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[W1 | W2 | W3 | W4]: ...
 @overload
 def webhook(
@@ -133,22 +152,40 @@ def webhook(
     /,
     *more: type[webhooks.KnownWebhookEvent],
     read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[Any]: ...
 @overload
 def webhook(
-    hooks: Postbacks, /, *, read_timeout: float = ...
+    hooks: Postbacks, /, *, read_timeout: float = ..., dedupe: Dedupe = ...
 ) -> Decorator[postbacks.PostbackEvent]: ...
 @overload
-def webhook(hooks: Postbacks, a: type[P1], /, *, read_timeout: float = ...) -> Decorator[P1]: ...
+def webhook(
+    hooks: Postbacks, a: type[P1], /, *, read_timeout: float = ..., dedupe: Dedupe = ...
+) -> Decorator[P1]: ...
 @overload
 def webhook(
-    hooks: Postbacks, a: type[P1], b: type[P2], /, *, read_timeout: float = ...
+    hooks: Postbacks,
+    a: type[P1],
+    b: type[P2],
+    /,
+    *,
+    read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[P1 | P2]: ...
 @overload
 def webhook(
-    hooks: Postbacks, a: type[P1], b: type[P2], c: type[P3], /, *, read_timeout: float = ...
+    hooks: Postbacks,
+    a: type[P1],
+    b: type[P2],
+    c: type[P3],
+    /,
+    *,
+    read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[P1 | P2 | P3]: ...
-def webhook(hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT) -> Any:
+def webhook(
+    hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT, dedupe: Dedupe = "id"
+) -> Any:
     """Make a handler of these events a view; put it below ``@app.post(path)``.
 
     The handler's first parameter is the event, the parts of the URL follow by
@@ -157,17 +194,26 @@ def webhook(hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT) -> 
     response.  Without an event class the handler takes every event but those
     that a payout hangs on.
 
+    ``dedupe="natural"``: what Dub may send again under a new event id, such as
+    a payout, runs once too, as with ``hooks.on(..., dedupe="natural")``.
+
     Raises:
-        ConfigurationError: the events or the handler do not fit, or the
-            decorators are in the wrong order.
+        ConfigurationError: the events, the handler or the store do not fit, or
+            the decorators are in the wrong order.
     """
-    return partial(_decorated, hooks, route_events(hooks, events), read_timeout)
+    classes = route_events(hooks, events, dedupe)
+    _refuse_async_store(hooks)
+    return partial(_decorated, hooks, classes, read_timeout, dedupe)
 
 
 def _decorated(
-    hooks: Receiver[Any], classes: tuple[type[Event], ...], read_timeout: float, handler: Any
+    hooks: Receiver[Any],
+    classes: tuple[type[Event], ...],
+    read_timeout: float,
+    dedupe: Dedupe,
+    handler: Any,
 ) -> Callable[..., Response]:
-    _refuse_unfit(handler)
+    check_handler(handler, hooks.family, classes)
     _refuse_registered(handler)
 
     @wraps(handler)
@@ -180,31 +226,24 @@ def _decorated(
             delivery = hooks.admit(body, headers_of(current.environ))
             if isinstance(delivery, Reply):
                 return _response_of(delivery)
-            return _answer(hooks, classes, delivery, partial(_called, handler, parts))
+            call = partial(_called, handler, parts, delivery.event)
+            job = hooks.route(
+                delivery,
+                call,
+                # ensure_sync() runs an async handler, as it does Flask's async views.
+                is_async=False,
+                events=classes,
+                status_of=_status_of,
+                dedupe=dedupe,
+            )
+            served = hooks.run(delivery, job)
+            return _response_of(served.reply) if served.response is None else served.response
         except Exception:
             after_this_request(_never_a_success)
             raise
 
     _only_post(guarded)
     return guarded
-
-
-def _answer(
-    hooks: Receiver[Any],
-    classes: tuple[type[Event], ...],
-    delivery: Delivery[Any],
-    call: Callable[[Any], Response | None],
-) -> Response:
-    job = hooks.route(
-        delivery,
-        partial(call, delivery.event),
-        # ensure_sync() runs an async handler, as it does Flask's async views.
-        is_async=False,
-        events=classes,
-        status_of=_status_of,
-    )
-    served = hooks.run(delivery, job)
-    return _response_of(served.reply) if served.response is None else served.response
 
 
 def _called(handler: Any, parts: dict[str, Any], event: Event) -> Response | None:
@@ -281,20 +320,25 @@ def _never_a_success(response: Response) -> Response:
     return _response_of(reply_to("failed"))
 
 
+def _name_of(hooks: Receiver[Any]) -> str:
+    """Return what Flask names the endpoint after: each receiver has its own, so that they fit."""
+    if hooks not in _NUMBERS:
+        _NUMBERS[hooks] = next(_COUNTS[hooks.family.name])
+    number = _NUMBERS[hooks]
+    return f"dubhooks_{hooks.family.name}" + (f"_{number}" if number > 1 else "")
+
+
 def _only_post(function: Any) -> None:
     # Flask reads it where a route names no methods.
     function.methods = ("POST",)
 
 
-def _refuse_unfit(handler: Any) -> None:
-    if not callable(handler):
-        raise ConfigurationError("a handler must be callable: put @webhook(...) right above it")
-    name = getattr(handler, "__qualname__", "the handler")
-    first = next(iter(inspect.signature(handler).parameters.values()), None)
-    if first is None or first.kind in (first.KEYWORD_ONLY, first.VAR_KEYWORD):
-        raise ConfigurationError(f"{name} has no event parameter: the first one is the event")
-    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
-        raise ConfigurationError(f"{name} yields: a handler of webhooks returns")
+def _refuse_async_store(hooks: Receiver[Any]) -> None:
+    if hooks.store is not None and is_async_store(hooks.store):
+        raise ConfigurationError(
+            f"{type(hooks.store).__name__} needs an event loop that lasts, and Flask has none: use "
+            "the sync store of the same engine, such as RedisStore or SQLAlchemyStore"
+        )
 
 
 def _refuse_registered(handler: object) -> None:

@@ -162,22 +162,6 @@ def test_a_handler_that_returns_no_response(
     assert "returns an HttpResponse or None, not dict" in caplog.text
 
 
-def test_a_method_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    """The decorator on a method, whose first argument is no request, is named."""
-    from django.views import View
-
-    class Hook(View):
-        @dubhooks.django.webhook(Webhooks(SECRET), SaleCreated)  # type: ignore[arg-type]
-        def post(self, request: HttpRequest, event: SaleCreated) -> None: ...
-
-    from django.views.decorators.csrf import csrf_exempt
-
-    middleware = [one for one in MIDDLEWARE if "Login" not in one]
-    client = DjangoClient(path(PATH, csrf_exempt(Hook.as_view())), MIDDLEWARE=middleware)
-    assert SALE_REQUEST.send(client).status == 500
-    assert "decorate a function instead of a method" in caplog.text
-
-
 @pytest.mark.parametrize(
     ("mistake", "hint"),
     [

@@ -8,24 +8,27 @@ from typing import Annotated, Any
 
 import pytest
 import starlette
-from behaviour import (
-    OWN_BODY,
-    PAYOUT_REQUEST,
-    SALE_REQUEST,
-    SECRET,
-    HandlerFailed,
-    with_signature,
-)
 from clients import AsgiClient, Response
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException
 from fastapi import Request as FastAPIRequest
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from situations import (
+    OWN_BODY,
+    PAYOUT,
+    PAYOUT_REQUEST,
+    SALE_REQUEST,
+    SECRET,
+    HandlerFailed,
+    Request,
+    with_signature,
+)
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dubhooks import MemoryStore, Webhooks
+from dubhooks import ConfigurationError, MemoryStore, Webhooks
 from dubhooks.fastapi import router, webhook
+from dubhooks.testing import make_event
 from dubhooks.webhooks import PayoutConfirmed, SaleCreated
 
 FAILED = b'{"outcome":"failed"}'
@@ -328,3 +331,45 @@ def test_the_exception_still_reaches_the_server() -> None:
 
     assert SALE_REQUEST.send(AsgiClient(server)).status == 500
     assert [type(error) for error in reached] == [HandlerFailed]
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_payout_that_is_sent_under_two_ids(is_async: bool) -> None:
+    """``dedupe="natural"`` pays it once; the event's id alone does not tell."""
+    paid: list[str] = []
+
+    def pay(event: PayoutConfirmed) -> None:
+        paid.append(event.data.id)
+
+    async def pay_async(event: PayoutConfirmed) -> None:
+        pay(event)
+
+    again = Request(make_event("payout.confirmed", data__id=PAYOUT.data.id).to_json())
+    assert again.body != PAYOUT_REQUEST.body
+    for dedupe, times in (("natural", 1), ("id", 2)):
+        app, hooks = FastAPI(), Webhooks(SECRET, store=MemoryStore())
+        route: Any = webhook(hooks, PayoutConfirmed, dedupe=dedupe)  # type: ignore[call-overload]
+        app.post("/webhooks/dub")(route(pay_async if is_async else pay))
+        client = AsgiClient(app)
+        assert [request.send(client).status for request in (PAYOUT_REQUEST, again)] == [200, 200]
+        assert paid == [PAYOUT.data.id] * times
+        paid.clear()
+
+
+def test_a_dedupe_that_cannot_work() -> None:
+    """It is refused where the handler is decorated."""
+    with pytest.raises(ConfigurationError, match="needs a store"):
+        webhook(Webhooks(SECRET), PayoutConfirmed, dedupe="natural")
+    with pytest.raises(ConfigurationError, match='"id" or "natural"'):
+        webhook(Webhooks(SECRET), PayoutConfirmed, dedupe="both")  # type: ignore[call-overload]
+
+
+def postponed(event: Nobody | Knows) -> None:  # type: ignore[name-defined]  # noqa: F821
+    """Have an annotation that only a type checker can resolve."""
+
+
+def test_an_annotation_that_cannot_be_resolved() -> None:
+    """A handler whose event only a type checker knows is accepted."""
+    app = FastAPI()
+    app.post("/webhooks/dub")(webhook(Webhooks(SECRET), SaleCreated)(postponed))
+    assert SALE_REQUEST.send(AsgiClient(app)).status == 200

@@ -11,11 +11,11 @@ import pytest
 from behaviour import BODY, PAYOUT_REQUEST, SALE, SECRET
 from clients import WsgiClient
 from flask import Blueprint, Flask, request
-from flask_apps import PATH, answering, app_with, deliver
+from flask_apps import PATH, answering, deliver
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import dubhooks.flask
-from dubhooks import Claim, ConfigurationError, MemoryStore, Webhooks
+from dubhooks import ConfigurationError, MemoryStore, Webhooks
 from dubhooks.testing import make_event
 from dubhooks.webhooks import LeadCreated, SaleCreated
 
@@ -182,26 +182,6 @@ def test_an_event_of_the_other_family() -> None:
     """Events of postbacks are refused by a receiver of webhooks when the application starts."""
     with pytest.raises(ConfigurationError, match="postbacks"):
         dubhooks.flask.webhook(Webhooks(SECRET), dubhooks.postbacks.SaleCreated)  # type: ignore[type-var]
-
-
-def test_an_async_store_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    """A store that needs an event loop is called that; Flask has none."""
-
-    class Later:
-        async def claim(
-            self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
-        ) -> Claim:
-            raise AssertionError([key, token, fingerprint, lease, retention])
-
-        async def complete(self, key: str, token: str, *, retention: float) -> bool:
-            raise AssertionError([key, token, retention])
-
-        async def release(self, key: str, token: str) -> bool:
-            raise AssertionError([key, token])
-
-    app = app_with(lambda event: None, Webhooks(SECRET, store=Later()))
-    assert deliver(app).status == 500
-    assert "needs an event loop" in caplog.text
 
 
 def test_two_routes_share_a_receiver() -> None:

@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from .. import postbacks, webhooks
+from .._annotations import check_handler, name_of, own_parameters
 from .._body import READ_TIMEOUT
 from .._registry import is_async_callable
 from ..errors import ConfigurationError, MethodNotAllowed, PayloadError
@@ -24,13 +25,14 @@ from ..receiver import Receiver, route_events
 from ..reply import Reply
 from ..wsgi import headers_of, headers_to
 from ._body import read_body
+from ._guard import guard_failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from typing import TypeAlias
 
     from .._delivery import Delivery, Served
-    from ..events._base import Event
+    from .._registry import Dedupe
     from ..idempotency import Job
     from ..receivers import Postbacks, Webhooks
 
@@ -84,8 +86,12 @@ def view(
     route_events(hooks, ())
 
     def dubhooks_view(request: HttpRequest, *_: Any, **__: Any) -> HttpResponseBase:
-        served = _served(hooks, request, read_timeout, hooks.registered)
-        return _sent(request, served if isinstance(served, Reply) else served.reply)
+        try:
+            served = _served(hooks, request, read_timeout, hooks.registered)
+            return _sent(request, served if isinstance(served, Reply) else served.reply)
+        except Exception:
+            guard_failure(_unwrapped(request))
+            raise
 
     opened: Callable[..., HttpResponseBase] = _opened(dubhooks_view)
     return opened
@@ -93,17 +99,26 @@ def view(
 
 @overload
 def webhook(
-    hooks: Webhooks, /, *, read_timeout: float = ...
+    hooks: Webhooks, /, *, read_timeout: float = ..., dedupe: Dedupe = ...
 ) -> Decorator[webhooks.WebhookEvent]: ...
 @overload
-def webhook(hooks: Webhooks, a: type[W1], /, *, read_timeout: float = ...) -> Decorator[W1]: ...
+def webhook(
+    hooks: Webhooks, a: type[W1], /, *, read_timeout: float = ..., dedupe: Dedupe = ...
+) -> Decorator[W1]: ...
 @overload
 def webhook(
-    hooks: Webhooks, a: type[W1], b: type[W2], /, *, read_timeout: float = ...
+    hooks: Webhooks, a: type[W1], b: type[W2], /, *, read_timeout: float = ..., dedupe: Dedupe = ...
 ) -> Decorator[W1 | W2]: ...
 @overload
 def webhook(
-    hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], /, *, read_timeout: float = ...
+    hooks: Webhooks,
+    a: type[W1],
+    b: type[W2],
+    c: type[W3],
+    /,
+    *,
+    read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[W1 | W2 | W3]: ...
 @overload
 def webhook(
@@ -115,6 +130,7 @@ def webhook(
     /,
     *,
     read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[W1 | W2 | W3 | W4]: ...
 @overload
 def webhook(
@@ -126,22 +142,40 @@ def webhook(
     /,
     *more: type[webhooks.KnownWebhookEvent],
     read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[Any]: ...
 @overload
 def webhook(
-    hooks: Postbacks, /, *, read_timeout: float = ...
+    hooks: Postbacks, /, *, read_timeout: float = ..., dedupe: Dedupe = ...
 ) -> Decorator[postbacks.PostbackEvent]: ...
 @overload
-def webhook(hooks: Postbacks, a: type[P1], /, *, read_timeout: float = ...) -> Decorator[P1]: ...
+def webhook(
+    hooks: Postbacks, a: type[P1], /, *, read_timeout: float = ..., dedupe: Dedupe = ...
+) -> Decorator[P1]: ...
 @overload
 def webhook(
-    hooks: Postbacks, a: type[P1], b: type[P2], /, *, read_timeout: float = ...
+    hooks: Postbacks,
+    a: type[P1],
+    b: type[P2],
+    /,
+    *,
+    read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[P1 | P2]: ...
 @overload
 def webhook(
-    hooks: Postbacks, a: type[P1], b: type[P2], c: type[P3], /, *, read_timeout: float = ...
+    hooks: Postbacks,
+    a: type[P1],
+    b: type[P2],
+    c: type[P3],
+    /,
+    *,
+    read_timeout: float = ...,
+    dedupe: Dedupe = ...,
 ) -> Decorator[P1 | P2 | P3]: ...
-def webhook(hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT) -> Any:
+def webhook(
+    hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT, dedupe: Dedupe = "id"
+) -> Any:
     """Make a handler of these events a view.
 
     The handler takes the request, the event, and what the URL holds.  It
@@ -149,36 +183,44 @@ def webhook(hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT) -> 
     async view.  Without an event class it takes every event but those that a
     payout hangs on.  What it raises reaches Django.
 
+    ``dedupe="natural"``: what Dub may send again under a new event id, such as
+    a payout, runs once too, as with ``hooks.on(..., dedupe="natural")``.
+
     Raises:
-        ConfigurationError: the receiver or the events do not fit.
+        ConfigurationError: the receiver, the events or the handler do not fit.
     """
-    classes = route_events(hooks, events)
+    classes = route_events(hooks, events, dedupe)
+    route = partial(hooks.route, events=classes, status_of=_status_of, dedupe=dedupe)
 
     def decorate(handler: Any) -> Any:
-        if not callable(handler):
-            raise ConfigurationError("webhook(...) decorates a function: put it above a def")
+        _refuse_swapped(handler)
+        check_handler(handler, hooks.family, classes, position=1)
         wrapped = _async_view if is_async_callable(handler) else _sync_view
-        return _opened(wrapped(hooks, classes, read_timeout, handler))
+        return _opened(wrapped(hooks, route, read_timeout, handler))
 
     return decorate
 
 
 def _sync_view(
-    hooks: Receiver[Any], classes: tuple[type[Event], ...], read_timeout: float, handler: Any
+    hooks: Receiver[Any], route: Callable[..., Job | None], read_timeout: float, handler: Any
 ) -> Callable[..., HttpResponseBase]:
     @wraps(handler)
     def dubhooks_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         def job_of(delivery: Delivery[Any]) -> Job | None:
             call = partial(handler, request, delivery.event, *args, **kwargs)
-            return _job(hooks, delivery, classes, lambda: _response(call()), is_async=False)
+            return route(delivery, lambda: _response(call()), is_async=False)
 
-        return _answer(request, _served(hooks, request, read_timeout, job_of))
+        try:
+            return _answer(request, _served(hooks, request, read_timeout, job_of))
+        except Exception:
+            guard_failure(_unwrapped(request))
+            raise
 
     return dubhooks_view
 
 
 def _async_view(
-    hooks: Receiver[Any], classes: tuple[type[Event], ...], read_timeout: float, handler: Any
+    hooks: Receiver[Any], route: Callable[..., Job | None], read_timeout: float, handler: Any
 ) -> Callable[..., Coroutine[Any, Any, HttpResponseBase]]:
     served_in_thread = sync_to_async(_served, thread_sensitive=True)
 
@@ -190,13 +232,14 @@ def _async_view(
             async def responding() -> HttpResponseBase | None:
                 return _response(await call())
 
-            return _job(hooks, delivery, classes, responding, is_async=True)
+            return route(delivery, responding, is_async=True)
 
-        if _blocks(hooks) or not _is_asgi(request):
-            served = await served_in_thread(hooks, request, read_timeout, job_of)
-        else:
-            served = await _served_on_loop(hooks, request, read_timeout, job_of)
-        return _answer(request, served)
+        serve = served_in_thread if _blocks(hooks) or not _is_asgi(request) else _served_on_loop
+        try:
+            return _answer(request, await serve(hooks, request, read_timeout, job_of))
+        except Exception:
+            guard_failure(_unwrapped(request))
+            raise
 
     return dubhooks_view
 
@@ -243,6 +286,15 @@ def _body(hooks: Receiver[Any], request: HttpRequest, read_timeout: float) -> by
     return read_body(request, hooks.max_body, read_timeout)
 
 
+def _refuse_swapped(handler: Any) -> None:
+    names = [one.name for one in own_parameters(handler) or ()] if callable(handler) else []
+    if names[:1] in (["self"], ["event"]) or names[1:2] == ["request"]:
+        raise ConfigurationError(
+            f"{name_of(handler)}({', '.join(names)}) takes the request first and the event second: "
+            "(request, event, ...); decorate a function instead of a method"
+        )
+
+
 def _unwrapped(request: Any) -> Any:
     # A decorator of Django REST framework around ours gives us a wrapper of Django's request.
     return getattr(request, "_request", request)
@@ -250,17 +302,6 @@ def _unwrapped(request: Any) -> Any:
 
 def _is_asgi(request: HttpRequest) -> bool:
     return isinstance(_unwrapped(request), ASGIRequest)
-
-
-def _job(
-    hooks: Receiver[Any],
-    delivery: Delivery[Any],
-    classes: tuple[type[Event], ...],
-    call: Callable[[], Any],
-    *,
-    is_async: bool,
-) -> Job | None:
-    return hooks.route(delivery, call, is_async=is_async, events=classes, status_of=_status_of)
 
 
 def _blocking(job: Job | None) -> Job | None:
