@@ -64,6 +64,7 @@ dubhooks.django.webhook(SaleCreated)  # expect-error
 dubhooks.django.webhook(hooks, postbacks.SaleCreated)  # expect-error
 dubhooks.django.webhook(partner_hooks, SaleCreated)  # expect-error
 dubhooks.django.webhook(hooks, "sale.created")  # expect-error
+dubhooks.django.webhook(hooks, SaleCreated, dedupe="naturally")  # expect-error
 dubhooks.django.view("whsec_x")  # expect-error
 dubhooks.django.veiw(hooks)  # expect-error
 dubhooks.django.hooks.on("sale.craeted")  # expect-error

@@ -50,7 +50,12 @@ def every(request: HttpRequest, event: WebhookEvent) -> HttpResponse:
 def by_base(request: HttpRequest, event: WebhookEvent) -> None: ...
 
 
-@dubhooks.django.webhook(partner_hooks, postbacks.SaleCreated)
+@dubhooks.django.webhook(hooks, PayoutConfirmed, dedupe="natural")
+async def natural(request: HttpRequest, event: PayoutConfirmed) -> None:
+    assert_type(event.data.amount, int)
+
+
+@dubhooks.django.webhook(partner_hooks, postbacks.SaleCreated, dedupe="natural")
 async def postback(request: HttpRequest, event: postbacks.SaleCreated, number: int) -> HttpResponse:
     return HttpResponse()
 

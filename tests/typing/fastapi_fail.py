@@ -57,6 +57,8 @@ webhook(hooks, "sale.created")  # expect-error
 webhook(hooks, postbacks.SaleCreated)  # expect-error
 webhook(partner_hooks, SaleCreated)  # expect-error
 webhook(hooks, SaleCreated, read_timeout="5")  # expect-error
+webhook(hooks, SaleCreated, dedupe="naturally")  # expect-error
+verified(hooks, SaleCreated, dedupe="natural")  # expect-error
 webhook(hooks=hooks)  # expect-error
 verified(hooks, postbacks.SaleCreated)  # expect-error
 verified(SaleCreated)  # expect-error

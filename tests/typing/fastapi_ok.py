@@ -71,6 +71,12 @@ async def two(event: SaleCreated | LeadCreated, response: Response) -> JSONRespo
 async def three(event: SaleCreated | LeadCreated | PayoutConfirmed) -> None: ...
 
 
+@app.post("/natural")
+@webhook(hooks, PayoutConfirmed, dedupe="natural", read_timeout=5)
+async def natural(event: PayoutConfirmed) -> None:
+    assert_type(event.data.amount, int)
+
+
 @app.post("/five")
 @webhook(hooks, SaleCreated, LeadCreated, PayoutConfirmed, LinkClicked, LinkCreated)
 async def five(

@@ -65,6 +65,8 @@ dubhooks.flask.webhook(hooks, postbacks.SaleCreated)  # expect-error
 dubhooks.flask.webhook(partner_hooks, SaleCreated)  # expect-error
 dubhooks.flask.webhook(hooks, dubhooks.UnknownEvent)  # expect-error
 dubhooks.flask.webhook(hooks, WebhookEvent)  # expect-error
+dubhooks.flask.webhook(hooks, SaleCreated, dedupe="naturally")  # expect-error
 dubhooks.flask.view("whsec_x")  # expect-error
+dubhooks.flask.view(hooks, dedupe="natural")  # expect-error
 dubhooks.flask.view(hooks, read_timeout="5")  # expect-error
 app.add_url_rule("/x", view_func=dubhooks.flask.view(None))  # expect-error

@@ -107,6 +107,11 @@ def two(event: SaleCreated | LeadCreated) -> None:
 def wider(event: WebhookEvent) -> None: ...
 
 
+@blueprint.post("/natural")
+@dubhooks.flask.webhook(hooks, SaleCreated, LeadCreated, dedupe="natural", read_timeout=5.0)
+def natural(event: SaleCreated | LeadCreated) -> None: ...
+
+
 @blueprint.post("/four")
 @dubhooks.flask.webhook(hooks, BountyCreated, BountyUpdated, LinkCreated, LinkUpdated)
 def four(event: BountyCreated | BountyUpdated | LinkCreated | LinkUpdated) -> None: ...
