@@ -64,15 +64,13 @@ def _target(name: str, url: str, rows: str, size: str) -> Target:
 
 def _raw(store: DjangoStore) -> Callable[[str], None]:
     connection = connections[store.alias]
-    prepared = statements.Statements(store._database, connection)
-    insert = store._database.insert_unless_there(connection, statements._INSERT)
-    claiming, completing = prepared._filled(insert), prepared._filled(statements._COMPLETE)
+    texts = statements.texts_for(store._database, connection)
     held, done = statements.HELD, statements.DONE
     cursor = connection.cursor()
 
     def handle(key: str) -> None:
-        cursor.execute(claiming, (key, TOKEN, held, FINGERPRINT, LEASE, RETENTION))
-        cursor.execute(completing, (done, RETENTION, key, TOKEN, held, held))
+        cursor.execute(texts.insert, (key, TOKEN, held, FINGERPRINT, LEASE, RETENTION))
+        cursor.execute(texts.complete, (done, RETENTION, key, TOKEN, held, held))
 
     return handle
 

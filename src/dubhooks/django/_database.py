@@ -157,12 +157,19 @@ class Database:
         try:
             yield
         except DatabaseError as error:
-            for kinds, advice in _ADVICE:
-                if _is(error, kinds):
-                    raise ConfigurationError(
-                        advice.format(table=self.table, alias=connection.alias)
-                    ) from None
-            raise
+            better = self.advice(connection, error)
+            if better is None:
+                raise
+            raise better from None
+
+    def advice(
+        self, connection: BaseDatabaseWrapper, error: Exception
+    ) -> ConfigurationError | None:
+        """Return an error that says what to do, if ``error`` tells of a wrong set-up."""
+        for kinds, advice in _ADVICE:
+            if _is(error, kinds):
+                return ConfigurationError(advice.format(table=self.table, alias=connection.alias))
+        return None
 
     def _found(self) -> tuple[str, str]:
         if self._where is None:
@@ -179,7 +186,7 @@ class Database:
         return self._where
 
 
-def _is(error: DatabaseError, kinds: tuple[str | int, ...]) -> bool:
+def _is(error: Exception, kinds: tuple[str | int, ...]) -> bool:
     cause = error.__cause__
     number = error.args[0] if error.args else None
     codes = {getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None), number}

@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 
 from ..errors import ConfigurationError
 from ._database import Database
-from ._statements import Statements
+from ._statements import Statements, texts_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from ..idempotency import Claim
+    from ._statements import Texts
 
 __all__ = ["DjangoStore"]
 
@@ -44,6 +45,7 @@ class DjangoStore:
     def __init__(self, *, using: str | None = None) -> None:
         """``using``: the database's alias, by default the routers' choice for writing."""
         self._database = Database("Claim", using)
+        self._texts: Texts | None = None
         self._claims = 0
 
     def __repr__(self) -> str:
@@ -108,15 +110,22 @@ class DjangoStore:
     def _committed(self, decide: Callable[[Statements, bool], ResultT]) -> ResultT:
         """Return what ``decide`` returns; it is told whether this is a second try."""
         connection = self._database.connection()
+        if self._texts is None:
+            self._texts = texts_for(self._database, connection)
+        statements = Statements(self._texts, connection)
         deadline = monotonic() + _PATIENCE
         tries = 0
         while True:
             was_open = connection.connection is not None
             tries += 1
             try:
-                with self._database.explained(connection):
-                    return self._alone(connection, decide, is_retry=tries > 1)
-            except (OperationalError, InterfaceError):
+                return _alone(connection, statements, decide, is_retry=tries > 1)
+            except (DatabaseError, InterfaceError) as error:
+                better = self._database.advice(connection, error)
+                if better is not None:
+                    raise better from None
+                if not isinstance(error, (OperationalError, InterfaceError)):
+                    raise
                 is_lost = _is_lost(connection)
                 # A connection that was kept may be stale, and a deadlock or a locked file passes.
                 is_hopeless = connection.in_atomic_block or (is_lost and not was_open)
@@ -124,24 +133,25 @@ class DjangoStore:
                     raise
             sleep(random.uniform(0.001, 0.02))
 
-    def _alone(
-        self,
-        connection: BaseDatabaseWrapper,
-        decide: Callable[[Statements, bool], ResultT],
-        *,
-        is_retry: bool,
-    ) -> ResultT:
-        statements = Statements(self._database, connection)
-        if not connection.in_atomic_block:
-            if connection.get_autocommit():
-                return decide(statements, is_retry)
-            raise ConfigurationError(_IN_TRANSACTION)
-        try:
-            # Refused inside any transaction but the one that Django's TestCase opens.
-            with transaction.atomic(using=connection.alias, durable=True):
-                return decide(statements, is_retry)
-        except RuntimeError:
-            raise ConfigurationError(_IN_TRANSACTION) from None
+
+def _alone(
+    connection: BaseDatabaseWrapper,
+    statements: Statements,
+    decide: Callable[[Statements, bool], ResultT],
+    *,
+    is_retry: bool,
+) -> ResultT:
+    """Return what ``decide`` returns, with all that it does committed."""
+    if not connection.in_atomic_block:
+        if connection.get_autocommit():
+            return decide(statements, is_retry)
+        raise ConfigurationError(_IN_TRANSACTION)
+    try:
+        # Refused inside any transaction but the one that Django's TestCase opens.
+        with transaction.atomic(using=connection.alias, durable=True):
+            return decide(statements, is_retry)
+    except RuntimeError:
+        raise ConfigurationError(_IN_TRANSACTION) from None
 
 
 _IN_TRANSACTION: Final = (
