@@ -6,6 +6,9 @@ whole, on one key; so a cluster works, too.
 
 from __future__ import annotations
 
+import os
+import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -35,6 +38,9 @@ __all__ = ["AsyncRedisStore", "RedisStore"]
 
 _SYNC = (redis.Redis, redis.RedisCluster)
 _ASYNC = (redis.asyncio.Redis, redis.asyncio.RedisCluster)
+
+# Connections of a parent process: kept, or the garbage collector would close the parent's.
+_forgotten: list[object] = []
 
 
 class RedisStore:
@@ -122,6 +128,7 @@ class AsyncRedisStore:
         """
         _check(client, _ASYNC, _SYNC, "redis.asyncio.Redis.from_url(url)", "RedisStore")
         self._client: Any = client
+        _renew_after_fork(client)
         self._prefix = prefix
         self._claim = self._client.register_script(CLAIM)
         self._complete = self._client.register_script(COMPLETE)
@@ -178,3 +185,18 @@ def _check(
             f"{type(client).__qualname__!r}"
         )
     warn_without_timeout(client)
+
+
+def _renew_after_fork(client: redis.asyncio.Redis | redis.asyncio.RedisCluster) -> None:
+    # Sync clients see to it themselves.  Python calls it in the child before anything else there.
+    if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows does not fork
+        os.register_at_fork(after_in_child=partial(_renew, weakref.ref(client)))
+
+
+def _renew(reference: weakref.ref[object]) -> None:  # pragma: no cover - in a forked child
+    client = reference()
+    if isinstance(client, redis.asyncio.Redis):
+        pool: Any = client.connection_pool
+        kept: dict[str, object] = vars(pool)
+        _forgotten.append(kept.copy())
+        pool.reset()
