@@ -27,7 +27,7 @@ def test_restarted_server(backend: Backend, tmp_path: Path) -> None:
         for _ in range(AT_ONCE):
             pool.start(workers.deliveries, **where)
         pool.until_ready(AT_ONCE)
-        for end in 3 * (backend.server.stop, backend.server.kill):
+        for end in 2 * (backend.server.stop, backend.server.kill):
             time.sleep(random.uniform(0.05, 0.2))
             end()
             backend.server.start()
