@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 try:
     import redis
@@ -197,6 +197,5 @@ def _renew(reference: weakref.ref[object]) -> None:  # pragma: no cover - in a f
     client = reference()
     if isinstance(client, redis.asyncio.Redis):
         pool: Any = client.connection_pool
-        kept: dict[str, object] = vars(pool)
-        _forgotten.append(kept.copy())
+        _forgotten.append(cast("dict[str, object]", vars(pool)).copy())
         pool.reset()
