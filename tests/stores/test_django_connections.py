@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.db import DatabaseError, connections, transaction
@@ -201,11 +200,9 @@ def test_many_at_once(engine: str, alias_of: Callable[[str], str]) -> None:
     take(CLIENTS)  # what was refused is delivered again
     with connections[alias].cursor() as cursor:
         cursor.execute(
-            "SELECT event_key FROM dubhooks_seen_event WHERE event_key LIKE %s",
-            [f"effect:{engine}:%"],
+            "DELETE FROM dubhooks_seen_event WHERE event_key LIKE %s", [f"effect:{engine}:%"]
         )
-        rows: list[Any] = cursor.fetchall()
-    assert len(rows) == len(EVENTS)
+        assert cursor.rowcount == len(EVENTS)
     assert not refused or "serializable" in engine
     connections.close_all()
 
