@@ -65,8 +65,8 @@ def _empty(request: HttpRequest) -> bytes:
     meta = request.META
     if meta.get("CONTENT_LENGTH", "0") not in ("", "0"):
         raise BodyEmpty(
-            "the body is announced but not there: a WSGI middleware has read it, or the client "
-            "hung up"
+            "the body is announced but not there: middleware around Django has read it, or the "
+            "client hung up"
         )
     if "HTTP_TRANSFER_ENCODING" in meta and not meta.get("wsgi.input_terminated"):
         raise BodyEmpty(
