@@ -35,7 +35,7 @@ def guard_failure(request: HttpRequest) -> None:
     if getattr(request, "resolver_match", None) is None:
         return  # not called by Django, as in a test of the view alone
     setattr(request, _FAILED, True)
-    urlconf: Any = get_resolver(getattr(request, "urlconf", None) or get_urlconf()).urlconf_module
+    urlconf: Any = get_resolver(get_urlconf()).urlconf_module
     for name in _PAGES:
         page = getattr(urlconf, name, None)
         if page and not hasattr(page, _GUARD):
