@@ -22,7 +22,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -70,7 +70,9 @@ def open_store(kind: str, url: str) -> Any:
     return SQLAlchemyStore(create_engine(url, pool_size=16))
 
 
-_SALE = make_event("sale.created", seed=1)
+# Of a fixed time, so that every process makes the same body.
+_TIME = datetime(2026, 1, 1, tzinfo=timezone.utc)
+_SALE = make_event("sale.created", seed=1).model_copy(update={"created_at": _TIME})
 
 
 def sale(event_id: str) -> SaleCreated:
