@@ -122,7 +122,7 @@ _ADVICE = (
         "Redis refuses this client: check the user and the password that it was made with",
     ),
     (
-        ("NoPermissionError", "executing the script can't run"),
+        ("NoPermissionError", "executing the script can't run", "ACL failure in script"),
         "this user of Redis may not run the store's scripts: let it use its keys and +eval "
         "+evalsha +script|load +time +hmget +hset +hdel +pexpire",
     ),
