@@ -327,7 +327,7 @@ def test_handlers_that_cannot_work(handler: Any, words: str) -> None:
 def test_a_catch_all_that_takes_one_event() -> None:
     """Without a class the handler gets every event, so it must take every event."""
     with pytest.raises(ConfigurationError, match="every webhook event"):
-        dubhooks.django.webhook(Webhooks(SECRET))(other_event)  # type: ignore[call-overload]
+        dubhooks.django.webhook(Webhooks(SECRET))(other_event)  # type: ignore[arg-type]
 
 
 def unknown_names(request: Nobody, event: Knows | None) -> None:  # type: ignore[name-defined]  # noqa: F821

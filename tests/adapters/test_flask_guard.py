@@ -49,15 +49,15 @@ def test_an_endpoint_of_the_user_s_own() -> None:
 class Later(MemoryStore):
     """A memory store whose methods are coroutines."""
 
-    async def claim(self, *args: Any, **options: Any) -> Any:
+    async def claim(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
         """Claim."""
         return super().claim(*args, **options)
 
-    async def complete(self, *args: Any, **options: Any) -> Any:
+    async def complete(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
         """Complete."""
         return super().complete(*args, **options)
 
-    async def release(self, *args: Any) -> Any:
+    async def release(self, *args: Any) -> Any:  # type: ignore[override]
         """Release."""
         return super().release(*args)
 
