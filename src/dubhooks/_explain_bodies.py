@@ -194,9 +194,15 @@ def _reordered(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @cache
 def _templates(name: str) -> tuple[dict[str, Any], ...]:
-    from .testing import make_event, make_postback
+    from .testing._postbacks import POSTBACKS
+    from .testing._sample import Sample
+    from .testing._stringify import stringify
+    from .testing._webhooks import WEBHOOKS
 
-    return tuple(json.loads(make(name, seed=0).to_json()) for make in (make_event, make_postback))
+    envelope = dict.fromkeys(("id", "event", "createdAt"))
+    builders = [family[name] for family in (WEBHOOKS, POSTBACKS) if name in family]
+    samples = [{**envelope, "data": build(Sample(name, 0))} for build in builders]
+    return tuple(json.loads(stringify(sample)) for sample in samples or [envelope])
 
 
 def _like(template: object, value: object) -> Any:

@@ -25,6 +25,14 @@ class FailureWatch:
     Retries count too, so about four undeliverable events are enough.  Dub adds
     one more for an event that it gives up, which nobody here can see, and it
     counts over all workers, while this counts in one process.
+
+    Refused forgeries (401) count here as well, although Dub does not know of
+    them: seen from here they look just like Dub's own deliveries with a wrong
+    secret, of which there must be a warning.
+
+    It is for webhooks.  Dub does not count failures of postbacks, mails
+    nobody about them and disables nothing, so on ``Postbacks`` its warnings
+    say what will not happen.
     """
 
     def __init__(self, *, slow: float = 30.0) -> None:

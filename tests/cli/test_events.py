@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dubhooks import postbacks, webhooks
-from dubhooks.testing import make_event, make_postback, samples
+from dubhooks.testing import make_event, make_postback, make_unknown_event, samples
 
 NAMES = [(name, False) for name in webhooks.family.classes] + [
     (name, True) for name in postbacks.family.classes
@@ -47,6 +47,15 @@ def test_a_sample_is_byte_for_byte_what_is_sent(cli: Any) -> None:
     assert json.loads(changed.out)["data"]["eventName"] == "\u00e9"
 
 
+def test_new_keys_are_added_on_purpose(cli: Any) -> None:
+    """``--set`` refuses a misspelt key with the right one, and ``--add`` takes any."""
+    done = cli("sample", "sale.created", "--set", "data.sale.amout=5")
+    assert (done.code, done.out) == (2, "")
+    assert "Sale has no 'amout': did you mean 'amount'? A key" in done.err
+    done = cli("sample", "sale.created", "--add", "data.sale.tax=5", "--json")
+    assert json.loads(done.out)["data"]["sale"]["tax"] == 5
+
+
 @pytest.mark.parametrize("command", ["sample", "schema"])
 def test_an_unknown_event(cli: Any, command: str) -> None:
     """A misspelt name is one line with the right one and code 2."""
@@ -65,7 +74,7 @@ def write(path: Path, body: bytes) -> Path:
 
 
 @pytest.mark.parametrize(("name", "postback"), NAMES)
-def test_samples_do_not_drift(cli: Any, tmp_path: Path, name: str, postback: bool) -> None:
+def test_samples_do_not_drift(cli: Any, tmp_path: Path, name: Any, postback: bool) -> None:
     """Our own samples have no key or value that the models do not know."""
     body = (make_postback if postback else make_event)(name).to_json()
     flags = ["--postback"] if postback else []
@@ -87,8 +96,8 @@ def test_drift_is_named_and_values_are_not(cli: Any, tmp_path: Path) -> None:
     """Unknown keys and values are named by path and type; nothing of a value is shown."""
     body = make_event(
         "partner.enrolled",
-        {
-            "data.status": "private-status",
+        {"data.status": "private-status"},
+        add={
             "data.newKey": {"private-key": "private-value"},
             "data.links.0.other": "private-text",
             "newEnvelopeKey": 12,
@@ -117,16 +126,43 @@ def test_a_payload_that_does_not_fit(cli: Any, tmp_path: Path) -> None:
     """A known event that does not fit is drift, with the path and the problem."""
     document = json.loads(make_event("sale.created").to_json())
     document["data"]["sale"]["amount"] = "private"
+    document["data"]["bonus"] = {"private": 1}
+    document["data"]["link"]["tags"][0]["color"] = "private"
+    del document["data"]["customer"]["id"]
     done = cli("diff", write(tmp_path, json.dumps(document).encode()))
     assert done.code == 1
-    assert "! data.sale.amount: does not fit (int_type)" in done.out.splitlines()
-    assert "private" not in done.out
+    assert done.out.splitlines() == [
+        "event: sale.created",
+        "! data.customer.id: does not fit (missing)",
+        "! data.sale.amount: does not fit (int_type)",
+        "~ data.link.tags[].color: a value that the models do not know",
+        "+ data.bonus: a key that the models do not know (object)",
+        "- data.customer.country: a key of the models that is not there",
+        "drift",
+    ]
+    report = json.loads(cli("diff", write(tmp_path, json.dumps(document).encode()), "--json").out)
+    assert (report["event"], report["drift"]) == ("sale.created", True)
+    assert {one["kind"] for one in report["differences"]} == {
+        *("invalid", "unknown_key", "unknown_value", "absent_key")
+    }
+
+
+def test_an_odd_statistic_is_drift(cli: Any, tmp_path: Path) -> None:
+    """It refuses no event, but the models should be looked at."""
+    document = json.loads(make_event("sale.created").to_json())
+    document["data"]["link"]["clicks"] = 0.5
+    done = cli("diff", write(tmp_path, json.dumps(document).encode()))
+    assert done.code == 1
+    assert "! data.link.clicks: does not fit (int_type)" in done.out.splitlines()
 
 
 def test_an_event_that_is_not_known(cli: Any, tmp_path: Path) -> None:
     """A name that this version does not know is drift."""
-    done = cli("diff", write(tmp_path, make_event("invoice.refunded").to_json()))
-    assert (done.code, done.out) == (1, "! event: this version does not know the event\ndrift\n")
+    done = cli("diff", write(tmp_path, make_unknown_event("invoice.refunded").to_json()))
+    assert (done.code, done.out) == (
+        1,
+        "event: invoice.refunded\n! event: this version does not know the event\ndrift\n",
+    )
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}"])

@@ -154,11 +154,25 @@ def test_a_payout_is_never_taken(listen: Any) -> None:
 def test_drift_is_shown(listen: Any) -> None:
     """Keys that the models do not know are printed by path."""
     listener = listen()
-    event = make_event("sale.created", {"data.newKey": "private"})
+    event = make_event("sale.created", add={"data.newKey": "private"})
     printed = listener.deliver(*signed_request(event, SECRET))[1]
     assert {"kind": "unknown_key", "path": "data.newKey", "detail": "string"} in printed[
         "differences"
     ]
+
+
+def test_an_event_that_does_not_fit_is_named(listen: Any) -> None:
+    """Its name, its id and what does not fit are printed, and nothing of its values."""
+    listener = listen()
+    document = json.loads(make_event("sale.created", id="evt_odd").to_json())
+    document["data"]["sale"]["amount"] = "private"
+    body = json.dumps(document).encode()
+    status, printed = listener.deliver(*signed_request(body, SECRET))
+    assert (status, printed["event"], printed["event_id"]) == (422, "sale.created", "evt_odd")
+    assert {"kind": "invalid", "path": "data.sale.amount", "detail": "int_type"} in printed[
+        "differences"
+    ]
+    assert "private" not in json.dumps(printed)
 
 
 def test_deliveries_are_saved_and_can_be_replayed(

@@ -208,7 +208,15 @@ WRONG_USE = {
     "unknown event": (["sale.craeted", "--to", "http://x"], "did you mean sale.created?"),
     "no event": (["--to", "http://x"], "name an event"),
     "no file": (["--file", "missing.json", "--to", "http://x"], "cannot read 'missing.json'"),
-    "file and set": (["--file", __file__, "--set", "a=1", "--to", "http://x"], "--set changes"),
+    "file and set": (["--file", __file__, "--set", "a=1", "--to", "http://x"], "--set and --add"),
+    "file and add": (["--file", __file__, "--add", "a=1", "--to", "http://x"], "--set and --add"),
+    "no equals to add": (["sale.created", "--add", "data", "--to", "http://x"], "--add 'data'"),
+    "misspelt key": (
+        ["sale.created", "--set", "data.sale.amout=1", "--to", "http://x"],
+        "did you mean 'amount'?",
+    ),
+    "credentials without a scheme": (["sale.created", "--to", "u:s3cret@x"], "'***@x' is not"),
+    "odd credentials": (["sale.created", "--to", "http://u:s3/cret@x:p"], "'http://***@x:p' is"),
     "no equals": (["sale.created", "--set", "data", "--to", "http://x"], "write PATH=VALUE"),
     "no JSON": (["sale.created", "--set", "data.sale.amount={", "--to", "http://x"], "not JSON"),
     "NaN": (["sale.created", "--set", "data.sale.amount=NaN", "--to", "http://x"], "not JSON"),
@@ -218,6 +226,10 @@ WRONG_USE = {
         "part of the path is empty",
     ),
     "no model": (["sale.created", "--set", "data.sale=1", "--to", "http://x"], "does not fit"),
+    "null": (
+        ["sale.created", "--set", "data.customer=null", "--to", "http://x"],
+        "write it to a file: dubhooks trigger --file FILE",
+    ),
     "no secret file": (
         ["sale.created", "--to", "http://x", "--secret-file", "missing"],
         "cannot read 'missing'",
@@ -230,6 +242,7 @@ def test_wrong_use(cli: Any, arguments: list[str], told: str) -> None:
     """Wrong use is one clear line on stderr and code 2."""
     done = cli("trigger", *arguments)
     assert told in done.err
+    assert "s3" not in done.err
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
 
 
@@ -257,6 +270,37 @@ def test_a_secret_that_cannot_be_right(cli: Any, serve: Any, tmp_path: Path) -> 
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
     assert "quote" in done.err
     assert "whsec" not in done.err
+
+
+def test_credentials_of_a_url_are_used_and_not_shown(
+    cli: Any, serve: Any, refused_url: str, tmp_path: Path
+) -> None:
+    """A password in the URL reaches the endpoint and no output, good or bad, of any command."""
+    seen: list[str] = []
+
+    def endpoint(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen.append(environ.get("HTTP_AUTHORIZATION", ""))
+        start_response("200 OK", [])
+        return []
+
+    (tmp_path / "one.body").write_bytes(b"{}")
+    (tmp_path / "one.json").write_text('{"headers": {"dub-signature": "x"}}')
+    urls = [url.replace("//", "//ada:s3cret@") for url in (serve(endpoint), refused_url)]
+    for url in urls:
+        for command in (
+            ("trigger", "sale.created", "--to", url),
+            ("trigger", "sale.created", "--to", url, "--repeat", 2),
+            ("replay", tmp_path, "--to", url),
+            ("doctor", url, "--timeout", 1),
+        ):
+            for flags in ((), ("--json",)):
+                done = cli(*command, *flags)
+                assert "s3cret" not in done.out + done.err
+                if flags and done.out:
+                    assert "//***@127.0.0.1" in done.out
+                if url == urls[1]:
+                    assert "//***@127.0.0.1" in done.err
+    assert seen[0] == "Basic YWRhOnMzY3JldA=="
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dubhooks.testing import make_event
+from dubhooks.webhooks import EventName
 
 
-def odd_bodies(name: str) -> dict[str, tuple[str, bytes]]:
+def odd_bodies(name: EventName) -> dict[str, tuple[str, bytes]]:
     """Return event id and body of ``name`` events in which JSON is written in unusual ways."""
     bodies: dict[str, tuple[str, bytes]] = {}
     for title, change in _CHANGES.items():

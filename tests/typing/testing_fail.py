@@ -14,6 +14,8 @@ from dubhooks.testing import (
     SignedClient,
     WSGIClient,
     make_event,
+    make_postback,
+    make_unknown_event,
 )
 
 store = RecordingStore()
@@ -39,6 +41,19 @@ if client.deliver(sale).outcome == "handeld":  # expect-error
     pass
 store.count("complete")  # expect-error
 store.assert_completed_once(sale.id)  # expect-error
+
+
+def any_of(name: str) -> None:
+    make_event(name)  # expect-error
+    make_postback(name)  # expect-error
+
+
+make_event("sale.create")  # expect-error
+make_event("partner.promoted")  # expect-error
+make_postback("link.created")  # expect-error
+make_unknown_event()  # expect-error
+make_event("sale.created", seed="1")  # expect-error
+make_event("sale.created", add=5)  # expect-error
 
 
 def test_sale(dub_client: ClientFactory) -> None:

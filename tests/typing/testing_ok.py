@@ -19,11 +19,25 @@ from dubhooks.testing import (
     WSGIClient,
     make_event,
     make_postback,
+    make_unknown_event,
 )
+from dubhooks.webhooks import EventName, KnownWebhookEvent, SaleCreated, UnknownEvent
 
 store = RecordingStore()
 hooks = dubhooks.Webhooks("whsec_x", store=store)
 sale = make_event("sale.created")
+
+assert_type(sale, SaleCreated)
+assert_type(make_event("sale.created", {"data.sale.amount": 1900}, seed=1), SaleCreated)
+assert_type(make_event("sale.created", add={"data.new": 1}, data__sale__amount=5), SaleCreated)
+assert_type(make_postback("sale.created"), dubhooks.postbacks.SaleCreated)
+assert_type(make_unknown_event("sale.create", data={"a": [1]}, add={"new": 1}), UnknownEvent)
+
+
+def any_of(name: EventName, postback: dubhooks.postbacks.EventName) -> KnownWebhookEvent:
+    make_postback(postback)
+    return make_event(name)
+
 
 for client in (
     WSGIClient(Flask("shop"), "whsec_x"),

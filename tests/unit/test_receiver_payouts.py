@@ -32,7 +32,7 @@ from dubhooks import (
     Webhooks,
 )
 from dubhooks.reply import DeliveryRecord
-from dubhooks.testing import make_event, signed_request
+from dubhooks.testing import make_event, make_unknown_event, signed_request
 from dubhooks.webhooks import LinkClicked, PayoutConfirmed, SaleCreated
 
 Log = pytest.LogCaptureFixture
@@ -44,14 +44,18 @@ PAYOUTS: dict[str, Any] = {
     "payout.confirmed": make_event("payout.confirmed").to_json(),
     "external_payout.confirmed": make_event("external_payout.confirmed").to_json(),
     "unknown payout name": changed(make_event("payout.confirmed"), event="partner.PAYOUT_settled"),
-    "unknown name, payout data": changed(make_event("new.event"), event="money.out", data=EXTERNAL),
-    "unknown name, list": changed(make_event("new.event"), event="payouts.listed", data=[1]),
+    "unknown name, payout data": changed(
+        make_unknown_event("new.event"), event="money.out", data=EXTERNAL
+    ),
+    "unknown name, list": changed(
+        make_unknown_event("new.event"), event="payouts.listed", data=[1]
+    ),
 }
 NOT_PAYOUTS = {
-    "not external": changed(make_event("new.event"), data=EXTERNAL | {"mode": "internal"}),
-    "not a payout id": changed(make_event("new.event"), data=EXTERNAL | {"id": "cm_1"}),
-    "list": changed(make_event("new.event"), data=[EXTERNAL]),
-    "null": changed(make_event("new.event"), data=None),
+    "not external": changed(make_unknown_event("new.event"), data=EXTERNAL | {"mode": "internal"}),
+    "not a payout id": changed(make_unknown_event("new.event"), data=EXTERNAL | {"id": "cm_1"}),
+    "list": changed(make_unknown_event("new.event"), data=[EXTERNAL]),
+    "null": changed(make_unknown_event("new.event"), data=None),
 }
 
 

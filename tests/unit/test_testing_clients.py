@@ -251,7 +251,7 @@ class TestTamper:
     """A tampered body is what an attacker would send."""
 
     @pytest.mark.parametrize("name", sorted(webhooks.family.classes))
-    def test_one_byte_differs(self, name: str) -> None:
+    def test_one_byte_differs(self, name: webhooks.EventName) -> None:
         """Every event stays an event with the same id, and differs from it in one byte."""
         event = make_event(name)
         sent = body_of(lambda client: client.tamper(event))

@@ -13,7 +13,7 @@ import dubhooks
 from dubhooks import postbacks, webhooks
 from dubhooks.errors import ConfigurationError, SignatureMismatch
 from dubhooks.signature import verify
-from dubhooks.testing import make_event, make_postback, signed_request
+from dubhooks.testing import make_event, make_postback, make_unknown_event, signed_request
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 
@@ -42,13 +42,11 @@ POSTBACK_CLASSES = {
     "sale.created": postbacks.SaleCreated,
     "commission.created": postbacks.CommissionCreated,
 }
-EVERY_EVENT = [
-    *[pytest.param(make_event, name, cls, id=name) for name, cls in WEBHOOK_CLASSES.items()],
-    *[
-        pytest.param(make_postback, name, cls, id=f"postback-{name}")
-        for name, cls in POSTBACK_CLASSES.items()
-    ],
+EVERY: list[tuple[Any, str, Any]] = [
+    *[(make_event, name, cls) for name, cls in WEBHOOK_CLASSES.items()],
+    *[(make_postback, name, cls) for name, cls in POSTBACK_CLASSES.items()],
 ]
+EVERY_EVENT = [pytest.param(*one, id=f"{one[0].__name__}-{one[1]}") for one in EVERY]
 
 # What Dub always sends, in its order, by the class of the object.
 CUSTOMER_TAIL = "sales saleAmount createdAt firstSaleAt subscriptionCanceledAt"
@@ -239,8 +237,7 @@ def test_an_event_has_its_class_and_every_key_of_production(
 
 def test_the_events_hold_every_object_of_the_specification() -> None:
     """No object of the table of keys goes unmade, so the test above has seen them all."""
-    events: list[Any] = [make_event(name) for name in WEBHOOK_CLASSES]
-    events += [make_postback(name) for name in POSTBACK_CLASSES]
+    events: list[Any] = [make(name) for make, name, _ in EVERY]
     made = {type(model).__name__ for event in events for model, _ in data_objects(event)}
     assert made == set(KEYS)
 
@@ -304,8 +301,81 @@ def test_a_seed_determines_every_byte(make: Any, name: str, cls: Any) -> None:
 
 def test_seeded_bytes_do_not_depend_on_the_version_of_python() -> None:
     """A seed means the same event everywhere, so stored expectations stay true."""
-    event = make_event("partner.merged", seed=42)
+    event = make_event("partner.merged", seed=42, created_at="2026-02-12T08:27:26.308Z")
     assert event.to_json().decode() == SEEDED_PARTNER_MERGED
+
+
+def test_seeded_data_is_the_same_in_another_process() -> None:
+    """Id and data follow from the seed for ever, and only created_at is that of the run."""
+    program = (
+        "from dubhooks.testing import make_event\n"
+        "print(make_event('partner.merged', seed=42).to_json().decode())"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+    other, expected = json.loads(ran.stdout), json.loads(SEEDED_PARTNER_MERGED)
+    here = wire(make_event("partner.merged", seed=42))
+    created = [document.pop("createdAt") for document in (other, here, expected)]
+    assert other == here == expected
+    assert len(set(created)) == 3
+
+
+@pytest.mark.parametrize(("make", "name", "cls"), EVERY_EVENT)
+def test_a_seeded_event_is_taken_by_a_receiver_with_a_store(make: Any, name: str, cls: Any) -> None:
+    """It is new enough for every receiver, and the same again is a duplicate."""
+    store = dubhooks.MemoryStore()
+    kind: Any = dubhooks.Webhooks if make is make_event else dubhooks.Postbacks
+    hooks = kind(SECRET, store=store)
+    seen: list[Any] = []
+    hooks.on(cls)(seen.append)
+    outcomes = [hooks.handle(*signed_request(make(name, seed=1), SECRET)).outcome for _ in range(2)]
+    assert outcomes == ["handled", "duplicate"]
+    assert len(seen) == 1
+
+
+MISSPELT = [
+    (make_event, "sale.create", r"no webhook event is called 'sale.create': did you mean "),
+    (make_event, "sale.create", r"'sale\.created'"),
+    (make_event, "SaleCreated", "is made with make_unknown_event"),
+    (make_event, "", "is it misspelt"),
+    (make_event, webhooks.SaleCreated, "no webhook event is called"),
+    (make_event, ["sale.created"], "no webhook event is called"),
+    (make_postback, "lead.create", r"no postback event is called 'lead.create'.*'lead\.created'"),
+    (make_postback, "link.created", "make_event makes webhook events"),
+    (make_postback, "payout.sent", "is made with make_unknown_event"),
+]
+
+
+@pytest.mark.parametrize(("make", "name", "message"), MISSPELT)
+def test_a_misspelt_name_is_refused(make: Any, name: Any, message: str) -> None:
+    """A test that would send nothing that anybody handles fails where its mistake is."""
+    with pytest.raises(ConfigurationError, match=message):
+        make(name)
+
+
+def test_an_unknown_event_is_made_on_purpose() -> None:
+    """A future event can be made before the library knows it, for both families."""
+    event = make_unknown_event("sale.create", {"data.partner.id": "pn_1"}, data={"short_link": 1})
+    assert type(event) is webhooks.UnknownEvent
+    assert (event.event, event.data) == (
+        "sale.create",
+        {"short_link": 1, "partner": {"id": "pn_1"}},
+    )
+    assert postbacks.parse(event.to_json()) == event
+    assert make_unknown_event("partner.promoted", data=[1]).data == [1]
+    assert make_unknown_event("partner.promoted").data == {}
+    assert make_unknown_event("a.b", seed=1) == make_unknown_event("a.b", seed=1)
+    assert make_unknown_event("a.b", seed=1).id != make_unknown_event("a.b", seed=2).id
+    extra = make_unknown_event("a.b", add={"livemode": True}).model_extra
+    assert extra == {"livemode": True}
+
+
+@pytest.mark.parametrize("name", ["sale.created", "link.created", "", None, 5])
+def test_a_known_event_is_not_made_as_an_unknown_one(name: Any) -> None:
+    """An unknown event has a name that is text and that no model has."""
+    with pytest.raises(ConfigurationError, match=r"make_event or make_postback|must be text"):
+        make_unknown_event(name)
 
 
 def test_families_do_not_share_ids() -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from dubhooks.errors import ConfigurationError, InvalidEnvelope, InvalidEvent
-from dubhooks.testing import ABSENT, make_event, make_postback
-from dubhooks.webhooks import UnknownEvent
+from dubhooks.testing import ABSENT, make_event
 
 
 def wire(event: Any) -> Any:
@@ -82,12 +81,11 @@ def test_the_values_of_an_override_stay_as_they_are() -> None:
     assert metadata == {"tags": ["a"]}
 
 
-def test_unknown_keys_are_added() -> None:
-    """A key that no model knows arrives in model_extra, at any depth."""
+def test_unknown_keys_are_added_on_purpose() -> None:
+    """A key that no model knows is given with add, and arrives in model_extra, at any depth."""
     event = make_event(
         "commission.created",
-        {"livemode": False, "data.partner.level.name": "gold"},
-        data__bonus__cents=5,
+        add={"livemode": False, "data.partner.level.name": "gold", "data.bonus": {"cents": 5}},
         data__metadata={"short_link": "kept as written"},
         data__type="brand_new",
     )
@@ -120,13 +118,48 @@ def test_absent_removes_keys_and_items() -> None:
     assert repr(ABSENT) == "ABSENT"
 
 
-def test_an_unknown_name_gives_an_unknown_event() -> None:
-    """A future event can be made before the library knows it; its names are taken as they are."""
-    event = make_event("partner.promoted", data={"short_link": 1}, data__partner__id="pn_1")
-    assert type(event) is UnknownEvent
-    assert event.data == {"short_link": 1, "partner": {"id": "pn_1"}}
-    assert make_event("partner.promoted", data=[1]).data == [1]
-    assert type(make_postback("link.created")) is UnknownEvent
+def test_add_takes_known_keys_too_and_comes_last() -> None:
+    """A key that a later version knows can stay where it is, and whole objects need no model."""
+    event = make_event(
+        "sale.created",
+        {"data.sale.amount": 1},
+        add={"data.sale.amount": 2, "data.link.short_link": "x", "data.click": {"id": "c", "n": 1}},
+    )
+    assert event.data.sale.amount == 2
+    assert event.data.link.short_link == "x"
+    assert event.data.click.model_extra == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("paths", "keywords", "told"),
+    [
+        ({"data.sale.amout": 5}, {}, "Sale has no 'amout': did you mean 'amount'?"),
+        ({}, {"data__sale__amout": 5}, "Sale has no 'amout': did you mean 'amount'?"),
+        ({}, {"data": {"sale": {"amout": 5}}}, "Sale has no 'amout': did you mean 'amount'?"),
+        ({"data.sale": {"amout": 5}}, {}, "Sale has no 'amout': did you mean 'amount'?"),
+        ({"data.salee.amount": 5}, {}, "SaleData has no 'salee': did you mean 'sale'?"),
+        ({"data.link.tags": [{"nam": "x"}]}, {}, "LinkTag has no 'nam': did you mean 'name'?"),
+        ({}, {"data__link__shortlink": "x"}, "did you mean 'short_link'?"),
+        ({"data.sale.amout": ABSENT}, {}, "did you mean 'amount'?"),
+        ({"livemode": True}, {}, "SaleCreated has no 'livemode'. A key that the models do not"),
+        ({"data.bonus": 5}, {}, "is set with add"),
+    ],
+)
+def test_a_misspelt_key_is_refused(
+    paths: dict[str, Any], keywords: dict[str, Any], told: str
+) -> None:
+    """A typo does not become an unknown key beside the sample's own value."""
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
+        make_event("sale.created", paths, **keywords)
+
+
+def test_free_json_has_no_misspelt_keys() -> None:
+    """What is somebody's own JSON takes any key by any way."""
+    event = make_event(
+        "lead.created", {"data.metadata.amout": 1}, data__link__geo={"DE": "https://x.example"}
+    )
+    assert event.data.metadata == {"plan": "pro", "amout": 1}
+    assert event.data.link.geo == {"DE": "https://x.example"}
 
 
 @pytest.mark.parametrize(

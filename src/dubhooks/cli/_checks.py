@@ -79,12 +79,12 @@ def _good_event(probe: Probe) -> str | None:
 
 def _raw_bytes(probe: Probe) -> str | None:
     changes = {"data.dubhooksProbe": "Forl\u00ec \u2028 \U0001f389 </script>"}
-    body = probe.body(changes=changes)
+    body = probe.body(changes)
     if probe.accepts:
         wrong = _accepted(probe.deliver(body))
         if wrong:
             return f"{wrong}: text that is not ASCII, rightly signed"
-        other = json.loads(probe.body(changes=changes))
+        other = json.loads(probe.body(changes))
         wrong = _accepted(probe.deliver(json.dumps(other, indent=1).encode()))
         return wrong and f"{wrong}: JSON with spaces and escapes, rightly signed"
     for candidate in bodies_from(body):
@@ -175,14 +175,12 @@ def _burst(probe: Probe) -> str | None:
 
 
 def _unknown_event(probe: Probe) -> str | None:
-    return _accepted(probe.deliver(probe.body("dubhooks.probe")))
+    return _accepted(probe.deliver(probe.unknown_body("dubhooks.probe", {})))
 
 
 def _new_keys(probe: Probe) -> str | None:
     return _accepted(
-        probe.deliver(
-            probe.body(changes={"dubhooksProbe": 1, "data.dubhooksProbe": {"new": [None, 0.5]}})
-        )
+        probe.deliver(probe.body({"dubhooksProbe": 1, "data.dubhooksProbe": {"new": [None, 0.5]}}))
     )
 
 
@@ -194,9 +192,9 @@ def _fewer_keys(probe: Probe) -> str | None:
 
 
 def _unknown_payout(probe: Probe) -> str | None:
-    inside = {"data": {"id": "po_dubhooks_probe", "mode": "external"}}
-    for name, changes in (("payout.dubhooks_probe", {}), ("dubhooks.probe", inside)):
-        answer = probe.deliver(probe.body(name, changes))
+    inside = {"id": "po_dubhooks_probe", "mode": "external"}
+    for name, data in (("payout.dubhooks_probe", {}), ("dubhooks.probe", inside)):
+        answer = probe.deliver(probe.unknown_body(name, data))
         if answer.status is not None and answer.status < 400:
             return f"it was {_told(answer)}, so Dub marks the payout as paid"
     return None

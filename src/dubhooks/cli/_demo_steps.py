@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..signature import sign
-from ..testing import make_event, make_postback, samples
+from ..testing import make_event, make_postback, make_unknown_event, samples
 from ._demo_receivers import POSTBACK_SECRET, WEBHOOK_SECRET
 
 if TYPE_CHECKING:
@@ -104,13 +104,15 @@ def steps() -> Iterator[tuple[str, list[Step]]]:
 
 
 def _every_webhook() -> Iterator[Step]:
+    make: Any = make_event
     for name, model in _WEBHOOKS.items():
-        yield _step(name, make_event(name).to_json(), HANDLED, model)
+        yield _step(name, make(name).to_json(), HANDLED, model)
 
 
 def _every_postback() -> Iterator[Step]:
+    make: Any = make_postback
     for name, model in _POSTBACKS.items():
-        body = make_postback(name).to_json()
+        body = make(name).to_json()
         yield _step(f"{name} (postback)", body, HANDLED, model, "/postbacks")
 
 
@@ -133,16 +135,18 @@ def _failing() -> Iterator[Step]:
 
 
 def _payouts() -> Iterator[Step]:
-    for name in ("payout.confirmed", "external_payout.confirmed"):
-        yield _step(name, make_event(name).to_json(), NOT_TAKEN, path="/without-payouts")
-    yield _step("payout.sent, an unknown name", make_event("payout.sent").to_json(), NOT_TAKEN)
+    payouts = (make_event("payout.confirmed"), make_event("external_payout.confirmed"))
+    for payout in payouts:
+        yield _step(payout.event, payout.to_json(), NOT_TAKEN, path="/without-payouts")
+    sent = make_unknown_event("payout.sent").to_json()
+    yield _step("payout.sent, an unknown name", sent, NOT_TAKEN)
     data = {"id": "po_1K0DEMO", "mode": "external"}
-    transfer = make_event("transfer.sent", data=data).to_json()
+    transfer = make_unknown_event("transfer.sent", data=data).to_json()
     yield _step("transfer.sent, a payout inside", transfer, NOT_TAKEN)
 
 
 def _unknown() -> Step:
-    return _step("invoice.refunded", make_event("invoice.refunded").to_json(), IGNORED)
+    return _step("invoice.refunded", make_unknown_event("invoice.refunded").to_json(), IGNORED)
 
 
 def _forged() -> Iterator[Step]:

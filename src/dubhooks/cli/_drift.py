@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast, get_args
 
-from ..errors import InvalidEvent, Problem
-from ..events._base import Model, Open
-from ..events.unknown import UnknownEvent
+from ..errors import InvalidEvent
+from ..events._base import Open
+from ..events._statistics import model_in
+from ..payload import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..events._base import Event
+    from ..events._base import Event, Model
     from ..events._family import Family
 
-__all__ = ["Difference", "differences"]
+__all__ = ["Compared", "Difference", "compared"]
 
 _KINDS: Final[dict[type, str]] = {
     dict: "object",
@@ -41,48 +42,69 @@ class Difference:
         return self.kind != "absent_key"
 
 
-def differences(body: bytes, family: Family[Any]) -> tuple[Event | None, list[Difference]]:
-    """Return the event in ``body``, if it parses, and how it differs from its model.
+class Compared(NamedTuple):
+    """An event and how it differs from its model."""
+
+    name: str
+    event_id: str
+    event: Event | None
+    """``None`` when it does not fit."""
+    differences: list[Difference]
+    """Drift first."""
+
+
+def compared(body: bytes, family: Family[Any]) -> Compared:
+    """Return the event in ``body`` and how it differs from its model.
 
     Raises:
         PayloadError: there is no event in ``body``.
     """
+    event: Event | None
     try:
-        event: Event = family.parse(body)
+        event = parsed = family.parse(body)
+        name, event_id = parsed.event, parsed.id
     except InvalidEvent as error:
-        return None, [_invalid(problem) for problem in error.problems]
-    if isinstance(event, UnknownEvent):
-        return event, [Difference("unknown_event", "event")]
-    found = dict.fromkeys(_in_model(event, ""))
-    return event, sorted(found, key=lambda one: not one.is_drift)
+        event, name, event_id = None, error.event_name, error.event_id
+    cls = family.classes.get(name)
+    if cls is None:
+        return Compared(name, event_id, event, [Difference("unknown_event", "event")])
+    problems = [Difference("invalid", one.path, one.problem) for one in family.problems_in(body)]
+    misfits = {one.path for one in problems}
+    # Of the payload and not of the event, because there may be none.
+    found = dict.fromkeys(
+        one for one in _in_object(read_document(body), cls, "") if one.path not in misfits
+    )
+    drift_first = sorted(found, key=lambda one: not one.is_drift)
+    return Compared(name, event_id, event, [*problems, *drift_first])
 
 
-def _invalid(problem: Problem) -> Difference:
-    return Difference("invalid", problem.path, problem.problem)
-
-
-def _in_model(model: Model, path: str) -> Iterator[Difference]:
-    for name, field in type(model).model_fields.items():
-        here = f"{path}{field.alias or name}"
-        if name not in model.model_fields_set:
+def _in_object(value: dict[str, Any], model: type[Model], path: str) -> Iterator[Difference]:
+    names: set[str] = set()
+    for name, field in model.model_fields.items():
+        wire = field.alias or name
+        names.add(wire)
+        here = f"{path}{wire}"
+        if wire not in value:
             yield Difference("absent_key", here)
             continue
-        value = getattr(model, name)
-        yield from _in_value(value, here)
+        inside = model_in(field.annotation)
+        if inside is not None:
+            yield from _in_value(value[wire], inside, here)
         known = _known_values(field.annotation, field.metadata)
-        if known and isinstance(value, str) and value not in known:
+        if known and isinstance(value[wire], str) and value[wire] not in known:
             yield Difference("unknown_value", here, "string")
-    for key, value in (model.model_extra or {}).items():
-        yield Difference("unknown_key", f"{path}{key}", _kind_of(value))
+    for key, inner in value.items():
+        if key not in names:
+            yield Difference("unknown_key", f"{path}{key}", _kind_of(inner))
 
 
-def _in_value(value: object, path: str) -> Iterator[Difference]:
-    # What is no model is free-form, such as metadata: its keys are somebody's data.
-    if isinstance(value, Model):
-        yield from _in_model(value, f"{path}.")
+def _in_value(value: object, model: type[Model], path: str) -> Iterator[Difference]:
+    # What has no model is free-form, such as metadata: its keys are somebody's data.
+    if isinstance(value, dict):
+        yield from _in_object(cast("dict[str, Any]", value), model, f"{path}.")
     elif isinstance(value, list):
         for item in cast("list[object]", value):
-            yield from _in_value(item, f"{path}[]")
+            yield from _in_value(item, model, f"{path}[]")
 
 
 def _known_values(annotation: Any, metadata: list[Any]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from .._explain import explain
 from .._headers import signature_in
 from ..errors import PayloadError, VerificationError
 from ..signature import keys_of, verify_with
-from ._drift import Difference, differences
+from ._drift import Difference, compared
 from ._options import family_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ class Delivery:
     family: FamilyName | None
     """``None`` when no secret fits."""
     explanation: Explanation
+    name: str | None = None
+    """Name of the event; ``None`` when there is none."""
+    event_id: str | None = None
     event: Event | None = None
+    """``None`` also when it does not fit its model."""
     problem: str | None = None
     """Why there is no event in it."""
     differences: list[Difference] = field(default_factory=list[Difference])
@@ -72,8 +76,8 @@ class Delivery:
             "proven": self.explanation.proven,
             "causes": [cause.code for cause in self.explanation.causes],
             "family": self.family,
-            "event": self.event.event if self.event else None,
-            "event_id": self.event.id if self.event else None,
+            "event": self.name,
+            "event_id": self.event_id,
             "problem": self.problem,
             "differences": [
                 {"kind": one.kind, "path": one.path, "detail": one.detail}
@@ -187,9 +191,11 @@ class Inspector:
             number, datetime.now(timezone.utc), path, headers, body, family, explanation
         )
         try:
-            delivery.event, delivery.differences = differences(body, family_of(name == "postback"))
+            found = compared(body, family_of(name == "postback"))
         except PayloadError as error:
             delivery.problem = str(error)
+        else:
+            delivery.name, delivery.event_id, delivery.event, delivery.differences = found
         return delivery
 
     def _verified(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from ..errors import InvalidEnvelope, InvalidEvent
 from ._output import wrong_use
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..events._family import Family
 
 __all__ = [
+    "AddOption",
     "EventArgument",
     "PostbackFlag",
     "SecretFile",
@@ -72,6 +74,15 @@ SetOption = Annotated[
         show_default=False,
     ),
 ]
+AddOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--add",
+        metavar="PATH=VALUE",
+        help="As --set, for a key that the models do not know. Repeatable.",
+        show_default=False,
+    ),
+]
 
 
 def family_of(postback: bool) -> Family[Any]:
@@ -91,28 +102,44 @@ def checked_event(name: str, postback: bool) -> str:
     return name
 
 
-def overrides_from(assignments: list[str] | None) -> dict[str, object]:
-    """Return what ``--set`` asks for, or exit with code 2 when it cannot be read."""
+def overrides_from(assignments: list[str] | None, option: str = "--set") -> dict[str, object]:
+    """Return what an option asks for, or exit with code 2 when it cannot be read."""
     overrides: dict[str, object] = {}
     for assignment in assignments or ():
         path, equals, value = assignment.partition("=")
         if not equals or not path:
-            raise wrong_use(f"--set {assignment!r}: write PATH=VALUE, as in data.sale.amount=1900")
+            raise wrong_use(
+                f"{option} {assignment!r}: write PATH=VALUE, as in data.sale.amount=1900"
+            )
         try:
             overrides[path] = json.loads(value, parse_constant=_refuse)
         except (ValueError, RecursionError):
             raise wrong_use(
-                f"--set {path}: the value is not JSON; text needs double quotes, "
-                f"as in --set '{path}=\"text\"'"
+                f"{option} {path}: the value is not JSON; text needs double quotes, "
+                f"as in {option} '{path}=\"text\"'"
             ) from None
     return overrides
 
 
-def make(name: str, postback: bool, overrides: dict[str, object], seed: int | None = None) -> Event:
-    """Return a sample event; errors in ``overrides`` are errors of ours."""
+def make(
+    name: str,
+    postback: bool,
+    overrides: dict[str, object],
+    added: dict[str, object],
+    seed: int | None = None,
+) -> Event:
+    """Return a sample event, or exit with code 2 when it does not fit its model."""
     from ..testing import make_event, make_postback
 
-    return (make_postback if postback else make_event)(name, overrides, seed=seed)
+    factory: Any = make_postback if postback else make_event
+    try:
+        made: Event = factory(name, overrides, add=added, seed=seed)
+    except (InvalidEvent, InvalidEnvelope) as error:
+        raise wrong_use(
+            f"{error}; to send such a body all the same, write it to a file: "
+            "dubhooks trigger --file FILE"
+        ) from None
+    return made
 
 
 def secret_from(postback: bool, file: Path | None) -> str:

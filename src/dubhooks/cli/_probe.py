@@ -10,11 +10,11 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from threading import Barrier
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from ..signature import sign
-from ._options import make
+from ..testing import make_event, make_postback, make_unknown_event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,9 +46,15 @@ class Probe:
         self.answers: list[tuple[Answer, str]] = []
         """Every answer, and the right signature of what was sent."""
 
-    def body(self, name: str | None = None, changes: Mapping[str, object] | None = None) -> bytes:
-        """Return the body of a new event."""
-        return make(name or self.event, self.postback, dict(changes or {})).to_json()
+    def body(self, added: Mapping[str, object] | None = None) -> bytes:
+        """Return the body of a new event, with keys that nobody knows."""
+        factory: Any = make_postback if self.postback else make_event
+        body: bytes = factory(self.event, add=added).to_json()
+        return body
+
+    def unknown_body(self, name: str, data: Mapping[str, object]) -> bytes:
+        """Return the body of a new event that nobody knows."""
+        return make_unknown_event(name, data=data).to_json()
 
     def post(self, body: bytes, signature: str | None, header: str = "Dub-Signature") -> Answer:
         """Send a body with any signature."""

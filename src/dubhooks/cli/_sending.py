@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from time import perf_counter
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-__all__ = ["Answer", "Sender", "checked_url"]
+__all__ = ["Answer", "Sender", "checked_url", "shown_url"]
 
 _KEPT = 65_536
 
@@ -95,8 +96,15 @@ def checked_url(url: str) -> str:
     except (httpx.InvalidURL, UnicodeError):
         good = False
     if not good:
-        raise wrong_use(f"{url!r} is not an http or https URL")
+        # Where the credentials end is not clear in what is no URL, so nothing before an @ is shown.
+        shown = re.sub(r"^([a-z]+://)?.*@", r"\1***@", url, flags=re.IGNORECASE | re.DOTALL)
+        raise wrong_use(f"{shown!r} is not an http or https URL")
     return url
+
+
+def shown_url(url: str) -> str:
+    """Return a good ``url`` without the user name and password in it, to be printed."""
+    return re.sub(r"//[^/?#]*@", "//***@", url, count=1)
 
 
 def _is_loopback(url: str) -> bool:

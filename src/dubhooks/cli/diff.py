@@ -44,17 +44,19 @@ def diff(
 
     Exit codes: 0 no drift, 1 drift, 2 wrong use or no event.
     """
-    from ._drift import differences
+    from ._drift import compared
+    from ._summary import printable
 
     try:
-        event, found = differences(read_file(file), family_of(postback))
+        payload = compared(read_file(file), family_of(postback))
     except PayloadError as error:
         raise wrong_use(f"{str(file)!r}: {error}") from None
+    found = payload.differences
     drift = [one for one in found if one.is_drift]
     if as_json:
         print_json(
             {
-                "event": event.event if event else None,
+                "event": payload.name,
                 "drift": bool(drift),
                 "differences": [
                     {"kind": one.kind, "path": one.path, "detail": one.detail} for one in found
@@ -62,6 +64,7 @@ def diff(
             }
         )
     else:
+        typer.echo(f"event: {printable(payload.name)}")
         for one in found:
             typer.echo(_line(one))
         typer.echo("drift" if drift else "no drift")

@@ -54,7 +54,7 @@ def doctor(
     listens there.
     """
     from ._probe import Probe
-    from ._sending import Sender, checked_url
+    from ._sending import Sender, checked_url, shown_url
 
     checked_url(url)
     checked_event(event, postback)
@@ -65,12 +65,14 @@ def doctor(
         probe = Probe(sender, secret, event, postback=postback, timeout=timeout)
         first = probe.get()
         if first.refused:
-            raise wrong_use(f"{url}: {first.problem}")
+            raise wrong_use(f"{shown_url(url)}: {first.problem}")
         findings = _examined(probe)
     faults = [one for one in findings if one.verdict == "fault"]
     if as_json:
         listed = [_as_json(one) for one in findings]
-        print_json({"url": url, "ok": not faults, "faults": len(faults), "checks": listed})
+        print_json(
+            {"url": shown_url(url), "ok": not faults, "faults": len(faults), "checks": listed}
+        )
     else:
         _print(findings, len(faults))
     raise typer.Exit(1 if faults else 0)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ._options import (
+    AddOption,
     EventArgument,
     PostbackFlag,
     SetOption,
@@ -55,12 +56,13 @@ def sample(
     event: EventArgument,
     postback: PostbackFlag = False,
     changes: SetOption = None,
+    additions: AddOption = None,
     seed: Annotated[
         int | None,
         typer.Option(
             "--seed",
             metavar="N",
-            help="The same sample every time; without it ids are random and times are now.",
+            help="The same id and data every time (createdAt is now); without it all are new.",
             show_default=False,
         ),
     ] = None,
@@ -75,8 +77,9 @@ def sample(
 
     Exit codes: 0 printed, 2 wrong use.
     """
-    overrides = overrides_from(changes)
-    body = make(checked_event(event, postback), postback, overrides, seed).to_json()
+    name = checked_event(event, postback)
+    overrides, added = overrides_from(changes), overrides_from(additions, "--add")
+    body = make(name, postback, overrides, added, seed).to_json()
     if not as_json:
         body = json.dumps(json.loads(body), indent=2, ensure_ascii=False).encode() + b"\n"
     # As bytes: the terminal's character set must not change them.

@@ -134,8 +134,7 @@ def _print_json(delivery: Delivery) -> None:
 def _print(delivery: Delivery) -> None:
     from ._summary import printable
 
-    event = delivery.event
-    name = f"{event.event} {event.id}" if event else delivery.problem or "no event in it"
+    name = f"{delivery.name} {delivery.event_id}" if delivery.name else str(delivery.problem)
     family = f"{delivery.family}, " if delivery.family else ""
     verdict = f"{family}valid" if delivery.explanation.valid else "NOT VALID"
     took = f" in {delivery.seconds * 1000:.1f} ms" if delivery.seconds is not None else ""

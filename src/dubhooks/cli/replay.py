@@ -45,7 +45,7 @@ def replay(
     nothing listens there.
     """
     from ._saved import saved_in
-    from ._sending import Sender, checked_url
+    from ._sending import Sender, checked_url, shown_url
     from ._summary import Summary
 
     checked_url(to)
@@ -57,7 +57,9 @@ def replay(
         refused = _send_all(paths, sender, summary, keep_going)
     if as_json:
         listed = [_as_json(path, answer) for path, answer in refused]
-        print_json({"to": to, "found": len(paths), **summary.as_json(), "refused": listed})
+        print_json(
+            {"to": shown_url(to), "found": len(paths), **summary.as_json(), "refused": listed}
+        )
     else:
         _print(paths, refused, summary)
     raise typer.Exit(0 if summary.accepted == len(paths) else 1)
@@ -67,6 +69,7 @@ def _send_all(
     paths: list[Path], sender: Sender, summary: Summary, keep_going: bool
 ) -> list[tuple[Path, Answer]]:
     from ._saved import load
+    from ._sending import shown_url
     from ._summary import is_accepted
 
     refused: list[tuple[Path, Answer]] = []
@@ -75,7 +78,7 @@ def _send_all(
             delivery = load(path)
             answer = sender.send(delivery.body, delivery.headers)
             if answer.refused and not summary.sent:
-                raise wrong_use(f"{sender.url}: {answer.problem}")
+                raise wrong_use(f"{shown_url(sender.url)}: {answer.problem}")
             summary.add(answer)
             if not is_accepted(answer):
                 refused.append((path, answer))

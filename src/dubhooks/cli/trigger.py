@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ._options import (
+    AddOption,
     PostbackFlag,
     SecretFile,
     SetOption,
@@ -66,6 +67,7 @@ def trigger(
     ] = None,
     postback: PostbackFlag = False,
     changes: SetOption = None,
+    additions: AddOption = None,
     file: Annotated[
         Path | None,
         typer.Option(
@@ -117,11 +119,11 @@ def trigger(
     Exit codes: 0 every delivery was accepted (2xx, in the end), 1 one was
     refused, 2 wrong use or nothing listens there.
     """
-    from ._sending import Sender, checked_url
+    from ._sending import Sender, checked_url, shown_url
     from ._summary import Summary
 
     checked_url(to)
-    body = _body(event, postback, changes, file)
+    body = _body(event, postback, changes, additions, file)
     if same:
         body = itertools.repeat(body()).__next__
     secret = "" if no_signature else secret_from(postback, secret_file)
@@ -132,25 +134,29 @@ def trigger(
     with Sender(to, timeout=timeout, connections=concurrency) as sender:
         attempted = _deliver(plan, sender, summary)
     if as_json:
-        print_json({"to": to, **summary.as_json(), "attempts": attempted})
+        print_json({"to": shown_url(to), **summary.as_json(), "attempts": attempted})
     elif repeat > 1:
         typer.echo(str(summary))
     raise typer.Exit(0 if summary.accepted == repeat else 1)
 
 
 def _body(
-    event: str | None, postback: bool, changes: list[str] | None, file: Path | None
+    event: str | None,
+    postback: bool,
+    changes: list[str] | None,
+    additions: list[str] | None,
+    file: Path | None,
 ) -> Callable[[], bytes]:
     if file is not None:
-        if changes:
-            raise wrong_use("--set changes a sample, so it does not go with --file")
+        if changes or additions:
+            raise wrong_use("--set and --add change a sample, so they do not go with --file")
         content = read_file(file)
         return lambda: content
     if event is None:
         raise wrong_use("name an event or give a --file; 'dubhooks events' lists the events")
     name = checked_event(event, postback)
-    overrides = overrides_from(changes)
-    return lambda: make(name, postback, overrides).to_json()
+    overrides, added = overrides_from(changes), overrides_from(additions, "--add")
+    return lambda: make(name, postback, overrides, added).to_json()
 
 
 def _request(body: Callable[[], bytes], secret: str, tamper: bool) -> tuple[bytes, dict[str, str]]:
@@ -203,6 +209,7 @@ def _deliver(plan: Plan, sender: Sender, summary: Summary) -> list[dict[str, obj
 
 def _one(plan: Plan, sender: Sender, summary: Summary, attempted: list[dict[str, object]]) -> None:
     from ._retries import attempts
+    from ._sending import shown_url
     from ._summary import in_words
 
     def waiting(seconds: float) -> None:
@@ -218,7 +225,7 @@ def _one(plan: Plan, sender: Sender, summary: Summary, attempted: list[dict[str,
         waiting=waiting,
     ):
         if answer.refused and not plan.retries and not summary.sent:
-            raise NothingListens(f"{sender.url}: {answer.problem}")
+            raise NothingListens(f"{shown_url(sender.url)}: {answer.problem}")
         if not plan.is_quiet:
             typer.echo(in_words(answer))
         if plan.repeat == 1:

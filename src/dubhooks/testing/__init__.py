@@ -11,7 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import samples as samples
     from ._factory import make_event as make_event
-    from ._factory import make_postback as make_postback
+    from ._factory_postbacks import make_postback as make_postback
+    from ._making import make_unknown_event as make_unknown_event
     from ._overrides import ABSENT as ABSENT
     from ._signing import signed_request as signed_request
     from .clients import ASGIClient as ASGIClient
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "make_event": "_factory",
-    "make_postback": "_factory",
+    "make_postback": "_factory_postbacks",
+    "make_unknown_event": "_making",
     "ABSENT": "_overrides",
     "signed_request": "_signing",
     "ASGIClient": "clients",
@@ -53,6 +55,7 @@ __all__ = [
     "WSGIClient",
     "make_event",
     "make_postback",
+    "make_unknown_event",
     "samples",
     "signed_request",
 ]

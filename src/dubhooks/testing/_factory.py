@@ -1,30 +1,22 @@
-"""``make_event`` and ``make_postback``: a realistic event for every name."""
+"""``make_event``: a realistic webhook event for every name."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, overload
 
-from .. import postbacks, webhooks
-from ..events.unknown import UnknownEvent
-from ._overrides import apply_overrides
-from ._postbacks import POSTBACKS
+from .. import webhooks
+from ._making import Changes, check_name, made
 from ._sample import Sample
-from ._stringify import stringify
 from ._webhooks import WEBHOOKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any, TypeAlias
-
-    from ..events._base import Event
-    from ..events._family import Family
-    from ..postbacks import PostbackEvent
     from ..webhooks import (
         BountyCreated,
         BountyUpdated,
         CommissionCreated,
         DiscountCodeCreated,
         DiscountCodeDeleted,
+        KnownWebhookEvent,
         LeadCreated,
         LinkClicked,
         LinkCreated,
@@ -39,48 +31,80 @@ if TYPE_CHECKING:
         SaleCreated,
         WebhookEvent,
     )
+    from ._making import Paths, Seed
 
-    Paths: TypeAlias = Mapping[str, object] | None
-    Seed: TypeAlias = int | None
-
-__all__ = ["make_event", "make_postback"]
-
-EventT = TypeVar("EventT", bound="Event")
+__all__ = ["make_event"]
 
 
 @overload
 def make_event(
-    name: Literal["link.created"], paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
+    name: Literal["link.created"],
+    paths: Paths = ...,
+    /,
+    *,
+    add: Paths = ...,
+    seed: Seed = ...,
+    **overrides: object,
 ) -> LinkCreated: ...
 
 
 @overload
 def make_event(
-    name: Literal["link.updated"], paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
+    name: Literal["link.updated"],
+    paths: Paths = ...,
+    /,
+    *,
+    add: Paths = ...,
+    seed: Seed = ...,
+    **overrides: object,
 ) -> LinkUpdated: ...
 
 
 @overload
 def make_event(
-    name: Literal["link.deleted"], paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
+    name: Literal["link.deleted"],
+    paths: Paths = ...,
+    /,
+    *,
+    add: Paths = ...,
+    seed: Seed = ...,
+    **overrides: object,
 ) -> LinkDeleted: ...
 
 
 @overload
 def make_event(
-    name: Literal["link.clicked"], paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
+    name: Literal["link.clicked"],
+    paths: Paths = ...,
+    /,
+    *,
+    add: Paths = ...,
+    seed: Seed = ...,
+    **overrides: object,
 ) -> LinkClicked: ...
 
 
 @overload
 def make_event(
-    name: Literal["lead.created"], paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
+    name: Literal["lead.created"],
+    paths: Paths = ...,
+    /,
+    *,
+    add: Paths = ...,
+    seed: Seed = ...,
+    **overrides: object,
 ) -> LeadCreated: ...
 
 
 @overload
 def make_event(
-    name: Literal["sale.created"], paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
+    name: Literal["sale.created"],
+    paths: Paths = ...,
+    /,
+    *,
+    add: Paths = ...,
+    seed: Seed = ...,
+    **overrides: object,
 ) -> SaleCreated: ...
 
 
@@ -90,6 +114,7 @@ def make_event(
     paths: Paths = ...,
     /,
     *,
+    add: Paths = ...,
     seed: Seed = ...,
     **overrides: object,
 ) -> CommissionCreated: ...
@@ -101,6 +126,7 @@ def make_event(
     paths: Paths = ...,
     /,
     *,
+    add: Paths = ...,
     seed: Seed = ...,
     **overrides: object,
 ) -> PartnerEnrolled: ...
@@ -112,6 +138,7 @@ def make_event(
     paths: Paths = ...,
     /,
     *,
+    add: Paths = ...,
     seed: Seed = ...,
     **overrides: object,
 ) -> PartnerApplicationSubmitted: ...
@@ -123,6 +150,7 @@ def make_event(
     paths: Paths = ...,
     /,
     *,
+    add: Paths = ...,
     seed: Seed = ...,
     **overrides: object,
 ) -> ProgramApplicationCreated: ...
@@ -130,19 +158,37 @@ def make_event(
 
 @overload
 def make_event(
-    name: Literal["partner.merged"], paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
+    name: Literal["partner.merged"],
+    paths: Paths = ...,
+    /,
+    *,
+    add: Paths = ...,
+    seed: Seed = ...,
+    **overrides: object,
 ) -> PartnerMerged: ...
 
 
 @overload
 def make_event(
-    name: Literal["bounty.created"], paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
+    name: Literal["bounty.created"],
+    paths: Paths = ...,
+    /,
+    *,
+    add: Paths = ...,
+    seed: Seed = ...,
+    **overrides: object,
 ) -> BountyCreated: ...
 
 
 @overload
 def make_event(
-    name: Literal["bounty.updated"], paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
+    name: Literal["bounty.updated"],
+    paths: Paths = ...,
+    /,
+    *,
+    add: Paths = ...,
+    seed: Seed = ...,
+    **overrides: object,
 ) -> BountyUpdated: ...
 
 
@@ -152,6 +198,7 @@ def make_event(
     paths: Paths = ...,
     /,
     *,
+    add: Paths = ...,
     seed: Seed = ...,
     **overrides: object,
 ) -> PayoutConfirmed: ...
@@ -163,6 +210,7 @@ def make_event(
     paths: Paths = ...,
     /,
     *,
+    add: Paths = ...,
     seed: Seed = ...,
     **overrides: object,
 ) -> DiscountCodeCreated: ...
@@ -174,6 +222,7 @@ def make_event(
     paths: Paths = ...,
     /,
     *,
+    add: Paths = ...,
     seed: Seed = ...,
     **overrides: object,
 ) -> DiscountCodeDeleted: ...
@@ -185,6 +234,7 @@ def make_event(
     paths: Paths = ...,
     /,
     *,
+    add: Paths = ...,
     seed: Seed = ...,
     **overrides: object,
 ) -> MessageReceived: ...
@@ -192,21 +242,34 @@ def make_event(
 
 @overload
 def make_event(
-    name: str, paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
-) -> WebhookEvent: ...
+    name: webhooks.EventName,
+    paths: Paths = ...,
+    /,
+    *,
+    add: Paths = ...,
+    seed: Seed = ...,
+    **overrides: object,
+) -> KnownWebhookEvent: ...
 def make_event(
-    name: str, paths: Paths = None, /, *, seed: Seed = None, **overrides: object
+    name: str,
+    paths: Paths = None,
+    /,
+    *,
+    add: Paths = None,
+    seed: Seed = None,
+    **overrides: object,
 ) -> WebhookEvent:
     """Return a webhook event as Dub would send it, every key of production in place.
 
-    ``event.to_json()`` is the body to send.  An unknown name gives an
-    ``UnknownEvent`` with empty ``data``.
+    ``event.to_json()`` is the body to send.  Events that this version does not
+    know come from :func:`make_unknown_event`.
 
     Without ``seed`` the ids are random and the times are now, so that a
     receiver takes it for a new event.  With one, the same name and seed give
-    the same bytes for ever; ``created_at`` then lies in early 2026, which a
-    receiver with ``max_age`` (with a store, 30 days) refuses as too old, so
-    give ``created_at`` as well for it.
+    the same id and the same ``data`` for ever, with times of early 2026 in
+    ``data``; only ``created_at`` is now, and the same in all of a process, so
+    that no receiver refuses the event as too old.  Give it as well for the
+    same bytes for ever.
 
     Overrides change the sample, the more specific after the more general:
 
@@ -215,71 +278,19 @@ def make_event(
     * ``{"data.sale.amount": 1900, "data.links.0.key": "ada"}`` as the second
       argument: any path.  The value there is replaced as a whole.
     * ``data__sale__amount=1900``: the same as a keyword.
+    * ``add={"data.newKey": 1}``: any path, and the only way to keys that the
+      models do not know; elsewhere such a key is taken for a misspelt one.
 
     Names are those of the wire or of the attributes (``shortLink``,
-    ``short_link``).  Keys that the sample does not have are added, ``ABSENT``
-    removes one that it has, and an aware ``datetime`` is written as Dub does.
+    ``short_link``).  ``ABSENT`` removes a key that the sample has, and an
+    aware ``datetime`` is written as Dub does.
 
     Raises:
-        ConfigurationError: an override cannot be applied.
+        ConfigurationError: there is no such event, or an override cannot be applied.
         InvalidEvent, InvalidEnvelope: the changed event does not parse.  To
             send such a body give raw bytes to :func:`signed_request`.
     """
-    return _make(webhooks.family, WEBHOOKS, name, paths, seed, overrides)
-
-
-@overload
-def make_postback(
-    name: Literal["lead.created"], paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
-) -> postbacks.LeadCreated: ...
-
-
-@overload
-def make_postback(
-    name: Literal["sale.created"], paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
-) -> postbacks.SaleCreated: ...
-
-
-@overload
-def make_postback(
-    name: Literal["commission.created"],
-    paths: Paths = ...,
-    /,
-    *,
-    seed: Seed = ...,
-    **overrides: object,
-) -> postbacks.CommissionCreated: ...
-
-
-@overload
-def make_postback(
-    name: str, paths: Paths = ..., /, *, seed: Seed = ..., **overrides: object
-) -> PostbackEvent: ...
-def make_postback(
-    name: str, paths: Paths = None, /, *, seed: Seed = None, **overrides: object
-) -> PostbackEvent:
-    """Return a postback event as Dub would send it to a partner.
-
-    Everything else is as with :func:`make_event`.
-    """
-    return _make(postbacks.family, POSTBACKS, name, paths, seed, overrides)
-
-
-def _make(
-    family: Family[EventT],
-    builders: Mapping[str, Callable[[Sample], dict[str, Any]]],
-    name: str,
-    paths: Paths,
-    seed: Seed,
-    overrides: Mapping[str, object],
-) -> EventT:
-    sample = Sample(f"{family.name}:{name}", seed)
-    build = builders.get(name)
-    document: dict[str | int, object] = {
-        "id": sample.event_id(),
-        "event": name,
-        "createdAt": sample.now,
-        "data": build(sample) if build else {},
-    }
-    apply_overrides(document, family.classes.get(name, UnknownEvent), paths, overrides)
-    return family.parse(stringify(document))
+    check_name(name, webhooks.family)
+    sample = Sample(f"webhook:{name}", seed)
+    changes = Changes(paths, overrides, add)
+    return made(webhooks.family, name, sample, WEBHOOKS[name], changes)

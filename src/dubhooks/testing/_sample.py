@@ -20,6 +20,14 @@ _BASE_32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FIRST_SEEDED_MOMENT = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 _SEEDED_RANGE = timedelta(days=30)
 
+
+def _milliseconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+_START = _milliseconds(datetime.now(timezone.utc))
+"""One moment for all seeded events of a process: in it the same seed gives the same bytes."""
+
 # Non-ASCII names on purpose: a receiver that decodes or rewrites the body must show.
 _PEOPLE = (
     ("Ada", "Okafor"),
@@ -41,8 +49,8 @@ _PLACES = (
 class Sample:
     """The values that the objects of one event share.
 
-    With a seed, all of them follow from ``name`` and ``seed``.  Without one,
-    ids are random and ``now`` is the current time.
+    With a seed, all but ``created_at`` follow from ``name`` and ``seed``.
+    Without one, ids are random and ``now`` is the current time.
 
     Only ``random()`` draws numbers: what it returns for a seed is the same in
     every version of Python.
@@ -54,7 +62,9 @@ class Sample:
             now = datetime.now(timezone.utc)
         else:
             now = _FIRST_SEEDED_MOMENT + self._random.random() * _SEEDED_RANGE
-        self.now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        self.now = _milliseconds(now)
+        self.created_at = self.now if seed is None else _START
+        """When the event was made: never long ago, or a receiver would refuse it as too old."""
 
         self.workspace_id = self.id("ws")
         self.program_id = self.id("prog")

@@ -59,7 +59,7 @@ def abridged(*, seed: int | None = None) -> dict[str, bytes]:
     """Return bodies as abridged as the samples that documentation prints, by a description.
 
     ``seed`` is that of :func:`dubhooks.testing.make_event`: without one the
-    ids are random and the times are now.
+    ids are random and the times are now; with one only ``createdAt`` is.
     """
     bodies = {f"{name} abridged": _abridged(name, shape, seed) for name, shape in _SHAPES.items()}
     bodies["commission.created with partnerId"] = _commission(seed)
@@ -97,5 +97,10 @@ def _commission(seed: int | None) -> bytes:
 
 
 def _body(sample: Sample, name: str, data: object) -> bytes:
-    envelope = {"id": sample.event_id(), "event": name, "createdAt": sample.now, "data": data}
+    envelope = {
+        "id": sample.event_id(),
+        "event": name,
+        "createdAt": sample.created_at,
+        "data": data,
+    }
     return stringify(envelope)
