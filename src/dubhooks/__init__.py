@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .dead_letters import DeadLetters as DeadLetters
     from .errors import BodyCompressed as BodyCompressed
     from .errors import BodyEmpty as BodyEmpty
+    from .errors import BodyIncomplete as BodyIncomplete
     from .errors import BodyTooLarge as BodyTooLarge
     from .errors import BodyTooSlow as BodyTooSlow
     from .errors import ConfigurationError as ConfigurationError
@@ -82,6 +83,7 @@ _NAMES = {
     "DeadLetters": "dead_letters",
     "BodyCompressed": "errors",
     "BodyEmpty": "errors",
+    "BodyIncomplete": "errors",
     "BodyTooLarge": "errors",
     "BodyTooSlow": "errors",
     "ConfigurationError": "errors",
@@ -120,6 +122,7 @@ __all__ = [
     "AsyncStore",
     "BodyCompressed",
     "BodyEmpty",
+    "BodyIncomplete",
     "BodyTooLarge",
     "BodyTooSlow",
     "Claim",

@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple
 __all__ = [
     "BodyCompressed",
     "BodyEmpty",
+    "BodyIncomplete",
     "BodyTooLarge",
     "BodyTooSlow",
     "ConfigurationError",
@@ -101,6 +102,12 @@ class BodyTooSlow(PayloadError):
     """The body did not arrive within the read timeout, in seconds."""
 
     code: ClassVar[str] = "body_too_slow"
+
+
+class BodyIncomplete(PayloadError):
+    """The connection ended before the body was there."""
+
+    code: ClassVar[str] = "body_incomplete"
 
 
 class BodyCompressed(PayloadError):

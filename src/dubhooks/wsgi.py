@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ._body import READ_TIMEOUT, BodyReader
-from .errors import MethodNotAllowed, PayloadError
+from .errors import BodyIncomplete, MethodNotAllowed, PayloadError
 from .reply import Reply, reply_to
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def read_body(environ: WSGIEnvironment, max_body: int, read_timeout: float) -> b
 
     Raises:
         BodyTooLarge, BodyTooSlow: it is refused, and read no further.
+        BodyIncomplete: the client hung up.
     """
     reader = BodyReader(max_body, environ.get("CONTENT_LENGTH"), read_timeout)
     if reader.announced is not None:
@@ -80,7 +81,10 @@ def read_body(environ: WSGIEnvironment, max_body: int, read_timeout: float) -> b
         # Nothing marks the end of such a stream, so reading it could wait for ever.
         return b""
     while left > 0:
-        chunk = environ["wsgi.input"].read(min(left, _CHUNK))
+        try:
+            chunk = environ["wsgi.input"].read(min(left, _CHUNK))
+        except OSError:
+            raise BodyIncomplete("the connection ended before the body was there") from None
         if not chunk:
             break
         reader.add(chunk)

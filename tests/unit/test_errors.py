@@ -24,6 +24,7 @@ from dubhooks.errors import (
 CODES = {
     "BodyCompressed": "body_compressed",
     "BodyEmpty": "body_empty",
+    "BodyIncomplete": "body_incomplete",
     "BodyTooLarge": "body_too_large",
     "BodyTooSlow": "body_too_slow",
     "ConfigurationError": "configuration",

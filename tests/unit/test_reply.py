@@ -89,6 +89,7 @@ REFUSALS = [
     (errors.BodyEmpty("x"), 400, "body_empty"),
     (errors.BodyTooLarge("x"), 413, "body_too_large"),
     (errors.BodyTooSlow("x"), 408, "body_too_slow"),
+    (errors.BodyIncomplete("x"), 400, "body_incomplete"),
     (errors.BodyCompressed("x"), 415, "body_compressed"),
     (errors.MethodNotAllowed("x"), 405, "method_not_allowed"),
     (errors.InvalidJSON("x"), 400, "invalid_json"),

@@ -154,6 +154,22 @@ class TestBodies:
         )
         assert answer.code == 401
 
+    def test_the_connection_is_lost(self) -> None:
+        """What a server raises then is a reply too, although nobody may be there to read it."""
+
+        class Lost(Input):
+            def read(self, size: int = -1) -> bytes:
+                if self.read_bytes:
+                    raise ConnectionResetError
+                return super().read(min(size, 50))
+
+        body, headers = signed(sale())
+        answer = call(wsgi.app(receiver()), Lost(body), headers, CONTENT_LENGTH=str(len(body)))
+        assert (answer.code, answer.body) == (
+            400,
+            b'{"outcome":"malformed","code":"body_incomplete"}',
+        )
+
     def test_more_than_the_length(self) -> None:
         """What follows the body on the connection is not read."""
         body, headers = signed(sale())

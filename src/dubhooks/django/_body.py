@@ -10,7 +10,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import UnreadablePostError
 
 from .. import wsgi
-from ..errors import BodyEmpty, BodyTooLarge, PayloadError
+from ..errors import BodyEmpty, BodyIncomplete, BodyTooLarge
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -28,7 +28,7 @@ def read_body(request: HttpRequest, max_body: int, read_timeout: float) -> bytes
     Raises:
         BodyEmpty: there is none, or something has read it and not kept it.
         BodyTooLarge, BodyTooSlow: it is refused.
-        PayloadError: the client hung up.
+        BodyIncomplete: the client hung up.
     """
     state = vars(request)
     if "_body" in state:  # a middleware asked for request.body, which keeps the bytes
@@ -50,7 +50,7 @@ def read_body(request: HttpRequest, max_body: int, read_timeout: float) -> bytes
             # Maybe a temporary file; Django 4.2 closes only what is ``_stream`` in the end.
             state["_stream"].close()
     except (OSError, UnreadablePostError):
-        raise PayloadError("the client hung up before the body was there") from None
+        raise BodyIncomplete("the connection ended before the body was there") from None
     state.update(_body=body, _stream=BytesIO(body), _read_started=True)
     return body or _empty(request)
 
