@@ -24,6 +24,7 @@ from dubhooks.errors import InvalidEnvelope, InvalidEvent
 EVERY = pytest.mark.parametrize(("family", "name"), PRODUCTION, ids=lambda part: part)
 
 RATES = {
+    "percentage",
     *("earningsPerClick", "averageLifetimeValue", "returnOnAdSpend"),
     *("clickToLeadRate", "clickToConversionRate", "leadToConversionRate"),
 }
@@ -31,10 +32,6 @@ RATES = {
 
 FRACTIONS_ALLOWED = {
     "data.sale.amount",
-    "data.link.testVariants.0.percentage",
-    "data.link.testVariants.1.percentage",
-    "data.testVariants.0.percentage",
-    "data.testVariants.1.percentage",
     "data.performanceCondition.value",
     "data.submissionRequirements.socialMetrics.incrementalBonus.bonusPerIncrement",
 }

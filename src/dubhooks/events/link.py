@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Count, Event, Items, Model, Number, Open, Timestamp, key_of
+from ._base import Count, Event, Items, Model, Open, Rate, Timestamp, key_of
 from .click import Click
 
 __all__ = [
@@ -40,7 +40,7 @@ class LinkVariant(Model, frozen=True):
     __shown__: ClassVar[tuple[str, ...]] = ("percentage",)
 
     url: str | None = None
-    percentage: Number | None = None
+    percentage: Rate | None = None
     """Share of the traffic, 10 to 90."""
 
 
