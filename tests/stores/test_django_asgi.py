@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import django
 import pytest
 from behaviour import SECRET
 from django.test import override_settings
@@ -24,6 +25,13 @@ from dubhooks.webhooks import SaleCreated
 
 __all__ = ["alias_of"]  # a fixture
 
+FORGETS = django.VERSION >= (6, 0)
+"""Django 6 with asgiref 3.13 may fail to tidy up after any sync view that is cut off while it waits
+for a coroutine: its last signal raises, and the garbage collector closes the connection."""
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")
+    for _ in range(FORGETS)
+]
 EVENTS = [make_event("sale.created", seed=number) for number in range(25)]
 
 
@@ -57,7 +65,8 @@ def test_hanging_up_anywhere(
     hooks.on(SaleCreated)(handle_async if is_async else handle_sync)
     with override_settings(ROOT_URLCONF=(path(PATH, dubhooks.django.view(hooks)),)):
         answers = asyncio.run(_cut_off())
-    assert None in answers, "nobody hung up in time"
+    # Before 5.0, Django does not notice that a client hangs up.
+    assert (None in answers) is (django.VERSION >= (5, 0))
     assert sorted(effects) == sorted(event.id for event in EVENTS)
 
 
@@ -81,7 +90,11 @@ async def _delivered(body: bytes, headers: dict[str, str], is_cut_off: bool) -> 
     if is_cut_off:
         await asyncio.sleep(random.uniform(0.0, 0.04))
         await server.send_input({"type": "http.disconnect"})
-    await server.wait(30)
+    try:
+        await server.wait(30)
+    except RuntimeError as error:
+        if not (is_cut_off and FORGETS and "CurrentThreadExecutor already quit" in str(error)):
+            raise
     if server.output_queue.empty():
         return None
     return server.output_queue.get_nowait()["status"]
