@@ -90,7 +90,8 @@ class Situation:
     settings: Callable[[Path], dict[str, Any]] = lambda _: {}
     """Settings of the receiver beside its memory store, given an empty directory."""
     needs: str = ""
-    """What an adapter must be able to see: ``chunked``, ``stall`` or ``route``."""
+    """What an adapter must be able to see: ``chunked``, ``stall``, ``doubles`` (a header that comes
+    twice) or ``route``."""
     check: Callable[[Client, Path], None] = lambda _client, _path: None
     """What else must hold in the end."""
 
@@ -262,6 +263,7 @@ SITUATIONS = [
     Situation(
         "signature-header-twice",
         refused(with_signature(SIGNATURE, SIGNATURE), 401, "unauthorized", "signature_malformed"),
+        needs="doubles",
     ),
     Situation(
         "signature-not-ascii",
