@@ -1,9 +1,12 @@
 """What a log says when a store cannot be used: what to do next, and no secret."""
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,29 +58,51 @@ def server_of(request: pytest.FixtureRequest, kind: str) -> Any:
 
 
 @contextmanager
-def poor_user(server: PostgreSQLServer | MariaDBServer) -> Iterator[None]:
+def reader_of(server: PostgreSQLServer | MariaDBServer) -> Iterator[None]:
     """Make a user with a password, who may read the table and not write it."""
-    engine = create_engine(server.url(), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        if isinstance(server, PostgreSQLServer):
-            rules = server.directory / "data" / "pg_hba.conf"
-            rules.write_text(f"host all poor 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
-            for statement in (
-                "SELECT pg_reload_conf()",
-                f"CREATE USER poor PASSWORD '{SECRET}'",
-                "GRANT SELECT ON dubhooks_claims TO poor",
-            ):
-                connection.execute(text(statement))
-        else:
-            name = "poor@'127.0.0.1'"
-            connection.execute(text(f"CREATE USER {name} IDENTIFIED BY '{SECRET}'"))
-            connection.execute(text(f"GRANT SELECT ON test.dubhooks_claims TO {name}"))
+    with password_needed(server):
+        name = "reader" if isinstance(server, PostgreSQLServer) else "reader@'127.0.0.1'"
+        kind = "PASSWORD" if isinstance(server, PostgreSQLServer) else "IDENTIFIED BY"
+        engine = create_engine(server.url(), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE USER {name} {kind} '{SECRET}'"))
+            connection.execute(text(f"GRANT SELECT ON dubhooks_claims TO {name}"))
+            yield
+            connection.execute(text(f"REVOKE SELECT ON dubhooks_claims FROM {name}"))
+            connection.execute(text(f"DROP USER {name}"))
+        engine.dispose()
+
+
+@contextmanager
+def password_needed(server: PostgreSQLServer | MariaDBServer) -> Iterator[None]:
+    """Let PostgreSQL ask that user for a password, as MariaDB does anyway."""
+    if isinstance(server, MariaDBServer):
         yield
-        if isinstance(server, PostgreSQLServer):
-            connection.execute(text("DROP OWNED BY poor"))
-        name = "poor" if isinstance(server, PostgreSQLServer) else "poor@'127.0.0.1'"
-        connection.execute(text(f"DROP USER {name}"))
-    engine.dispose()
+        return
+    rules = server.directory / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    reload(server, rules, f"host all reader 127.0.0.1/32 scram-sha-256\n{before}")
+    yield
+    reload(server, rules, before)
+
+
+def reload(server: PostgreSQLServer, rules: Path, content: str) -> None:
+    """Change the rules, and wait until new connections go by them."""
+    last = loaded(server)
+    rules.write_text(content)
+    os.kill(server.process_id, signal.SIGHUP)
+    deadline = time.monotonic() + 30
+    while loaded(server) == last:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def loaded(server: PostgreSQLServer) -> object:
+    """Return when the server has read its settings."""
+    import psycopg
+
+    with psycopg.connect(server.url().replace("+psycopg", "")) as connection:
+        return connection.execute("SELECT pg_conf_load_time()").fetchone()
 
 
 @pytest.mark.parametrize(("kind", "driver"), DRIVERS)
@@ -86,8 +111,8 @@ def test_user_who_is_refused(
 ) -> None:
     """A wrong password, or an unknown user, says to check both."""
     server = server_of(request, kind)
-    with poor_user(server):
-        url = server.url(driver).replace("dubhooks@", f"poor:{SECRET}2@")
+    with reader_of(server):
+        url = server.url(driver).replace("dubhooks@", f"reader:{SECRET}2@")
         assert "check user and password" in logged(sql_store(url, driver), caplog)
         caplog.clear()
         url = server.url(driver).replace("dubhooks@", f"nobody:{SECRET}@")
@@ -100,8 +125,8 @@ def test_user_who_may_not_write(
 ) -> None:
     """A user without the privileges says which ones are needed."""
     server = server_of(request, kind)
-    with poor_user(server):
-        url = server.url(driver).replace("dubhooks@", f"poor:{SECRET}@")
+    with reader_of(server):
+        url = server.url(driver).replace("dubhooks@", f"reader:{SECRET}@")
         assert "GRANT it SELECT, INSERT" in logged(sql_store(url, driver), caplog)
 
 
