@@ -62,7 +62,9 @@ def headers_to(reply: Reply) -> dict[str, str]:
     The connection is the server's (PEP 3333): some raise when an application
     says what to do with it.
     """
-    return {name: value for name, value in reply.headers.items() if name != "Connection"}
+    headers = reply.headers.copy()
+    headers.pop("Connection", None)
+    return headers
 
 
 def read_body(environ: WSGIEnvironment, max_body: int, read_timeout: float) -> bytes:
@@ -75,7 +77,7 @@ def read_body(environ: WSGIEnvironment, max_body: int, read_timeout: float) -> b
     reader = BodyReader(max_body, environ.get("CONTENT_LENGTH"), read_timeout)
     if reader.announced is not None:
         left = reader.announced
-    elif environ.get("wsgi.input_terminated"):
+    elif _marks_end(environ):
         left = max_body + 1
     else:
         # Nothing marks the end of such a stream, so reading it could wait for ever.
@@ -92,6 +94,10 @@ def read_body(environ: WSGIEnvironment, max_body: int, read_timeout: float) -> b
     return reader.body()
 
 
+def _marks_end(environ: WSGIEnvironment) -> bool:
+    return bool(environ.get("wsgi.input_terminated"))
+
+
 def status_line(status: int) -> str:
     """Return a status with its phrase, which must not be empty (PEP 3333)."""
     return f"{status} {_PHRASES.get(status, 'Unknown')}"
@@ -104,6 +110,12 @@ def _reply(hooks: Receiver[Any], environ: WSGIEnvironment, read_timeout: float) 
         body = read_body(environ, hooks.max_body, read_timeout)
     except PayloadError as error:
         return hooks.refuse(error)
+    if not body and "HTTP_TRANSFER_ENCODING" in environ and not _marks_end(environ):
+        logger.error(
+            "a delivery came in chunks, and this server does not mark where such a body ends "
+            "(wsgi.input_terminated): use one that does, such as gunicorn, or let the proxy in "
+            "front send a Content-Length"
+        )
     try:
         return hooks.handle(body, headers_of(environ))
     except Exception:

@@ -139,6 +139,14 @@ class TestBodies:
         answer = call(wsgi.app(receiver()), Input(body), headers, **{"wsgi.input_terminated": True})
         assert answer.code == 200
 
+    def test_chunks_without_an_end(self, caplog: Log) -> None:
+        """Chunks on a server that does not mark their end are refused, and the log says why."""
+        body, headers = signed(sale())
+        stream = Input(body, ends=False)
+        answer = call(wsgi.app(receiver()), stream, {**headers, "Transfer-Encoding": "chunked"})
+        assert (answer.code, stream.read_bytes) == (400, 0)
+        assert "wsgi.input_terminated" in caplog.text
+
     def test_terminated_and_too_large(self) -> None:
         """A chunked body is read no further than the limit."""
         stream = Input(b"x" * 10 * MAX_BODY)
