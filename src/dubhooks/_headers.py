@@ -73,11 +73,11 @@ def signature_in(items: Iterable[tuple[object, object]]) -> str | None:
             # And {name: headers.get(name)} holds None when there is no such header.
             if len(cast("str", name)) not in _LENGTHS or value is None:
                 continue
-            lower = _text(name).lower()
+            lower = (name if type(name) is str else _text(name)).lower()
             if lower in SIGNATURE_NAMES:
                 if signature is not None:
                     raise SignatureMalformed("there are two signature headers: send exactly one")
-                signature = _text(value)
+                signature = value if type(value) is str else _text(value)
             elif lower == _ENCODING_NAME and _text(value).strip().lower() not in _IDENTITY:
                 raise BodyCompressed(
                     "the body has a Content-Encoding: Dub sends plain JSON, so something in "

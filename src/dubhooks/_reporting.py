@@ -51,6 +51,8 @@ class Reporter:
         """Report a delivery that had its event."""
         if reply.outcome in _ENDINGS:
             logger.error(_ENDINGS[reply.outcome], event.event, event.id)
+        if not self._observers:
+            return
         # Other errors may have a ``code`` of their own, and anything in it.
         code = ending.error.code if isinstance(ending.error, DubhooksError) else None
         self._observed(reply, event.event, ending.attempt, code, started)

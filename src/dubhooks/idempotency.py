@@ -35,8 +35,8 @@ __all__ = [
     "Job",
     "Store",
     "is_async_store",
+    "judged",
     "lifecycle",
-    "unclaimed",
 ]
 
 logger = logging.getLogger("dubhooks")
@@ -140,11 +140,6 @@ def is_async_store(store: Store | AsyncStore) -> bool:
     return inspect.iscoroutinefunction(store.claim)
 
 
-def unclaimed(job: Job, ran: Answer) -> Ending:
-    """Return how a job ended that was run without a store."""
-    return _judged(job, ran, 1)[0]
-
-
 def lifecycle(
     store: Store | AsyncStore, job: Job, *, lease: float, retention: float
 ) -> Steps[Ending]:
@@ -154,7 +149,7 @@ def lifecycle(
     ending = yield from holder.claim_all()
     if ending is None:
         ran = yield run
-        ending, is_done = _judged(job, ran, holder.attempt)
+        ending, is_done = judged(job, ran, holder.attempt)
         if job.is_payout and ending.outcome == "rejected":
             is_done = yield from holder.mark_rejected()
         yield from holder.complete_all() if is_done else holder.release_all()
@@ -310,7 +305,7 @@ def _mode_of(store: Store | AsyncStore) -> Mode:
     return "inline" if getattr(store, "never_blocks", False) else "thread"
 
 
-def _judged(job: Job, ran: Answer, attempt: int) -> tuple[Ending, bool]:
+def judged(job: Job, ran: Answer, attempt: int = 1) -> tuple[Ending, bool]:
     """Return how the handler ended, and whether the event is done."""
     error, status = ran.error, 200
     if error is None:

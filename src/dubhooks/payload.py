@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any, NoReturn, cast
 
 from .errors import InvalidEnvelope, InvalidJSON
-from .signature import not_empty
+from .signature import body_empty
 
 __all__ = ["NOT_JSON", "is_payout_like", "read_document", "write_document"]
 
@@ -33,7 +33,9 @@ def read_document(body: bytes) -> dict[str, Any]:
             that overflows, or is nested too deep.
         InvalidEnvelope: it is JSON but not an object.
     """
-    document = _loaded(not_empty(body))
+    if not body:
+        raise body_empty()
+    document = _loaded(body)
     if document is _NOTHING:
         raise InvalidJSON(NOT_JSON)
     if not isinstance(document, dict):

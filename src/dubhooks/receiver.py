@@ -37,9 +37,9 @@ from .errors import (
     VerificationError,
 )
 from .events._base import Event
-from .idempotency import Ending, Job, is_async_store, lifecycle, unclaimed
+from .idempotency import Ending, Job, is_async_store, judged, lifecycle
 from .reply import Reply, refusal, reply_to
-from .signature import keys_of, not_empty, raw_body, verify_with
+from .signature import body_empty, keys_of, raw_body, verify_with
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -258,7 +258,7 @@ class Receiver(Generic[EventT]):
         if not (job.is_async or self._needs_loop):
             return await in_thread(lambda loop: self._run(delivery, job, loop))
         if self._settings.store is None:
-            return self._served(delivery, unclaimed(job, await answered(job.call)))
+            return self._served(delivery, judged(job, await answered(job.call))[0])
         return await drive_async(self._claimed(delivery, job, self._settings.store))
 
     # -- inside ---------------------------------------------------------------------------------
@@ -268,7 +268,8 @@ class Receiver(Generic[EventT]):
         settings = self._settings
         if len(body) > settings.max_body:
             raise BodyTooLarge(f"the body has more than max_body={settings.max_body} bytes")
-        not_empty(body)
+        if not body:
+            raise body_empty()
         verify_with(self._keys or keys_of(self._secret), body, signature)
         event: EventT = self.family.parse(body)
         max_age = settings.max_age
@@ -337,7 +338,7 @@ class Receiver(Generic[EventT]):
         if job is None:
             return self._served(delivery, Ending(outcome_without_handler(delivery.event)))
         if self._settings.store is None:
-            return self._served(delivery, unclaimed(job, taken(job.call, loop)))
+            return self._served(delivery, judged(job, taken(job.call, loop))[0])
         return drive(self._claimed(delivery, job, self._settings.store), loop)
 
     def _claimed(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Secrets: TypeAlias = OneSecret | Sequence[OneSecret]
     Secret: TypeAlias = Secrets | Callable[[], Secrets]
 
-__all__ = ["Key", "keys_of", "raw_body", "sign", "verify", "verify_with"]
+__all__ = ["Key", "body_empty", "keys_of", "raw_body", "sign", "verify", "verify_with"]
 
 _BLOCK_SIZE = 64
 _DIGEST_SIZE = 32
@@ -140,17 +140,11 @@ def raw_body(body: bytes) -> bytes:
     )
 
 
-def not_empty(body: bytes) -> bytes:
-    """Return the raw ``body``.
-
-    Raises:
-        BodyEmpty: it has no bytes.
-    """
-    if not body:
-        raise BodyEmpty(
-            "the body is empty: was it read before dubhooks saw it (middleware, request.json)?"
-        )
-    return body
+def body_empty() -> BodyEmpty:
+    """Return the error for a body that has no bytes."""
+    return BodyEmpty(
+        "the body is empty: was it read before dubhooks saw it (middleware, request.json)?"
+    )
 
 
 def _checked(secret: object) -> Key:

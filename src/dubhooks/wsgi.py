@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .receiver import Receiver
 
-__all__ = ["app", "headers_of", "headers_to", "read_body"]
+__all__ = ["app", "headers_of", "headers_to", "read_body", "refuse_async_store"]
 
 _CHUNK = 65_536
 _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {489: "Not Retryable"}
@@ -29,7 +29,11 @@ def app(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> WSGIAppl
 
     ``read_timeout``: seconds for the body to arrive.  It is looked at whenever
     some bytes have come; waiting for the first ones is the server's to limit.
+
+    Raises:
+        ConfigurationError: the store needs an event loop.
     """
+    refuse_async_store(hooks, "WSGI")
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         reply = _reply(hooks, environ, read_timeout)
@@ -92,6 +96,15 @@ def read_body(environ: WSGIEnvironment, max_body: int, read_timeout: float) -> b
         reader.add(chunk)
         left -= len(chunk)
     return reader.body()
+
+
+def refuse_async_store(hooks: Receiver[Any], place: str) -> None:
+    """Raise ``ConfigurationError`` for a store that cannot work where no event loop lasts."""
+    if hooks.store is not None and is_async_store(hooks.store):
+        raise ConfigurationError(
+            f"{type(hooks.store).__name__} needs an event loop that lasts, and {place} has none: "
+            "use the sync store of the same engine, such as RedisStore or SQLAlchemyStore"
+        )
 
 
 def _marks_end(environ: WSGIEnvironment) -> bool:

@@ -10,7 +10,6 @@ import pytest
 
 from dubhooks import signature
 from dubhooks.errors import (
-    BodyEmpty,
     ConfigurationError,
     DubhooksError,
     SignatureMalformed,
@@ -18,7 +17,7 @@ from dubhooks.errors import (
     SignatureMissing,
     VerificationError,
 )
-from dubhooks.signature import Key, keys_of, not_empty, raw_body, sign, verify, verify_with
+from dubhooks.signature import Key, keys_of, raw_body, sign, verify, verify_with
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 OTHER = "whsec_ffffffffffffffffffffffffffffffff"
@@ -251,14 +250,6 @@ def test_other_bytes_like_bodies() -> None:
 def test_the_same_bytes_object_is_not_copied() -> None:
     """A large body is not held twice."""
     assert raw_body(BODY) is BODY
-
-
-def test_empty_body() -> None:
-    """An empty body has an error that says where it may have gone."""
-    assert not_empty(BODY) is BODY
-    with pytest.raises(BodyEmpty, match="read before") as raised:
-        not_empty(b"")
-    assert raised.value.code == "body_empty"
 
 
 def test_verify_returns_none() -> None:
