@@ -166,12 +166,11 @@ def test_an_event_that_does_not_fit_is_named(listen: Any) -> None:
     listener = listen()
     document = json.loads(make_event("sale.created", id="evt_odd").to_json())
     document["data"]["sale"]["amount"] = "private"
-    body = json.dumps(document).encode()
-    status, printed = listener.deliver(*signed_request(body, SECRET))
+    request = signed_request(json.dumps(document).encode(), SECRET)
+    status, printed = listener.deliver(*request)
     assert (status, printed["event"], printed["event_id"]) == (422, "sale.created", "evt_odd")
-    assert {"kind": "invalid", "path": "data.sale.amount", "detail": "int_type"} in printed[
-        "differences"
-    ]
+    found = {one["path"]: one["kind"] for one in printed["differences"]}
+    assert found["data.sale.amount"] == "invalid"
     assert "private" not in json.dumps(printed)
 
 

@@ -13,7 +13,7 @@ import dubhooks
 from dubhooks import postbacks, webhooks
 from dubhooks.errors import ConfigurationError, SignatureMismatch
 from dubhooks.signature import verify
-from dubhooks.testing import make_event, make_postback, make_unknown_event, signed_request
+from dubhooks.testing import make_event, make_postback, signed_request
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 
@@ -332,50 +332,6 @@ def test_a_seeded_event_is_taken_by_a_receiver_with_a_store(make: Any, name: str
     outcomes = [hooks.handle(*signed_request(make(name, seed=1), SECRET)).outcome for _ in range(2)]
     assert outcomes == ["handled", "duplicate"]
     assert len(seen) == 1
-
-
-MISSPELT = [
-    (make_event, "sale.create", r"no webhook event is called 'sale.create': did you mean "),
-    (make_event, "sale.create", r"'sale\.created'"),
-    (make_event, "SaleCreated", "is made with make_unknown_event"),
-    (make_event, "", "is it misspelt"),
-    (make_event, webhooks.SaleCreated, "no webhook event is called"),
-    (make_event, ["sale.created"], "no webhook event is called"),
-    (make_postback, "lead.create", r"no postback event is called 'lead.create'.*'lead\.created'"),
-    (make_postback, "link.created", "make_event makes webhook events"),
-    (make_postback, "payout.sent", "is made with make_unknown_event"),
-]
-
-
-@pytest.mark.parametrize(("make", "name", "message"), MISSPELT)
-def test_a_misspelt_name_is_refused(make: Any, name: Any, message: str) -> None:
-    """A test that would send nothing that anybody handles fails where its mistake is."""
-    with pytest.raises(ConfigurationError, match=message):
-        make(name)
-
-
-def test_an_unknown_event_is_made_on_purpose() -> None:
-    """A future event can be made before the library knows it, for both families."""
-    event = make_unknown_event("sale.create", {"data.partner.id": "pn_1"}, data={"short_link": 1})
-    assert type(event) is webhooks.UnknownEvent
-    assert (event.event, event.data) == (
-        "sale.create",
-        {"short_link": 1, "partner": {"id": "pn_1"}},
-    )
-    assert postbacks.parse(event.to_json()) == event
-    assert make_unknown_event("partner.promoted", data=[1]).data == [1]
-    assert make_unknown_event("partner.promoted").data == {}
-    assert make_unknown_event("a.b", seed=1) == make_unknown_event("a.b", seed=1)
-    assert make_unknown_event("a.b", seed=1).id != make_unknown_event("a.b", seed=2).id
-    extra = make_unknown_event("a.b", add={"livemode": True}).model_extra
-    assert extra == {"livemode": True}
-
-
-@pytest.mark.parametrize("name", ["sale.created", "link.created", "", None, 5])
-def test_a_known_event_is_not_made_as_an_unknown_one(name: Any) -> None:
-    """An unknown event has a name that is text and that no model has."""
-    with pytest.raises(ConfigurationError, match=r"make_event or make_postback|must be text"):
-        make_unknown_event(name)
 
 
 def test_families_do_not_share_ids() -> None:
