@@ -398,12 +398,3 @@ def test_the_import_needs_no_test_runner_and_no_framework() -> None:
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
     )
     assert result.stdout == "[]\n"
-
-
-def test_names_are_found_when_they_are_used() -> None:
-    """Every public name is there and listed, and another one is an AttributeError."""
-    assert set(dubhooks.testing.__all__) <= set(dir(dubhooks.testing))
-    for name in dubhooks.testing.__all__:
-        assert getattr(dubhooks.testing, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'make_evnet'"):
-        dubhooks.testing.make_evnet  # type: ignore[attr-defined]  # noqa: B018

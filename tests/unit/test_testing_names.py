@@ -1,9 +1,10 @@
-"""Names that the factories of ``dubhooks.testing`` take, refuse and leave to another factory."""
+"""Names in ``dubhooks.testing``: its own, and those that the factories take and refuse."""
 
 from typing import Any
 
 import pytest
 
+import dubhooks
 from dubhooks import postbacks, webhooks
 from dubhooks.errors import ConfigurationError
 from dubhooks.testing import make_event, make_postback, make_unknown_event
@@ -50,3 +51,12 @@ def test_a_known_event_is_not_made_as_an_unknown_one(name: Any) -> None:
     """An unknown event has a name that is text and that no model has."""
     with pytest.raises(ConfigurationError, match=r"make_event or make_postback|must be text"):
         make_unknown_event(name)
+
+
+def test_names_are_found_when_they_are_used() -> None:
+    """Every public name is there and listed, and another one is an AttributeError."""
+    assert set(dubhooks.testing.__all__) <= set(dir(dubhooks.testing))
+    for name in dubhooks.testing.__all__:
+        assert getattr(dubhooks.testing, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'make_evnet'"):
+        dubhooks.testing.make_evnet  # type: ignore[attr-defined]  # noqa: B018
