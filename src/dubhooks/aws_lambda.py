@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .errors import ConfigurationError, MethodNotAllowed
 from .reply import reply_to
-from .wsgi import headers_to, status_line
+from .wsgi import headers_to, refuse_async_store, status_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,11 @@ def handler(hooks: Receiver[Any]) -> Callable[[Mapping[str, Any], object], dict[
 
     The returned function raises ``ConfigurationError`` when it is invoked with
     anything but an HTTP request.
+
+    Raises:
+        ConfigurationError: the store needs an event loop.
     """
+    refuse_async_store(hooks, "Lambda")
     hooks.warm_up()
 
     def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ._body import READ_TIMEOUT, BodyReader
-from .errors import BodyIncomplete, MethodNotAllowed, PayloadError
+from .errors import BodyIncomplete, ConfigurationError, MethodNotAllowed, PayloadError
+from .idempotency import is_async_store
 from .reply import Reply, reply_to
 
 if TYPE_CHECKING:

@@ -195,7 +195,7 @@ def test_a_store_for_an_event_loop_where_there_is_none(
     said = ""
     try:
         assert SYNC[framework](hooks).post().status == 500
-    except ConfigurationError as error:  # already when it is mounted, as Flask never has one
+    except ConfigurationError as error:  # when it is mounted, where there is never a loop
         said = str(error)
     assert "AsyncMemoryStore needs an event loop" in said + caplog.text
 
