@@ -54,11 +54,11 @@ def alias_at(url: str, **options: Any) -> str:
     return alias
 
 
-def store_at(url: str, **options: Any) -> DjangoStore:
+def store_at(url: str, *, timeout: float = 10.0, **options: Any) -> DjangoStore:
     """Return a store that has not connected yet."""
     alias = alias_at(url, **options)
     assert connections[alias].connection is None  # its backend is imported now
-    return DjangoStore(using=alias)
+    return DjangoStore(using=alias, timeout=timeout)
 
 
 def _have_driver() -> None:

@@ -259,6 +259,13 @@ def test_an_alias_that_is_unknown() -> None:
         claim(DjangoStore(using="nowhere"))
 
 
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan")])
+def test_a_timeout_that_is_none(timeout: float) -> None:
+    """A time that is over before it begins is refused."""
+    with pytest.raises(ConfigurationError, match="more than 0"):
+        DjangoStore(timeout=timeout)
+
+
 def test_the_routers_choose_the_database() -> None:
     """Without ``using`` the claims are where the project's routers write them."""
     from django.test import override_settings

@@ -133,7 +133,7 @@ STORES = {
         write_timeout=1,
     ),
     "django-psycopg": lambda port: open_django(
-        f"postgresql://dubhooks@127.0.0.1:{port}/test", connect_timeout=2
+        f"postgresql://dubhooks@127.0.0.1:{port}/test", timeout=1.0, connect_timeout=2
     ),
     "django-mysql": lambda port: open_django(
         f"mysql://dubhooks@127.0.0.1:{port}/test",
@@ -164,11 +164,20 @@ def test_no_server(driver: str, place: str, caplog: pytest.LogCaptureFixture) ->
     assert "the store did not answer a claim" in caplog.text
 
 
-@pytest.mark.parametrize("driver", ["redis", "redis-async", "asyncpg", "pymysql", "django-mysql"])
+SERVERS = {
+    "redis": "redis",
+    "redis-async": "redis",
+    "asyncpg": "postgresql",
+    "pymysql": "mariadb",
+    "django-psycopg": "django-postgresql",
+    "django-mysql": "django-mariadb",
+}
+
+
+@pytest.mark.parametrize("driver", SERVERS)
 def test_frozen_server(request: pytest.FixtureRequest, driver: str) -> None:
     """A server that stops answering costs a 503 in bounded time; later the event is handled."""
-    kinds = {"asyncpg": "postgresql", "pymysql": "mariadb", "django-mysql": "django-mariadb"}
-    kind = kinds.get(driver, "redis")
+    kind = SERVERS[driver]
     server: RedisServer | PostgreSQLServer | MariaDBServer = request.getfixturevalue(
         f"{kind.removeprefix('django-')}_server"
     )

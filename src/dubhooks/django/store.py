@@ -7,9 +7,10 @@ import random
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+from django.db import DatabaseError, Error, InterfaceError, OperationalError, transaction
 
 from ..errors import ConfigurationError
+from ..stores._sql_watchdog import Watchdog
 from ._database import Database
 from ._statements import Statements, texts_for
 
@@ -42,9 +43,20 @@ class DjangoStore:
     (Django's ``TestCase`` is let through.)
     """
 
-    def __init__(self, *, using: str | None = None) -> None:
-        """``using``: the database's alias, by default the routers' choice for writing."""
+    def __init__(self, *, using: str | None = None, timeout: float = 10.0) -> None:
+        """``using``: the database's alias, by default the routers' choice for writing.
+
+        ``timeout``: seconds after which a connection whose server does not
+        answer is cut.  It covers statements, and not the making of a
+        connection, which ``connect_timeout`` in the database's ``OPTIONS`` bounds.
+
+        Raises:
+            ConfigurationError: ``timeout`` is not more than 0.
+        """
+        if not timeout > 0:
+            raise ConfigurationError("timeout is a number of seconds, and more than 0")
         self._database = Database("Claim", using)
+        self._watchdog = Watchdog(timeout)
         self._texts: Texts | None = None
         self._claims = 0
 
@@ -66,7 +78,9 @@ class DjangoStore:
         """Claim ``key``; see :meth:`dubhooks.idempotency.Store.claim`.
 
         Raises:
-            ConfigurationError: a transaction is open, or there is no table.
+            ConfigurationError: a transaction is open, there is no table, or the
+                database is read-only.
+            TimeoutError: the database did not answer in time.
             django.db.Error: the database failed.
         """
         # Claiming again with the same token is harmless, so it may be tried again.
@@ -104,7 +118,7 @@ class DjangoStore:
         if self._claims % _PURGE_EVERY == 0:
             try:
                 self._committed(lambda statements, _: statements.purge(_PURGE_BATCH))
-            except DatabaseError as error:
+            except (Error, ConfigurationError, TimeoutError) as error:
                 logger.warning("old claims could not be deleted: %s", type(error).__qualname__)
 
     def _committed(self, decide: Callable[[Statements, bool], ResultT]) -> ResultT:
@@ -119,7 +133,7 @@ class DjangoStore:
             was_open = connection.connection is not None
             tries += 1
             try:
-                return _alone(connection, statements, decide, is_retry=tries > 1)
+                return self._watched(connection, statements, decide, is_retry=tries > 1)
             except (DatabaseError, InterfaceError) as error:
                 better = self._database.advice(connection, error)
                 if better is not None:
@@ -132,6 +146,36 @@ class DjangoStore:
                 if is_hopeless or tries == _TRIES or monotonic() > deadline:
                     raise
             sleep(random.uniform(0.001, 0.02))
+
+    def _watched(
+        self,
+        connection: BaseDatabaseWrapper,
+        statements: Statements,
+        decide: Callable[[Statements, bool], ResultT],
+        *,
+        is_retry: bool,
+    ) -> ResultT:
+        """Return what ``decide`` returns, unless the server does not answer in time.
+
+        Raises:
+            TimeoutError: it did not; the connection was cut.
+        """
+        if connection.in_atomic_block:
+            return _alone(connection, statements, decide, is_retry=is_retry)
+        connection.ensure_connection()
+        with connection.wrap_database_errors:
+            watch = self._watchdog.begin(connection.connection)
+        try:
+            result = _alone(connection, statements, decide, is_retry=is_retry)
+        except BaseException as error:
+            if self._watchdog.end(watch):
+                connection.close()
+                if isinstance(error, Error):
+                    raise TimeoutError("the database did not answer in time") from error
+            raise
+        if self._watchdog.end(watch):
+            connection.close()  # the answer came in time, and the cut a little later
+        return result
 
 
 def _alone(
