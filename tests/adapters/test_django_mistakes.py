@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from clients import WsgiClient
 from django.core.handlers.wsgi import WSGIHandler
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
@@ -19,7 +21,8 @@ from django_setup import MIDDLEWARE, PATH, DjangoClient
 from situations import BODY, SALE_REQUEST, SECRET, Request
 
 import dubhooks.django
-from dubhooks import ConfigurationError, MemoryStore, Webhooks, postbacks
+from dubhooks import ConfigurationError, MemoryStore, SQLiteStore, Webhooks, postbacks
+from dubhooks.django import DjangoStore
 from dubhooks.webhooks import SaleCreated
 
 BOTH = pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])
@@ -160,6 +163,26 @@ def test_a_handler_that_returns_no_response(
     client = DjangoClient(path(PATH, decorate(take_async if is_async else take)), asgi=asgi)
     assert [SALE_REQUEST.send(client).status for _ in range(2)] == [500, 500]
     assert "returns an HttpResponse or None, not dict" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["django", "sqlite"])
+def test_a_transaction_around_the_view(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``atomic`` above the decorator is refused by name, unless the claims are not in there."""
+    store = DjangoStore() if kind == "django" else SQLiteStore(tmp_path / "claims.db")
+    ran: list[str] = []
+
+    @transaction.atomic
+    @dubhooks.django.webhook(Webhooks(SECRET, store=store), SaleCreated)
+    def take(request: HttpRequest, event: SaleCreated) -> None:
+        ran.append(event.id)
+
+    status = SALE_REQUEST.send(DjangoClient(path(PATH, take))).status
+    assert (status, len(ran)) == ((503, 0) if kind == "django" else (200, 1))
+    assert ("DjangoStore was called inside a transaction" in caplog.text) is (kind == "django")
+    if isinstance(store, SQLiteStore):
+        store.close()
 
 
 @pytest.mark.parametrize(
