@@ -1,0 +1,235 @@
+"""The store in an SQLite file that cannot work, or fails while it does."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from dubhooks import SQLiteStore, Webhooks
+from dubhooks.errors import ConfigurationError
+from dubhooks.idempotency import Claim
+from dubhooks.stores import sqlite
+from dubhooks.testing import make_event, signed_request
+from sqlite_cases import (
+    FINGERPRINT,
+    PATIENCE,
+    claim,
+    in_thread,
+    locked,
+    open_files,
+    path,
+    rows_in,
+    store,
+)
+
+__all__ = ["path", "store"]  # fixtures
+
+SECRET = "whsec_" + "0" * 32
+
+
+def test_memory_is_no_file() -> None:
+    """An in-memory database is refused, and the message names the store for it."""
+    with pytest.raises(ConfigurationError, match=r"use MemoryStore\(\)"):
+        SQLiteStore(":memory:")
+
+
+@pytest.mark.parametrize("name", ["", ".", "missing/claims.db", "file/claims.db"])
+def test_path_that_cannot_be_a_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory, or a file in no directory, is refused at once."""
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    with pytest.raises(ConfigurationError, match="a file in a directory that exists"):
+        SQLiteStore(name)
+
+
+@contextmanager
+def as_anyone() -> Generator[Path, None, None]:
+    """Be a user to whom things can be forbidden, in a directory that everyone may read."""
+    is_root = os.getuid() == 0
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        if is_root:
+            os.setreuid(65_534, -1)
+        try:
+            yield Path(name)
+        finally:
+            if is_root:
+                os.setreuid(0, -1)
+
+
+def test_path_that_cannot_be_written() -> None:
+    """A file or directory that this user may not write is refused at once."""
+    refused = r"must be able to write the file '.*claims.db'"
+    with as_anyone() as directory:
+        SQLiteStore(directory / "claims.db").close()
+        (directory / "claims.db").touch(mode=0o444)
+        with pytest.raises(ConfigurationError, match=refused):
+            SQLiteStore(directory / "claims.db")
+        (directory / "claims.db").unlink()
+        directory.chmod(0o555)
+        with pytest.raises(ConfigurationError, match=refused):
+            SQLiteStore(directory / "claims.db")
+        directory.chmod(0o777)
+
+
+def test_file_that_is_no_database(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A claim in another kind of file says so; a delivery is answered 503 and not handled."""
+    path.write_bytes(b"%PDF-1.7 " * 1000)
+    with closing(SQLiteStore(path)) as store:
+        with pytest.raises(ConfigurationError, match="is not an SQLite database"):
+            claim(store, "key")
+        hooks = Webhooks(SECRET, store=store)
+        hooks.on("sale.created")(lambda _: pytest.fail("handled without a claim"))
+        reply = hooks.handle(*signed_request(make_event("sale.created"), SECRET))
+    assert (reply.outcome, reply.status, reply.headers["Retry-After"]) == ("unavailable", 503, "30")
+    assert "is not an SQLite database" in caplog.text
+    assert path.read_bytes() == b"%PDF-1.7 " * 1000
+
+
+def test_directory_that_disappears(tmp_path: Path) -> None:
+    """A file that can no longer be opened is reported as such."""
+    (tmp_path / "short").mkdir()
+    with closing(SQLiteStore(tmp_path / "short" / "claims.db")) as store:
+        (tmp_path / "short").rmdir()
+        with pytest.raises(ConfigurationError, match="cannot be opened"):
+            claim(store, "key")
+
+
+def test_other_error_while_opening(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other errors while opening come through as they are."""
+    monkeypatch.setattr(sqlite, "_SCHEMA", ("CREATE TABLE",))
+    with closing(SQLiteStore(path)) as store, pytest.raises(sqlite3.OperationalError):
+        claim(store, "key")
+    assert open_files(path) == 0
+
+
+def limit_pages(store: SQLiteStore, count: int) -> None:
+    """Make the file full from ``count`` pages on, for this thread's connection."""
+    with store._connections.writing() as connection:
+        connection.execute(f"PRAGMA max_page_count={count}")
+
+
+def test_disk_full(store: SQLiteStore, path: Path) -> None:
+    """When the disk is full a claim raises and claims nothing, and later it works again."""
+    claim(store, "held")
+    limit_pages(store, 10)
+    number = itertools.count()
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        any(claim(store, f"key:{next(number)}").state == "busy" for _ in range(1000))
+    failed = next(number) - 1
+    assert failed > 0
+    assert rows_in(path) == 1 + failed
+    limit_pages(store, 100_000)
+    assert claim(store, f"key:{failed}", "two") == Claim("acquired", 1, FINGERPRINT, 0.0)
+    assert claim(store, "held", "two").state == "busy"
+
+
+_FULL = """
+import resource, signal, sqlite3, sys
+from dubhooks import SQLiteStore
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = SQLiteStore(sys.argv[1])
+def claim(key):
+    return store.claim(key, "one", fingerprint="f" * 64, lease=600.0, retention=3600.0)
+claim("held")
+size = 150_000
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+number = 0
+try:
+    while True:
+        claim(f"key:{number}")
+        number += 1
+except sqlite3.OperationalError:
+    pass
+failed = 0
+for call in (lambda: claim("more"), lambda: store.complete("held", "one", retention=60.0),
+             lambda: store.release("held", "one")):
+    try:
+        call()
+    except sqlite3.OperationalError:
+        failed += 1
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert claim(f"key:{number}").state == "acquired"
+print(number, failed)
+"""
+
+
+def test_writes_that_fail(path: Path) -> None:
+    """When the system refuses to write, every change raises, and what was done before stays."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _FULL, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    number, failed = map(int, ran.stdout.split())
+    assert failed == 3
+    with closing(SQLiteStore(path)) as store:
+        assert rows_in(path) == 2 + number
+        assert claim(store, "held", "two").state == "busy"
+        assert claim(store, "more", "two") == Claim("acquired", 1, FINGERPRINT, 0.0)
+
+
+def test_file_locked_by_another_process(path: Path) -> None:
+    """A claim waits for another writer, but not beyond the timeout."""
+    with closing(SQLiteStore(path, timeout=0.3)) as store:
+        claim(store, "key")
+        with locked(path):
+            begin = time.monotonic()
+            for call in (lambda: claim(store, "other"), lambda: store.release("key", "one")):
+                with pytest.raises(sqlite3.OperationalError, match="locked"):
+                    call()
+            assert 0.6 <= time.monotonic() - begin < 10
+        assert rows_in(path) == 1
+        assert store.release("key", "one")
+
+
+def test_lock_that_ends_in_time(path: Path) -> None:
+    """A claim that waited for another writer goes on when that one is done."""
+    with closing(SQLiteStore(path, timeout=PATIENCE)) as store:
+        claim(store, "key")
+        claims: list[Claim] = []
+        thread = threading.Thread(target=lambda: claims.append(claim(store, "other")))
+        with locked(path):
+            thread.start()
+            time.sleep(0.1)
+            assert claims == []
+        thread.join(PATIENCE)
+        assert [each.state for each in claims] == ["acquired"]
+
+
+def test_locked_by_a_thread(path: Path) -> None:
+    """A thread waits for another thread of its process no longer than the timeout."""
+    refused = pytest.raises(sqlite3.OperationalError, match="by a thread of this process")
+    with closing(SQLiteStore(path, timeout=0.2)) as store:
+        with store._connections.writing(), refused:
+            in_thread(lambda: claim(store, "key"))
+        assert claim(store, "key").state == "acquired"
+
+
+def test_interrupt_rolls_back(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim that is interrupted halfway leaves nothing, and the store works on."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_purge_a_little", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            claim(store, "key")
+    assert claim(store, "key", "two") == Claim("acquired", 1, FINGERPRINT, 0.0)
