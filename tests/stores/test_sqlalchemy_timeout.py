@@ -3,6 +3,7 @@
 import os
 import random
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -168,9 +169,9 @@ def test_thread_ends_when_nothing_is_watched() -> None:
     here, there = socket.socketpair()
     with here, there:
         for _ in range(2):
+            before = set(threading.enumerate())
             watchdog.end(watchdog.begin(here))
-            thread = watchdog._thread
-            assert thread is not None
+            [thread] = set(threading.enumerate()) - before
             thread.join(10)
             assert not thread.is_alive()
         assert is_open(here)
@@ -196,4 +197,4 @@ def test_connection_without_a_socket() -> None:
     watchdog = Watchdog(0.01)
     assert watchdog.begin(object()) is None
     assert not watchdog.end(None)
-    assert watchdog._thread is None
+    assert watchdog._process is None

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Again", "attempt"]
 
+# Drivers that refuse to switch while a transaction is open; with others one may be.
+_TELLING = ("psycopg", "psycopg_async", "psycopg2")
+
 
 class Again(Exception):
     """Another try is worth it."""
@@ -105,10 +108,12 @@ class _Loan:
         if mode == "switch":
             self._switch(adapter)
         result = work(connection, *arguments)
-        if mode != "none":
-            adapter.commit()
         if self._is_switched:
+            if self._dialect.driver not in _TELLING:
+                adapter.commit()
             adapter.autocommit = False
+        elif mode != "none":
+            adapter.commit()
         if self._watch is not None and self._is_cut():
             connection.invalidate()
         else:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Prepared", "commits_by_itself"]
 
+_CURSOR = "dubhooks.cursor"
+"""Where the pool keeps it, as long as the connection lives."""
+
 
 class Prepared:
     """A statement as text for a driver.
@@ -25,6 +28,8 @@ class Prepared:
         self._text: str = compiled.string
         self._constants: dict[str, Any] = compiled.params
         self._order: list[str] | None = compiled.positiontup
+        # Its cursors take long to make.  Others may leave a statement open until they are closed.
+        self._keeps_cursor = dialect.driver == "psycopg"
 
     def row(self, connection: PoolProxiedConnection, parameters: Mapping[str, Any]) -> Any:
         """Run it and return the only row."""
@@ -47,6 +52,12 @@ class Prepared:
         values: Any = {**self._constants, **parameters}
         if self._order is not None:
             values = tuple([values[name] for name in self._order])
+        if self._keeps_cursor:
+            cursor: Any = connection.info.get(_CURSOR)
+            if cursor is None:
+                cursor = connection.info[_CURSOR] = connection.cursor()
+            cursor.execute(self._text, values)
+            return read(cursor)
         cursor = connection.cursor()
         try:
             cursor.execute(self._text, values)

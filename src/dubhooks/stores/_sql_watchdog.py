@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from contextlib import suppress
@@ -39,7 +40,8 @@ class Watchdog:
         # Whoever removes a watch owns its file descriptor; adding and removing are atomic.
         self._watches: set[Watch] = set()
         self._is_used = False
-        self._thread: threading.Thread | None = None
+        self._process: int | None = None
+        """Where the thread runs that looks: it does not survive a fork."""
 
     def begin(self, connection: Any) -> Watch | None:
         """Watch a driver's connection until :meth:`end`, if its socket can be found."""
@@ -49,11 +51,11 @@ class Watchdog:
         watch = Watch(monotonic() + self._seconds, fileno)
         self._watches.add(watch)
         self._is_used = True
-        # A thread does not survive a fork.  Two threads instead of one do no harm.
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._look, name="dubhooks", daemon=True)
+        if self._process != os.getpid():
+            # Two threads instead of one do no harm.
+            self._process = os.getpid()
             with suppress(RuntimeError):  # the interpreter ends and starts no more threads
-                self._thread.start()
+                threading.Thread(target=self._look, name="dubhooks", daemon=True).start()
         return watch
 
     def end(self, watch: Watch | None) -> bool:
@@ -79,7 +81,7 @@ class Watchdog:
                     self._cut(watch)
             if not self._is_used:
                 # From here on whoever begins starts another thread; whoever began is seen.
-                self._thread = None
+                self._process = None
                 if not self._watches:
                     return
 
@@ -101,9 +103,8 @@ class Watchdog:
 
 
 def _fileno_of(connection: Any) -> int | None:
-    # pymysql has its socket in a private attribute.
-    for each in (connection, getattr(connection, "_sock", None)):
-        fileno = getattr(each, "fileno", None)
-        if fileno is not None:
-            return int(fileno())
-    return None
+    fileno = getattr(connection, "fileno", None)
+    if fileno is None:
+        # pymysql has its socket in a private attribute.
+        fileno = getattr(getattr(connection, "_sock", None), "fileno", None)
+    return None if fileno is None else int(fileno())
