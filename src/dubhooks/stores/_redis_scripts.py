@@ -127,7 +127,7 @@ _ADVICE = (
         "+evalsha +script|load +time +hmget +hset +hdel +pexpire",
     ),
     (
-        ("MovedError",),
+        ("MovedError", "MOVED"),  # the latter from redis-py 5
         "this Redis server is a node of a cluster: use redis.RedisCluster, or the one of "
         "redis.asyncio",
     ),
