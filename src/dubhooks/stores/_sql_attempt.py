@@ -94,7 +94,7 @@ class _Loan:
     __slots__ = ("_connection", "_dialect", "_is_switched", "_watch", "_watchdog")
 
     def __init__(self, engine: Engine, watchdog: Watchdog | None) -> None:
-        self._connection: PoolProxiedConnection = engine.raw_connection()
+        self._connection: PoolProxiedConnection = engine.pool.connect()
         self._dialect = engine.dialect
         self._watchdog = watchdog
         self._watch: Watch | None = None
@@ -168,10 +168,9 @@ class _Loan:
         return watch is not None and self._watchdog is not None and self._watchdog.end(watch)
 
 
-def _give_back(connection: PoolProxiedConnection) -> None:
+def _give_back(connection: Any) -> None:
     # Nothing is open, so the pool need not roll back: as when a Connection ends a transaction.
-    give_back: Any = getattr(connection, "_close_special", None)
-    if give_back is None:  # pragma: no cover - a later SQLAlchemy
+    if hasattr(connection, "_close_special"):
+        connection._close_special(transaction_reset=True)
+    else:  # pragma: no cover - a later SQLAlchemy
         connection.close()
-    else:
-        give_back(transaction_reset=True)

@@ -101,8 +101,8 @@ class Claims:
             "claimed_key": key,
             "claiming_token": token,
             "claiming_fingerprint": fingerprint,
-            "lease": _milliseconds(lease),
-            "retention": _milliseconds(retention),
+            "lease": ceil(lease * 1000) or 1,
+            "retention": ceil(retention * 1000) or 1,
         }
         if self._find is None:
             row = self._claim.row(connection, parameters)
@@ -124,7 +124,7 @@ class Claims:
             "claimed_key": key,
             "claiming_token": token,
             "completion": name,
-            "retention": _milliseconds(retention),
+            "retention": ceil(retention * 1000) or 1,
         }
         return self._complete.count(connection, parameters) == 1
 
@@ -198,10 +198,6 @@ def _decided(
         return Claim("acquired", attempt, fingerprint, 0.0)
     # The clock goes on between the decision and this reading of it.
     return Claim("busy", attempt, fingerprint, max(1, remaining) / 1000)
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, ceil(seconds * 1000))
 
 
 def _claim(dialect: str) -> Any:

@@ -46,17 +46,18 @@ class Retries:
     its own token and says the same once more.
     """
 
-    def __init__(self) -> None:
-        self._deadline = monotonic() + _PATIENCE
-        self._pause = 0.001
-        self.reconnections = 0
-        """How often the connection was lost: the server restarted while it was in the pool."""
+    reconnections = 0
+    """How often the connection was lost: the server restarted while it was in the pool."""
+    _pause = 0.001
+    _deadline: float | None = None
 
     def pause_after(self, error: Exception, is_lost: bool) -> float | None:
         """Return how many seconds to wait before the next try; none is worth it after ``None``."""
         if is_lost and self.reconnections < _MOST_RECONNECTIONS:
             self.reconnections += 1
             return 0.0
+        if self._deadline is None:
+            self._deadline = monotonic() + _PATIENCE
         if _is(error, _BEATEN) and monotonic() < self._deadline:
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             return random.uniform(0.0, self._pause)

@@ -13,7 +13,7 @@ import sys
 import time
 import weakref
 from functools import partial
-from secrets import token_hex
+from os import urandom
 from typing import TYPE_CHECKING, Any, TypeVar
 
 try:
@@ -110,7 +110,7 @@ class SQLAlchemyStore:
     def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
         claims = self._prepared()
-        return self._run(claims.mode, claims.complete, key, token, retention, token_hex(8))
+        return self._run(claims.mode, claims.complete, key, token, retention, urandom(8).hex())
 
     def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
@@ -189,7 +189,9 @@ class AsyncSQLAlchemyStore:
     async def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
         claims = await self._prepared()
-        return await self._run(claims.mode, claims.complete, key, token, retention, token_hex(8))
+        return await self._run(
+            claims.mode, claims.complete, key, token, retention, urandom(8).hex()
+        )
 
     async def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
