@@ -133,7 +133,7 @@ STORES = {
         write_timeout=1,
     ),
     "django-psycopg": lambda port: open_django(
-        f"postgresql://dubhooks@127.0.0.1:{port}/test", timeout=1.0, connect_timeout=2
+        f"postgresql://dubhooks@127.0.0.1:{port}/test", timeout=2.0, connect_timeout=2
     ),
     "django-mysql": lambda port: open_django(
         f"mysql://dubhooks@127.0.0.1:{port}/test",
