@@ -116,6 +116,8 @@ def test_foreign_table_of_sqlite_inbox(columns: str) -> None:
 def create(engine: Engine, table: str, columns: str) -> None:
     """Create a table that is not ours."""
     key = engine.dialect.identifier_preparer.quote("key")
+    if engine.dialect.name == "mysql":
+        columns = columns.replace("(100)", "(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
     with engine.begin() as connection:
         connection.execute(text(f"CREATE TABLE {table} {columns.format(key=key)}"))
 
@@ -132,15 +134,16 @@ CLAIMS = (
         *OTHERS,
         f"{CLAIMS}, tenant INTEGER NOT NULL)",
         f"{CLAIMS.replace(' PRIMARY KEY', '')})",
+        f"{CLAIMS.replace(' PRIMARY KEY', '')}, PRIMARY KEY ({{key}}, token))",
     ],
 )
 def test_foreign_table_of_sql_store(engine: Engine, columns: str) -> None:
-    """A table with other columns, or without its primary key, is refused before a claim."""
+    """A table with other columns, or another primary key, is refused before a claim."""
     create(engine, "dubhooks_claims", columns)
     store = SQLAlchemyStore(engine)
     store.create_table()
     for _ in range(2):
-        with pytest.raises(ConfigurationError, match=r"create_table\(\)"):
+        with pytest.raises(ConfigurationError, match=r"other columns|not its primary key"):
             claim(store)
     with engine.connect() as connection:
         assert not connection.execute(text("SELECT * FROM dubhooks_claims")).all()

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +68,33 @@ def test_listener_that_begins_a_transaction(engine: Engine) -> None:
     assert claim(SQLAlchemyStore(other), token="two").state == "done"
     engine.dispose()
     other.dispose()
+
+
+def test_connection_that_commits_by_itself(postgresql_server: PostgreSQLServer) -> None:
+    """A connection that somebody has switched already is left as it is."""
+    store = of_one_connection(postgresql_server)
+    claim(store)
+    event.listen(store._engine, "checkout", lambda each, *_: setattr(each, "autocommit", True))
+    assert claim(store, "other").state == "acquired"
+    with store._engine.connect() as connection:
+        assert connection.connection.driver_connection.autocommit
+    store._engine.dispose()
+
+
+if sys.version_info >= (3, 12):
+
+    def test_autocommit_of_sqlite(tmp_path: Path) -> None:
+        """A connection of SQLite that commits by itself is told from one that does not."""
+        for commits in (True, False):
+            engine = create_engine(
+                f"sqlite:///{tmp_path}/x.db", connect_args={"autocommit": commits}
+            )
+            store = SQLAlchemyStore(engine)
+            store.create_table()
+            assert claim(store, f"k{commits}").state == "acquired"
+            assert claim(store, f"k{commits}", "two").state == "busy"
+            assert store._prepared().mode == ("none" if commits else "commit")
+            engine.dispose()
 
 
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async"])

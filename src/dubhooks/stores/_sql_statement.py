@@ -72,10 +72,10 @@ def commits_by_itself(connection: PoolProxiedConnection, dialect: Dialect) -> bo
     driver: Any = connection.driver_connection
     if dialect.name == "sqlite":
         # From Python 3.12 on there is the attribute; its legacy value leaves it to isolation_level.
-        autocommit = getattr(driver, "autocommit", -1)
-        if isinstance(autocommit, bool):
-            return autocommit
-        return adapter.isolation_level is None and not driver.in_transaction
+        by_itself = getattr(driver, "autocommit", None)
+        if not isinstance(by_itself, bool):  # pragma: no branch - before Python 3.12
+            by_itself = adapter.isolation_level is None
+        return by_itself and not driver.in_transaction
     if hasattr(driver, "get_autocommit"):
         return bool(driver.get_autocommit())
     return getattr(adapter, "autocommit", False) is True

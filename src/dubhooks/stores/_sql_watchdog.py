@@ -88,8 +88,8 @@ class Watchdog:
     def _cut(self, watch: Watch) -> None:
         try:
             self._watches.remove(watch)
-        except KeyError:
-            return  # it has just ended
+        except KeyError:  # pragma: no cover - it has ended since the last line
+            return
         try:
             connection = socket.socket(fileno=watch.fileno)
             try:
