@@ -131,15 +131,11 @@ class DjangoClient:
 
 def asgi_request(body: bytes, headers: Mapping[str, str]) -> ApplicationCommunicator:
     """Return a request under ASGI, for a test that hangs up in the middle of it."""
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "POST",
-        "path": f"/{PATH}",
-        "query_string": b"",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-    }
-    return ApplicationCommunicator(ASGIHandler(), scope)
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    encoded.append((b"content-length", str(len(body)).encode()))
+    handler = ASGIHandler()
+    scope = AsgiClient(handler, f"/{PATH}")._scope("POST", encoded)
+    return ApplicationCommunicator(handler, scope)
 
 
 def add_database(alias: str, database: dict[str, Any]) -> None:
