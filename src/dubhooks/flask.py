@@ -27,10 +27,9 @@ from . import postbacks, webhooks
 from ._annotations import check_handler
 from ._body import READ_TIMEOUT
 from .errors import ConfigurationError, MethodNotAllowed, PayloadError
-from .idempotency import is_async_store
 from .receiver import Receiver, route_events
 from .reply import Reply, reply_to
-from .wsgi import headers_of, headers_to, read_body
+from .wsgi import headers_of, headers_to, read_body, refuse_async_store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -89,7 +88,7 @@ def view(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> Callabl
         ConfigurationError: there is no receiver, or its store needs an event loop.
     """
     route_events(hooks, ())
-    _refuse_async_store(hooks)
+    refuse_async_store(hooks, "Flask")
 
     def dubhooks_view(**_: Any) -> Response:
         current = _current_request()
@@ -202,7 +201,7 @@ def webhook(
             the decorators are in the wrong order.
     """
     classes = route_events(hooks, events, dedupe)
-    _refuse_async_store(hooks)
+    refuse_async_store(hooks, "Flask")
     return partial(_decorated, hooks, classes, read_timeout, dedupe)
 
 
@@ -331,14 +330,6 @@ def _name_of(hooks: Receiver[Any]) -> str:
 def _only_post(function: Any) -> None:
     # Flask reads it where a route names no methods.
     function.methods = ("POST",)
-
-
-def _refuse_async_store(hooks: Receiver[Any]) -> None:
-    if hooks.store is not None and is_async_store(hooks.store):
-        raise ConfigurationError(
-            f"{type(hooks.store).__name__} needs an event loop that lasts, and Flask has none: use "
-            "the sync store of the same engine, such as RedisStore or SQLAlchemyStore"
-        )
 
 
 def _refuse_registered(handler: object) -> None:

@@ -129,6 +129,8 @@ def test_an_odd_statistic_does_not_hide_a_wrong_amount() -> None:
         "data.earnings",
         "data.partner.totalSales",
     ]
+    value["event"] = "commission.renamed"
+    assert webhooks.family.problems_in(encode(value)) == ()
 
 
 @pytest.mark.parametrize(

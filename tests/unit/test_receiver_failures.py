@@ -90,6 +90,17 @@ class TestStoreFails:
         assert "could not be released" in errors(discreet)[0]
         assert state_of(world.store, key_of(event)) == "busy"
 
+    def test_a_server_that_cannot_be_used(self, discreet: Log) -> None:
+        """The log says what to look at, and nothing of the driver's message."""
+        store = ThreadStore()
+        store.fails["claim"] = ConnectionRefusedError("redis://:marker@host")
+        hooks = Webhooks(SECRET, store=store)
+        hooks.on("sale.created")(lambda _: None)
+        assert hooks.handle(*signed(sale())).outcome == "unavailable"
+        [message] = errors(discreet)
+        assert "ConnectionRefusedError: see that the store's server runs" in message
+        assert "marker" not in message
+
     def test_our_own_errors_are_told_in_full(self, discreet: Log) -> None:
         """A message of this library holds nothing private, so it is logged as it is."""
         store = ThreadStore()
