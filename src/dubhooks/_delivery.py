@@ -10,6 +10,7 @@ from .payload import is_payout_like
 from .reply import Reply
 
 if TYPE_CHECKING:
+    from ._headers import Items
     from .errors import PayloadError, VerificationError
     from .reply import Outcome
 
@@ -37,7 +38,7 @@ class Refused(NamedTuple):
 
     error: VerificationError | PayloadError
     body: bytes
-    headers: list[tuple[Any, Any]]
+    headers: Items
     started: float
 
 

@@ -10,21 +10,56 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import TypeAlias
 
-    Headers: TypeAlias = (
-        Mapping[str, str]
-        | Mapping[bytes, bytes]
-        | Iterable[tuple[str, str]]
-        | Iterable[tuple[bytes, bytes]]
-    )
-
-__all__ = ["items_of", "pairs_of", "signature_in"]
+__all__ = ["EnvironHeaders", "items_of", "pairs_of", "signature_in"]
 
 # Dub sends Dub-Signature; X-Dub-Signature is what documentation elsewhere names.
 SIGNATURE_NAMES = ("dub-signature", "x-dub-signature")
 _ENCODING_NAME = "content-encoding"
 _IDENTITY = ("", "identity")
 _LENGTHS = frozenset(map(len, (*SIGNATURE_NAMES, _ENCODING_NAME)))
+_VERIFYING = tuple(
+    (f"HTTP_{name.upper().replace('-', '_')}", name) for name in (*SIGNATURE_NAMES, _ENCODING_NAME)
+)
 _NOT_HEADERS = "headers must be a mapping or an iterable of (name, value) pairs, of str or bytes"
+
+
+class EnvironHeaders:
+    """The request headers in a WSGI environ (PEP 3333), which is read when somebody asks."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._environ = environ
+
+    def items(self) -> list[tuple[str, str]]:
+        """Return all of them."""
+        headers = [
+            (name[5:].replace("_", "-"), value)
+            for name, value in self._environ.items()
+            if name[:5] == "HTTP_"
+        ]
+        # The two that CGI names without a prefix; empty means absent.
+        if content_type := self._environ.get("CONTENT_TYPE"):
+            headers.append(("CONTENT-TYPE", content_type))
+        if content_length := self._environ.get("CONTENT_LENGTH"):
+            headers.append(("CONTENT-LENGTH", content_length))
+        return headers
+
+    def to_verify(self) -> list[tuple[str, str]]:
+        """Return those that verification looks at."""
+        environ = self._environ
+        return [(name, environ[key]) for key, name in _VERIFYING if key in environ]
+
+
+if TYPE_CHECKING:
+    Headers: TypeAlias = (
+        Mapping[str, str]
+        | Mapping[bytes, bytes]
+        | Iterable[tuple[str, str]]
+        | Iterable[tuple[bytes, bytes]]
+        | EnvironHeaders
+    )
+    Items: TypeAlias = list[tuple[Any, Any]] | EnvironHeaders
 
 
 def items_of(headers: Headers) -> list[tuple[object, object]]:
@@ -58,7 +93,7 @@ def pairs_of(headers: Headers) -> list[tuple[str, str]]:
         raise ConfigurationError(_NOT_HEADERS) from None
 
 
-def signature_in(items: Iterable[tuple[object, object]]) -> str | None:
+def signature_in(items: Iterable[tuple[object, object]] | EnvironHeaders) -> str | None:
     """Return the one signature value, or ``None`` when there is none.
 
     Raises:
@@ -67,6 +102,8 @@ def signature_in(items: Iterable[tuple[object, object]]) -> str | None:
         ConfigurationError: an item is not a pair of text or bytes.
     """
     signature = None
+    if isinstance(items, EnvironHeaders):
+        items = items.to_verify()
     try:
         for name, value in items:
             # Most headers are told by the length of their name, since this runs for each of them.

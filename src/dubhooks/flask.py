@@ -26,10 +26,11 @@ from werkzeug.exceptions import HTTPException
 from . import postbacks, webhooks
 from ._annotations import check_handler
 from ._body import READ_TIMEOUT
+from ._headers import EnvironHeaders
 from .errors import ConfigurationError, MethodNotAllowed, PayloadError
 from .receiver import Receiver, route_events
 from .reply import Reply, reply_to
-from .wsgi import headers_of, headers_to, read_body, refuse_async_store
+from .wsgi import headers_to, read_body, refuse_async_store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -96,7 +97,7 @@ def view(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> Callabl
         if isinstance(body, Reply):
             return _response_of(body)
         try:
-            return _response_of(hooks.handle(body, headers_of(current.environ)))
+            return _response_of(hooks.handle(body, EnvironHeaders(current.environ)))
         except Exception:
             after_this_request(_never_a_success)
             raise
@@ -222,7 +223,7 @@ def _decorated(
         if isinstance(body, Reply):
             return _response_of(body)
         try:
-            delivery = hooks.admit(body, headers_of(current.environ))
+            delivery = hooks.admit(body, EnvironHeaders(current.environ))
             if isinstance(delivery, Reply):
                 return _response_of(delivery)
             call = partial(_called, handler, parts, delivery.event)

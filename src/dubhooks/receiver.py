@@ -23,7 +23,7 @@ from ._delivery import (
     status_in,
 )
 from ._drivers import Step, answered, drive, drive_async, in_thread, is_on_event_loop, taken
-from ._headers import items_of, pairs_of, signature_in
+from ._headers import EnvironHeaders, items_of, pairs_of, signature_in
 from ._keys import event_key, natural_key, told_key
 from ._registry import Registry, checked_dedupe, classes_of
 from ._reporting import Reporter, logger
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ._drivers import Steps
-    from ._headers import Headers
+    from ._headers import Headers, Items
     from ._registry import Dedupe
     from ._settings import Observer
     from .dead_letters import DeadLetters
@@ -263,7 +263,7 @@ class Receiver(Generic[EventT]):
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _unwrapped(self, body: bytes, headers: list[tuple[Any, Any]]) -> EventT:
+    def _unwrapped(self, body: bytes, headers: Items) -> EventT:
         signature = signature_in(headers)
         settings = self._settings
         if len(body) > settings.max_body:
@@ -281,7 +281,7 @@ class Receiver(Generic[EventT]):
     def _opened(self, body: bytes, headers: Headers) -> Delivery[EventT] | Refused:
         started = perf_counter()
         body = raw_body(body)
-        items = items_of(headers)
+        items = headers if isinstance(headers, EnvironHeaders) else items_of(headers)
         try:
             return Delivery(self._unwrapped(body, items), body, started)
         except (VerificationError, PayloadError) as error:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from ._body import READ_TIMEOUT, BodyReader
+from ._headers import EnvironHeaders
 from .errors import BodyIncomplete, ConfigurationError, MethodNotAllowed, PayloadError
 from .idempotency import is_async_store
 from .reply import Reply, reply_to
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from .receiver import Receiver
 
-__all__ = ["app", "headers_of", "headers_to", "read_body", "refuse_async_store"]
+__all__ = ["app", "headers_to", "read_body", "refuse_async_store"]
 
 _CHUNK = 65_536
 _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {489: "Not Retryable"}
@@ -44,21 +45,6 @@ def app(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> WSGIAppl
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else reply.body]
 
     return application
-
-
-def headers_of(environ: WSGIEnvironment) -> list[tuple[str, str]]:
-    """Return the request headers in ``environ``."""
-    headers = [
-        (name[5:].replace("_", "-"), value)
-        for name, value in environ.items()
-        if name[:5] == "HTTP_"
-    ]
-    # The two that CGI names without a prefix; empty means absent (PEP 3333).
-    if content_type := environ.get("CONTENT_TYPE"):
-        headers.append(("CONTENT-TYPE", content_type))
-    if content_length := environ.get("CONTENT_LENGTH"):
-        headers.append(("CONTENT-LENGTH", content_length))
-    return headers
 
 
 def headers_to(reply: Reply) -> dict[str, str]:
@@ -131,7 +117,7 @@ def _reply(hooks: Receiver[Any], environ: WSGIEnvironment, read_timeout: float) 
             "front send a Content-Length"
         )
     try:
-        return hooks.handle(body, headers_of(environ))
+        return hooks.handle(body, EnvironHeaders(environ))
     except Exception:
         logger.exception("the handler of a delivery failed")
         return reply_to("failed")

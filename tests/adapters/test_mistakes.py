@@ -29,6 +29,7 @@ import dubhooks.django
 import dubhooks.fastapi
 import dubhooks.flask
 from dubhooks import ConfigurationError, Webhooks, asgi, aws_lambda, wsgi
+from dubhooks._headers import EnvironHeaders
 from dubhooks.webhooks import SaleCreated
 
 PATH = "/webhooks/dub"
@@ -97,7 +98,7 @@ def lambda_app(hooks: Webhooks) -> Served:
     def gateway(environ: Any, start_response: Any) -> Any:
         event = {
             "httpMethod": "POST",
-            "headers": dict(wsgi.headers_of(environ)),
+            "headers": dict(EnvironHeaders(environ).items()),
             "body": base64.b64encode(environ["wsgi.input"].read()).decode(),
             "isBase64Encoded": True,
         }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dubhooks._headers import items_of, pairs_of, signature_in
+from dubhooks._headers import EnvironHeaders, items_of, pairs_of, signature_in
 from dubhooks.errors import BodyCompressed, ConfigurationError, SignatureMalformed
 
 VALUE = "ab" * 32
@@ -167,3 +167,24 @@ def test_bad_shape_where_a_signature_is_looked_for(headers: Any) -> None:
         return
     with pytest.raises(ConfigurationError, match="mapping or an iterable"):
         signature_in(items_of(headers))
+
+
+def test_environ() -> None:
+    """Every header is there, also the two that CGI names without a prefix, and nothing else."""
+    environ: dict[str, Any] = {"HTTP_X_A": "1", "CONTENT_TYPE": "t", "CONTENT_LENGTH": "0"}
+    others: dict[str, Any] = {"HTTPS": "on", "CONTENT_OTHER": "x", "wsgi.input": object()}
+    headers = EnvironHeaders(environ | others)
+    assert pairs_of(headers) == [("x-a", "1"), ("content-type", "t"), ("content-length", "0")]
+    assert pairs_of(EnvironHeaders({"CONTENT_TYPE": "", "CONTENT_LENGTH": ""})) == []
+
+
+@pytest.mark.parametrize("name", ["HTTP_DUB_SIGNATURE", "HTTP_X_DUB_SIGNATURE"])
+def test_signature_in_an_environ(name: str) -> None:
+    """What verification looks at is found there as in any other headers."""
+    assert signature_in(EnvironHeaders({name: VALUE, "HTTP_HOST": "x"})) == VALUE
+    assert signature_in(EnvironHeaders({"HTTP_HOST": "x"})) is None
+    both = {"HTTP_DUB_SIGNATURE": VALUE, "HTTP_X_DUB_SIGNATURE": VALUE}
+    with pytest.raises(SignatureMalformed):
+        signature_in(EnvironHeaders(both))
+    with pytest.raises(BodyCompressed):
+        signature_in(EnvironHeaders({name: VALUE, "HTTP_CONTENT_ENCODING": "gzip"}))

@@ -219,15 +219,6 @@ class TestBodies:
         assert answer.code == 415
 
 
-def test_headers() -> None:
-    """Every header is there, also the two that CGI names without a prefix, and nothing else."""
-    environ: dict[str, Any] = {"HTTP_X_A": "1", "CONTENT_TYPE": "t", "CONTENT_LENGTH": "0"}
-    others: dict[str, Any] = {"HTTPS": "on", "CONTENT_OTHER": "x", "wsgi.input": Input(b"")}
-    headers = [("X-A", "1"), ("CONTENT-TYPE", "t"), ("CONTENT-LENGTH", "0")]
-    assert wsgi.headers_of(environ | others) == headers
-    assert wsgi.headers_of({"CONTENT_TYPE": "", "CONTENT_LENGTH": ""}) == []
-
-
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
 def test_other_methods(method: str) -> None:
     """Anything but POST is answered 405 with what is allowed, and HEAD without a body."""

@@ -18,12 +18,13 @@ from django.http.response import HttpResponseBase
 from .. import postbacks, webhooks
 from .._annotations import check_handler, name_of, own_parameters
 from .._body import READ_TIMEOUT
+from .._headers import EnvironHeaders
 from .._registry import is_async_callable
 from ..errors import ConfigurationError, MethodNotAllowed, PayloadError
 from ..idempotency import is_async_store
 from ..receiver import Receiver, route_events
 from ..reply import Reply
-from ..wsgi import headers_of, headers_to
+from ..wsgi import headers_to
 from ._body import read_body
 from ._guard import guard_failure
 
@@ -250,7 +251,7 @@ def _served(
     """Serve a request in the thread that Django gave it."""
     try:
         # Not kept in a variable, because Django's error reports show those.
-        delivery = hooks.admit(_body(hooks, request, read_timeout), headers_of(request.META))
+        delivery = hooks.admit(_body(hooks, request, read_timeout), EnvironHeaders(request.META))
     except PayloadError as error:
         return hooks.refuse(error)
     if isinstance(delivery, Reply):
@@ -266,7 +267,9 @@ async def _served_on_loop(
 ) -> Served | Reply:
     """Serve a request of ASGI without a thread."""
     try:
-        delivery = await hooks.aadmit(_body(hooks, request, read_timeout), headers_of(request.META))
+        delivery = await hooks.aadmit(
+            _body(hooks, request, read_timeout), EnvironHeaders(request.META)
+        )
     except PayloadError as error:
         return hooks.refuse(error)
     if isinstance(delivery, Reply):
@@ -352,7 +355,9 @@ def _answer(request: HttpRequest, served: Served | Reply) -> HttpResponseBase:
 
 
 def _sent(request: HttpRequest, reply: Reply) -> HttpResponse:
-    headers = reply.headers if _is_asgi(request) else headers_to(reply)
+    headers = reply.headers
+    if "Connection" in headers and not _is_asgi(request):
+        headers = headers_to(reply)
     return HttpResponse(reply.body, status=reply.status, headers=headers)
 
 
