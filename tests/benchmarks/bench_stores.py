@@ -10,6 +10,7 @@ completed keys and shows memory per key and the time of a claim on the way.
 from __future__ import annotations
 
 import argparse
+import random
 import statistics
 import sys
 import tempfile
@@ -75,13 +76,14 @@ def _print_speed(target: Target, seconds: float) -> None:
         parts = [f"{target.name:32} {clients:2} clients"]
         ours = partial(_through, target.store)
         if target.connect is not None:
-            parts.append(f"raw {_summary(_measured([target.connect], clients, seconds), seconds)}")
-        parts.append(f"store {_summary(_measured([ours], clients, seconds), seconds)}")
+            [times] = _measured([target.connect], clients, seconds)
+            parts.append(f"raw {_summary(times, seconds)}")
+        [times] = _measured([ours], clients, seconds)
+        parts.append(f"store {_summary(times, seconds)}")
         if target.connect is not None:
             # In turn, one after the other: the machine's moods meet both.
-            times = _measured([target.connect, ours], clients, 3 * seconds)
-            raw, store = statistics.median(times[0::2]), statistics.median(times[1::2])
-            parts.append(f"ratio {store / raw:.2f}")
+            raw, store = _measured([target.connect, ours], clients, 3 * seconds)
+            parts.append(f"ratio {statistics.median(store) / statistics.median(raw):.2f}")
         print("   ".join(parts), flush=True)
 
 
@@ -93,24 +95,30 @@ def _summary(times: list[float], seconds: float) -> str:
 
 def _measured(
     ways: list[Callable[[], Callable[[str], None]]], clients: int, seconds: float
-) -> list[float]:
-    """Return how long each claim with its completion took; every client goes the ways in turn."""
-    times: list[float] = []
+) -> list[list[float]]:
+    """Return for each way how long each claim with its completion took.
+
+    Every client goes the ways in turn, in any order: what comes first may leave
+    work behind for what comes next.
+    """
+    times: list[list[float]] = [[] for _ in ways]
     start = threading.Barrier(clients)
 
     def run() -> None:
-        own: list[float] = []
-        handles = [way() for way in ways]
-        for handle in handles * 20:
+        own: list[tuple[Callable[[str], None], list[float]]] = [(way(), []) for way in ways]
+        for handle, _ in own * 20:
             handle(f"bench:{next(_numbers)}")
+        in_turn = own.copy()
         start.wait()
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
-            for handle in handles:
+            random.shuffle(in_turn)
+            for handle, taken in in_turn:
                 before = time.perf_counter()
                 handle(f"bench:{next(_numbers)}")
-                own.append(time.perf_counter() - before)
-        times.extend(own)
+                taken.append(time.perf_counter() - before)
+        for whole, (_, taken) in zip(times, own, strict=True):
+            whole.extend(taken)
 
     threads = [threading.Thread(target=run) for _ in range(clients)]
     for thread in threads:

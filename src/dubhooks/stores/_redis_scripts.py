@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from math import ceil
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from ..idempotency import Claim
+from ._completion_names import completion_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +97,7 @@ def claim_arguments(
 
 def complete_arguments(token: str, retention: float) -> list[str | int]:
     """Return the arguments of ``COMPLETE``."""
-    return [token, token_hex(4), _milliseconds(retention)]
+    return [token, completion_name(32), _milliseconds(retention)]
 
 
 def claim_in(reply: Any) -> Claim:

@@ -13,7 +13,6 @@ import sys
 import time
 import weakref
 from functools import partial
-from os import urandom
 from typing import TYPE_CHECKING, Any, TypeVar
 
 try:
@@ -25,6 +24,7 @@ except ImportError as error:  # pragma: no cover - tested in a process without S
     raise ImportError("the SQL stores need SQLAlchemy 2: install dubhooks[sqlalchemy]") from error
 
 from ..errors import ConfigurationError
+from ._completion_names import completion_name
 from ._sql_attempt import Again, attempt
 from ._sql_claims import Claims, check_table, purging
 from ._sql_errors import Retries
@@ -110,7 +110,7 @@ class SQLAlchemyStore:
     def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
         claims = self._prepared()
-        return self._run(claims.mode, claims.complete, key, token, retention, urandom(8).hex())
+        return self._run(claims.mode, claims.complete, key, token, retention, completion_name(64))
 
     def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
@@ -190,7 +190,7 @@ class AsyncSQLAlchemyStore:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
         claims = await self._prepared()
         return await self._run(
-            claims.mode, claims.complete, key, token, retention, urandom(8).hex()
+            claims.mode, claims.complete, key, token, retention, completion_name(64)
         )
 
     async def release(self, key: str, token: str) -> bool:
