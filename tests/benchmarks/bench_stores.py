@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import argparse
 import random
+import sqlite3
 import statistics
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -30,12 +31,15 @@ from sqlalchemy import create_engine, text
 
 from dubhooks import MemoryStore, SQLiteStore
 from dubhooks.stores import _redis_scripts as scripts
+from dubhooks.stores._boot_clock import boot_clock
 from dubhooks.stores.redis import RedisStore
 from dubhooks.stores.sqlalchemy import SQLAlchemyStore
+from dubhooks.stores.sqlite import _TABLE as TABLE
 from servers import MariaDBServer, PostgreSQLServer, RedisServer
 
 CLIENTS = (1, 8, 32)
 TOKEN, FINGERPRINT = "t" * 32, "f" * 64
+BOOT_CLOCK = boot_clock()[0]
 LEASE, RETENTION = 60.0, 30 * 86_400.0
 
 _numbers = count()
@@ -190,7 +194,22 @@ def _sqlite() -> Iterator[Target]:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "claims.db"
         store = SQLiteStore(path)
-        yield Target("SQLiteStore", store, None, size=lambda: path.stat().st_size)
+
+        def fill(start: int, end: int) -> None:
+            with closing(sqlite3.connect(path)) as connection, connection:
+                rows = (
+                    (_key(number), TOKEN, 2, 1, FINGERPRINT, BOOT_CLOCK, 0.0, 4_102_444_800.0)
+                    for number in range(start, end)
+                )
+                connection.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+        def size() -> int:
+            # The log of what was filled in at once is as large again.
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return path.stat().st_size
+
+        yield Target("SQLiteStore", store, None, fill, size)
         store.close()
 
 
