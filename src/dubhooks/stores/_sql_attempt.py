@@ -56,7 +56,6 @@ def attempt(
         TimeoutError: the watchdog cut the connection.
         Exception: the driver's error.
     """
-    driver: Any = engine.dialect.loaded_dbapi
     loan: _Loan | None = None
     try:
         if retries.reconnections:
@@ -70,22 +69,29 @@ def attempt(
             is_lost = loan.recover(error)
         else:
             is_lost = isinstance(error, DBAPIError) and error.connection_invalidated
-        if isinstance(error, (DBAPIError, driver.Error)):
-            if mode == "switch" and engine.dialect.driver == "asyncpg" and is_unprepared(error):
-                # In a transaction both go to one.
-                raise Again(0.0, is_torn=True) from error
-            pause = retries.pause_after(error, is_lost)
-            if pause is not None:
-                raise Again(pause) from error
-        better = explained(error)
-        if better is None:
-            raise
-        raise better from error
+        _raise_better(error, is_lost, engine, mode, retries)
+        raise
     except BaseException:
         # Stopped in the middle: nobody knows what this connection would answer next.
         if loan is not None:
             loan.discard()
         raise
+
+
+def _raise_better(
+    error: Exception, is_lost: bool, engine: Engine, mode: Mode, retries: Retries
+) -> None:
+    driver: Any = engine.dialect.loaded_dbapi
+    if isinstance(error, (DBAPIError, driver.Error)):
+        if mode == "switch" and engine.dialect.driver == "asyncpg" and is_unprepared(error):
+            # In a transaction both go to one.
+            raise Again(0.0, is_torn=True) from error
+        pause = retries.pause_after(error, is_lost)
+        if pause is not None:
+            raise Again(pause) from error
+    better = explained(error)
+    if better is not None:
+        raise better from error
 
 
 class _Loan:
