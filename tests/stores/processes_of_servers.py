@@ -5,9 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["children_of", "ignore_file_limits", "kill"]
+__all__ = ["children_of", "ignore_file_limits", "is_stopped", "kill"]
+
+
+def is_stopped(process_id: int) -> bool:
+    """Tell whether every thread of a process is stopped; one that has ended is."""
+    states = []
+    for task in Path(f"/proc/{process_id}/task").glob("*/stat"):
+        with suppress(OSError):
+            states.append(task.read_text().rpartition(")")[2].split()[0])
+    return all(state in "TtZX" for state in states)
 
 
 def ignore_file_limits() -> None:

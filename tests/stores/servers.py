@@ -33,7 +33,7 @@ import pytest
 from typing_extensions import Self
 
 from fake_clock import FakeClock
-from processes_of_servers import children_of, ignore_file_limits, kill
+from processes_of_servers import children_of, ignore_file_limits, is_stopped, kill
 
 __all__ = [
     "MariaDBServer",
@@ -155,6 +155,9 @@ class Server:
         """Stop its processes where they are: they keep connections and answer nothing."""
         for process in (self.process_id, *children_of(self.process_id)):
             os.kill(process, signal.SIGSTOP)
+            # Threads on another processor go on until the signal reaches them.
+            while not is_stopped(process):
+                time.sleep(0.001)
 
     def thaw(self) -> None:
         """Let frozen processes go on."""
