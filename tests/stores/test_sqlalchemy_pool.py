@@ -93,7 +93,7 @@ if sys.version_info >= (3, 12):
             store.create_table()
             assert claim(store, f"k{commits}").state == "acquired"
             assert claim(store, f"k{commits}", "two").state == "busy"
-            assert store._prepared().mode == ("none" if commits else "commit")
+            assert store._prepared().mode == ("none" if commits else "switch")
             engine.dispose()
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Again", "attempt"]
 
+# What makes a driver's connection commit every statement, without asking the server.
+_SWITCHES = {"postgresql": ("autocommit", True), "sqlite": ("isolation_level", None)}
 # Drivers that refuse to switch while a transaction is open; with others one may be.
 _TELLING = ("psycopg", "psycopg_async", "psycopg2")
 
@@ -97,7 +99,7 @@ def _raise_better(
 class _Loan:
     """A connection while it is out of the pool."""
 
-    __slots__ = ("_connection", "_dialect", "_is_switched", "_watch", "_watchdog")
+    __slots__ = ("_before", "_connection", "_dialect", "_is_switched", "_watch", "_watchdog")
 
     def __init__(self, engine: Engine, watchdog: Watchdog | None) -> None:
         self._connection: PoolProxiedConnection = engine.pool.connect()
@@ -105,6 +107,7 @@ class _Loan:
         self._watchdog = watchdog
         self._watch: Watch | None = None
         self._is_switched = False
+        self._before: Any = None
 
     def use(self, mode: Mode, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         connection = self._connection
@@ -117,7 +120,7 @@ class _Loan:
         if self._is_switched:
             if self._dialect.driver not in _TELLING:
                 adapter.commit()
-            adapter.autocommit = False
+            self._switch_back(adapter)
         elif mode != "none":
             adapter.commit()
         if self._watch is not None and self._is_cut():
@@ -127,14 +130,19 @@ class _Loan:
         return result
 
     def _switch(self, adapter: Any) -> None:
-        if adapter.autocommit:
+        name, by_itself = _SWITCHES[self._dialect.name]
+        self._before = getattr(adapter, name)
+        if self._before == by_itself:
             return
         driver: Any = self._dialect.loaded_dbapi
         try:
-            adapter.autocommit = True
+            setattr(adapter, name, by_itself)
             self._is_switched = True
         except driver.Error:
             pass  # an event listener of the pool has begun a transaction: it is committed then
+
+    def _switch_back(self, adapter: Any) -> None:
+        setattr(adapter, _SWITCHES[self._dialect.name][0], self._before)
 
     def recover(self, error: Exception) -> bool:
         """Return the connection after an error, unless it was lost; tell whether it was.
@@ -151,7 +159,7 @@ class _Loan:
             try:
                 adapter.rollback()
                 if self._is_switched:
-                    adapter.autocommit = False
+                    self._switch_back(adapter)
             except driver.Error:
                 is_lost = True
         if self._is_cut():

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from ._sql_attempt import Mode
 
-__all__ = ["Claims", "check_table", "purging"]
+__all__ = ["Claims", "check_table"]
 
 _row = table.c
 _key = bindparam("claimed_key", type_=String)
@@ -71,8 +71,8 @@ class Claims:
         self.mode: Mode = "commit"
         if commits_by_itself(connection, dialect):
             self.mode = "none"
-        elif dialect.name == "postgresql":
-            # Its drivers do so without asking the server.
+        elif dialect.name in ("postgresql", "sqlite"):
+            # MySQL would have to be asked.  On SQLite a lock is held for less long.
             self.mode = "switch"
         insert = _claim(dialect.name)
         # MySQL, and SQLite before 3.35, do not return the row: a second statement reads it.
@@ -82,6 +82,8 @@ class Claims:
         self._claim = Prepared(insert, dialect)
         self._complete = Prepared(_COMPLETE, dialect)
         self._release = Prepared(_RELEASE, dialect)
+        self._expired = Prepared(_EXPIRED, dialect)
+        self._forget = Prepared(_FORGET, dialect)
 
     def claim(
         self,
@@ -133,24 +135,22 @@ class Claims:
         parameters = {"claimed_key": key, "claiming_token": token}
         return self._release.count(connection, parameters) == 1
 
+    def purging(self) -> Generator[Callable[..., Any], Any, int]:
+        """Yield work to do and be sent its result; return how many rows were deleted.
 
-def purging(dialect: Dialect) -> Generator[Callable[..., Any], Any, int]:
-    """Yield work to do and be sent its result; return how many rows were deleted.
-
-    The rows are found without a lock and deleted by their keys, so that no
-    claim waits long.
-    """
-    expired, forget = Prepared(_EXPIRED, dialect), Prepared(_FORGET, dialect)
-    deleted, after = 0, ""
-    while True:
-        keys: list[str] = yield partial(expired.column, parameters={"after": after})
-        for start in range(0, len(keys), len(_BATCH)):
-            # The last batch is not full: it names a key several times.
-            batch = zip_longest(_BATCH, keys[start : start + len(_BATCH)], fillvalue=keys[-1])
-            deleted += yield partial(forget.count, parameters=dict(batch))
-        if len(keys) < _SCAN:
-            return deleted
-        after = keys[-1]
+        The rows are found without a lock and deleted by their keys, so that no
+        claim waits long.
+        """
+        deleted, after = 0, ""
+        while True:
+            keys: list[str] = yield partial(self._expired.column, parameters={"after": after})
+            for start in range(0, len(keys), len(_BATCH)):
+                # The last batch is not full: it names a key several times.
+                batch = zip_longest(_BATCH, keys[start : start + len(_BATCH)], fillvalue=keys[-1])
+                deleted += yield partial(self._forget.count, parameters=dict(batch))
+            if len(keys) < _SCAN:
+                return deleted
+            after = keys[-1]
 
 
 def check_table(connection: PoolProxiedConnection, dialect: Dialect) -> None:

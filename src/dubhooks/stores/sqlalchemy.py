@@ -26,7 +26,7 @@ except ImportError as error:  # pragma: no cover - tested in a process without S
 from ..errors import ConfigurationError
 from ._completion_names import completion_name
 from ._sql_attempt import Again, attempt
-from ._sql_claims import Claims, check_table, purging
+from ._sql_claims import Claims, check_table
 from ._sql_errors import Retries
 from ._sql_inbox import SQLAlchemyInbox
 from ._sql_tables import claims_table, inbox_table, metadata
@@ -123,7 +123,7 @@ class SQLAlchemyStore:
         Run it daily; claims may go on meanwhile.
         """
         claims = self._prepared()
-        steps = purging(self._engine.dialect)
+        steps = claims.purging()
         try:
             work = next(steps)
             while True:
@@ -201,7 +201,7 @@ class AsyncSQLAlchemyStore:
     async def purge(self) -> int:
         """Delete the rows whose retention is over; see :meth:`SQLAlchemyStore.purge`."""
         claims = await self._prepared()
-        steps = purging(self._engine.dialect)
+        steps = claims.purging()
         try:
             work = next(steps)
             while True:
