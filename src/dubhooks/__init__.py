@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from .idempotency import Claim as Claim
     from .idempotency import Store as Store
     from .receiver import Receiver as Receiver
-    from .receivers import Postbacks as Postbacks
-    from .receivers import Webhooks as Webhooks
+    from .receiver._typed import Postbacks as Postbacks
+    from .receiver._typed import Webhooks as Webhooks
     from .reply import DeliveryRecord as DeliveryRecord
     from .reply import Outcome as Outcome
     from .reply import Reply as Reply
@@ -106,8 +106,8 @@ _NAMES = {
     "Claim": "idempotency",
     "Store": "idempotency",
     "Receiver": "receiver",
-    "Postbacks": "receivers",
-    "Webhooks": "receivers",
+    "Postbacks": "receiver._typed",
+    "Webhooks": "receiver._typed",
     "DeliveryRecord": "reply",
     "Outcome": "reply",
     "Reply": "reply",

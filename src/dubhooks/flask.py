@@ -24,11 +24,11 @@ except ModuleNotFoundError as error:
 from werkzeug.exceptions import HTTPException
 
 from . import postbacks, webhooks
-from ._annotations import check_handler
 from ._body import READ_TIMEOUT
 from ._headers import EnvironHeaders
 from .errors import ConfigurationError, MethodNotAllowed, PayloadError
 from .receiver import Receiver, route_events
+from .receiver._annotations import check_handler
 from .reply import Reply, reply_to
 from .wsgi import headers_to, read_body, refuse_async_store
 
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from flask import Request
     from flask.typing import ResponseReturnValue
 
-    from ._registry import Dedupe
     from .events._base import Event
-    from .receivers import Postbacks, Webhooks
+    from .receiver._registry import Dedupe
+    from .receiver._typed import Postbacks, Webhooks
 
 __all__ = ["view", "webhook"]
 

@@ -23,8 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 import dubhooks
 from dubhooks import webhooks
+from dubhooks._samples import abridged as samples
 from dubhooks.events import _base
-from dubhooks.testing import samples
 
 ROUNDS, SECONDS_A_ROUND = 60, 0.01
 SECRET = "whsec_" + "0123456789abcdef" * 2

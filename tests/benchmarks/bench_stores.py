@@ -31,10 +31,10 @@ from sqlalchemy import create_engine, text
 
 from dubhooks import MemoryStore, SQLiteStore
 from dubhooks.stores import _redis_scripts as scripts
-from dubhooks.stores._boot_clock import boot_clock
 from dubhooks.stores.redis import RedisStore
 from dubhooks.stores.sqlalchemy import SQLAlchemyStore
 from dubhooks.stores.sqlite import _TABLE as TABLE
+from dubhooks.stores.sqlite._clock import boot_clock
 from servers import MariaDBServer, PostgreSQLServer, RedisServer
 
 CLIENTS = (1, 8, 32)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dubhooks import postbacks, webhooks
-from dubhooks.testing import make_event, make_postback, make_unknown_event, samples
+from dubhooks._samples import abridged as samples
+from dubhooks.testing import make_event, make_postback, make_unknown_event
 
 NAMES = [(name, False) for name in webhooks.family.classes] + [
     (name, True) for name in postbacks.family.classes

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from dubhooks import MemoryStore
-from dubhooks._keys import event_key, natural_key
 from dubhooks.idempotency import Claim
+from dubhooks.idempotency._keys import event_key, natural_key
 from dubhooks.testing import StoreContract, contract
-from dubhooks.testing._store_case import MOMENT
+from dubhooks.testing._contract_case import MOMENT
 
 
 class Model(MemoryStore):

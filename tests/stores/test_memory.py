@@ -14,7 +14,7 @@ from dubhooks.stores import _done_keys, memory
 from dubhooks.testing import StoreContract
 
 if TYPE_CHECKING:
-    from dubhooks.testing._store_case import AnyStore
+    from dubhooks.testing._contract_case import AnyStore
 
 FINGERPRINT = sha256(b"body").hexdigest()
 

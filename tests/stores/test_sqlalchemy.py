@@ -208,7 +208,7 @@ def test_purge_while_claiming(store: SQLAlchemyStore) -> None:
 
 def test_clock_does_not_stand_still(postgresql_server: PostgreSQLServer) -> None:
     """On PostgreSQL the clock goes on inside a transaction, which now() does not."""
-    from dubhooks.stores._sql_tables import milliseconds
+    from dubhooks.stores.sqlalchemy._tables import milliseconds
 
     engine = create_engine(postgresql_server.url())
     with engine.begin() as connection:

@@ -185,7 +185,7 @@ def test_unreachable_server(driver: str) -> None:
 
 def test_locked_by_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that stays locked gives an error in bounded time."""
-    monkeypatch.setattr("dubhooks.stores._sql_errors._PATIENCE", 0.5)
+    monkeypatch.setattr("dubhooks.stores.sqlalchemy._errors._PATIENCE", 0.5)
     engine = create_engine(f"sqlite:///{tmp_path}/x.db", connect_args={"timeout": 0.1})
     store = SQLAlchemyStore(engine)
     store.create_table()

@@ -211,7 +211,7 @@ def test_lease_of_an_earlier_boot(store: SQLiteStore, monkeypatch: pytest.Monkey
 def test_boot_clock_is_the_same_in_every_process() -> None:
     """Processes of one machine agree on the clock's name and on its time."""
     before = _boot_clock.boot_clock()
-    code = "from dubhooks.stores._boot_clock import boot_clock; print(*boot_clock())"
+    code = "from dubhooks.stores.sqlite._clock import boot_clock; print(*boot_clock())"
     name, instant = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     after = _boot_clock.boot_clock()
     assert before[0] == name == after[0] != "wall"

@@ -16,9 +16,9 @@ from dubhooks import (
     Webhooks,
     sign,
 )
-from dubhooks._keys import event_key, natural_key
-from dubhooks._settings import UNSET
 from dubhooks.health import FailureWatch
+from dubhooks.idempotency._keys import event_key, natural_key
+from dubhooks.receiver._settings import UNSET
 
 DAY = timedelta(days=1)
 

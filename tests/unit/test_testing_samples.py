@@ -1,10 +1,10 @@
-"""The abridged bodies of ``dubhooks.testing.samples``."""
+"""The abridged bodies of ``dubhooks._samples.abridged``."""
 
 import json
 from typing import Any
 
 from dubhooks import webhooks
-from dubhooks.testing import samples
+from dubhooks._samples import abridged as samples
 
 CUSTOMER = "id externalId name email avatar createdAt"
 PRINTED = {

@@ -18,7 +18,7 @@ except ModuleNotFoundError as error:
     raise ImportError("dubhooks.django needs Django: install dubhooks[django]") from error
 
 if TYPE_CHECKING:
-    from ..receivers import Postbacks, Webhooks
+    from ..receiver._typed import Postbacks, Webhooks
     from ._views import view as view
     from ._views import webhook as webhook
     from .inbox import DjangoInbox as DjangoInbox

@@ -13,7 +13,7 @@ from django.utils.module_loading import import_string
 from ..dead_letters import DeadLetterDirectory
 from ..errors import ConfigurationError
 from ..receiver import Receiver
-from ..receivers import Postbacks, Webhooks
+from ..receiver._typed import Postbacks, Webhooks
 from .store import DjangoStore
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from .. import postbacks, webhooks
-from .._annotations import check_handler, name_of, own_parameters
 from .._body import READ_TIMEOUT
 from .._headers import EnvironHeaders
-from .._registry import is_async_callable
 from ..errors import ConfigurationError, MethodNotAllowed, PayloadError
 from ..idempotency import is_async_store
 from ..receiver import Receiver, route_events
+from ..receiver._annotations import check_handler, name_of, own_parameters
+from ..receiver._registry import is_async_callable
 from ..reply import Reply
 from ..wsgi import headers_to
 from ._body import read_body
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from typing import TypeAlias
 
-    from .._delivery import Delivery, Served
-    from .._registry import Dedupe
     from ..idempotency import Job
-    from ..receivers import Postbacks, Webhooks
+    from ..receiver._delivery import Delivery, Served
+    from ..receiver._registry import Dedupe
+    from ..receiver._typed import Postbacks, Webhooks
 
     _JobOf: TypeAlias = Callable[[Delivery[Any]], Job | None]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from .._inbox_keys import inbox_key
-from .._keys import checked_namespace
 from ..errors import ConfigurationError
+from ..idempotency._inbox_keys import inbox_key
+from ..idempotency._keys import checked_namespace
 from ._database import Database
 
 if TYPE_CHECKING:
-    from .._keys import Dedupe
     from ..events._base import Event
+    from ..idempotency._keys import Dedupe
 
 __all__ = ["DjangoInbox"]
 

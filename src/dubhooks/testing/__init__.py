@@ -9,8 +9,6 @@ package, and must cost nothing where nobody uses it.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from . import samples as samples
-    from ._factory import make_event as make_event
     from ._factory_postbacks import make_postback as make_postback
     from ._making import make_unknown_event as make_unknown_event
     from ._overrides import ABSENT as ABSENT
@@ -22,11 +20,12 @@ if TYPE_CHECKING:
     from .clients import SignedClient as SignedClient
     from .clients import WSGIClient as WSGIClient
     from .contract import StoreContract as StoreContract
+    from .events import make_event as make_event
     from .recording import RecordingStore as RecordingStore
     from .recording import StoreRecord as StoreRecord
 
 _NAMES = {
-    "make_event": "_factory",
+    "make_event": "events",
     "make_postback": "_factory_postbacks",
     "make_unknown_event": "_making",
     "ABSENT": "_overrides",
@@ -56,7 +55,6 @@ __all__ = [
     "make_event",
     "make_postback",
     "make_unknown_event",
-    "samples",
     "signed_request",
 ]
 
@@ -64,8 +62,6 @@ __all__ = [
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
-    if name == "samples":
-        return import_module(".samples", __name__)
     if name in _NAMES:
         value: object = getattr(import_module(f".{_NAMES[name]}", __name__), name)
         globals()[name] = value

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, overload
 
 from .. import postbacks
+from .._samples._postbacks import POSTBACKS
+from .._samples._sample import Sample
 from ._making import Changes, check_name, made
-from ._postbacks import POSTBACKS
-from ._sample import Sample
 
 if TYPE_CHECKING:
     from ..postbacks import KnownPostbackEvent, PostbackEvent

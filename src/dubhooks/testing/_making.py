@@ -6,11 +6,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from .. import webhooks
+from .._samples._sample import Sample
+from .._samples._stringify import stringify
 from ..errors import ConfigurationError
 from ..events.unknown import UnknownEvent
 from ._overrides import apply_overrides
-from ._sample import Sample
-from ._stringify import stringify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

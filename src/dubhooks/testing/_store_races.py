@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ._store_case import MOMENT, StoreCase, claiming, expect
+from ._contract_case import MOMENT, StoreCase, claiming, expect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from ..idempotency import Claim
-    from ._store_case import AnyStore
+    from ._contract_case import AnyStore
 
 __all__ = ["StoreRaces"]
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from .._drivers import is_on_event_loop
 from .._headers import pairs_of
 from ..errors import ConfigurationError
 from ..events._base import Event
+from ..idempotency._drivers import is_on_event_loop
 from ..signature import keys_of
 from ._applications import django_handler, is_django, kind_of, unusable
 from ._asgi import Lifespan, OwnLoop, from_asgi

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 
-from ._store_case import MOMENT, OTHER, expect
+from ._contract_case import MOMENT, OTHER, expect
 from ._store_races import StoreRaces
 
 __all__ = ["StoreContract"]

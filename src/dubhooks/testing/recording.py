@@ -5,8 +5,8 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .._keys import event_key
 from ..idempotency import Claim
+from ..idempotency._keys import event_key
 from ..stores.memory import MemoryStore
 from ._delivered import event_id_of
 

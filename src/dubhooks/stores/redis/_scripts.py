@@ -1,0 +1,186 @@
+"""What the Redis stores of both kinds share: the scripts, and what their replies mean."""
+
+from __future__ import annotations
+
+import logging
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ConfigurationError
+from ...idempotency import Claim
+from .._completion_names import completion_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from redis.exceptions import RedisError
+
+__all__ = [
+    "CLAIM",
+    "COMPLETE",
+    "RELEASE",
+    "advise",
+    "claim_arguments",
+    "claim_in",
+    "complete_arguments",
+    "explained",
+    "warn_without_timeout",
+]
+
+logger = logging.getLogger("dubhooks")
+
+# A claim is one hash.  Its fields tell its state: without "open" it is done, else without "token"
+# it is free, else held.  So completing and releasing only delete fields, which Redis does even
+# when its memory is full.  "since" and "until" are milliseconds of the server's clock.
+CLAIM = """
+local attempt, fingerprint = 1, ARGV[2]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local row = redis.call(
+    'HMGET', KEYS[1], 'attempt', 'fingerprint', 'open', 'token', 'since', 'until')
+if row[1] then
+    attempt, fingerprint = tonumber(row[1]), row[2]
+    if not row[3] then
+        return {'done', attempt, fingerprint, 0}
+    end
+    if row[4] ~= ARGV[1] then
+        if row[4] then
+            local since, untl = tonumber(row[5]), tonumber(row[6])
+            if since > now then
+                -- The clock was set back: start the lease anew, or it would last for hours.
+                untl = now + untl - since
+                redis.call('HSET', KEYS[1], 'since', now, 'until', untl)
+            end
+            if untl > now then
+                return {'busy', attempt, fingerprint, untl - now}
+            end
+        end
+        attempt = attempt + 1
+    end
+end
+redis.call('HSET', KEYS[1], 'attempt', attempt, 'fingerprint', fingerprint, 'open', 1,
+    'token', ARGV[1], 'since', now, 'until', now + ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return {'acquired', attempt, fingerprint, 0}
+"""
+# ARGV[2] names this completion.  The client may send it again when a reply is lost, and must
+# then be told that it succeeded; it is noted unless the memory is full.
+COMPLETE = """
+local row = redis.call('HMGET', KEYS[1], 'open', 'token')
+if not row[1] then
+    return row[2] == ARGV[2] and 1 or 0
+end
+if row[2] ~= ARGV[1] then
+    return 0
+end
+redis.call('HDEL', KEYS[1], 'open', 'since', 'until')
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.pcall('HSET', KEYS[1], 'token', ARGV[2])
+return 1
+"""
+RELEASE = """
+local row = redis.call('HMGET', KEYS[1], 'open', 'token')
+if not row[1] or row[2] ~= ARGV[1] then
+    return 0
+end
+redis.call('HDEL', KEYS[1], 'token', 'since', 'until')
+return 1
+"""
+
+
+def claim_arguments(
+    token: str, fingerprint: str, lease: float, retention: float
+) -> list[str | int]:
+    """Return the arguments of ``CLAIM``."""
+    return [token, fingerprint, _milliseconds(lease), _milliseconds(retention)]
+
+
+def complete_arguments(token: str, retention: float) -> list[str | int]:
+    """Return the arguments of ``COMPLETE``."""
+    return [token, completion_name(32), _milliseconds(retention)]
+
+
+def claim_in(reply: Any) -> Claim:
+    """Read the reply of ``CLAIM``, whether the client decodes replies or not."""
+    state, attempt, fingerprint, milliseconds = reply
+    return Claim(_text(state), attempt, _text(fingerprint), milliseconds / 1000)
+
+
+_ADVICE = (
+    # Servers before Redis 7 put the error's name into the middle of the text.
+    (
+        ("READONLY", "read only replica"),
+        "this Redis server is a read-only replica: connect the client to the primary",
+    ),
+    (
+        ("OOM", "maxmemory"),
+        "Redis has reached maxmemory and refuses new claims: give it more memory, or store "
+        "other data elsewhere",
+    ),
+    (
+        ("AuthenticationError",),
+        "Redis refuses this client: check the user and the password that it was made with",
+    ),
+    (
+        ("NoPermissionError", "executing the script can't run", "ACL failure in script"),
+        "this user of Redis may not run the store's scripts: let it use its keys and +eval "
+        "+evalsha +script|load +time +hmget +hset +hdel +pexpire",
+    ),
+    (
+        ("MovedError", "MOVED"),  # the latter from redis-py 5
+        "this Redis server is a node of a cluster: use redis.RedisCluster, or the one of "
+        "redis.asyncio",
+    ),
+    (
+        ("MISCONF",),
+        "Redis refuses writes because it could not save its data: see its log, and make room on "
+        "its disk",
+    ),
+)
+
+
+def explained(error: RedisError) -> ConfigurationError | None:
+    """Return an error that says what to do, if that is known."""
+    text = f"{type(error).__name__} {error}"
+    for words, advice in _ADVICE:
+        if any(word in text for word in words):
+            return ConfigurationError(advice)
+    return None
+
+
+def advise(info: Mapping[str, Any]) -> None:
+    """Warn about settings with which Redis forgets claims; ``info`` is the reply of ``INFO``."""
+    policy = info.get("maxmemory_policy")
+    if policy not in (None, "noeviction"):
+        logger.warning(
+            "Redis may evict claims when its memory is full (maxmemory-policy %.32s), and an "
+            "event whose claim is gone runs again: set maxmemory-policy noeviction",
+            policy,
+        )
+    if info.get("aof_enabled") == 0:
+        logger.warning(
+            "Redis keeps no append-only file, so a restart forgets claims and their events run "
+            "again: set appendonly yes"
+        )
+
+
+def warn_without_timeout(client: Any) -> None:
+    """Warn when a server that never answers would block ``client`` for ever."""
+    try:
+        pool = client.connection_pool
+        timeout = pool.connection_class(**pool.connection_kwargs).socket_timeout
+    except Exception:  # noqa: BLE001 - a cluster or a class of the user's own: nothing is known
+        return
+    if timeout is None:
+        logger.warning(
+            "the Redis client has no socket_timeout, so a server that never answers blocks a "
+            "delivery for ever: create it with socket_timeout=5, socket_connect_timeout=5"
+        )
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, ceil(seconds * 1000))
+
+
+def _text(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value

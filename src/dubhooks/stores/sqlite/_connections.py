@@ -1,0 +1,181 @@
+"""SQLite connections: one for each thread of each process, and fair waiting for the lock."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import threading
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from ...errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["Connections"]
+
+# SQLite's own waiting backs off to 100 ms and starves whoever has waited longest.  Here that
+# one asks most often: the pause shrinks from the first to the last while it waits.
+_FIRST_PAUSE, _LAST_PAUSE, _HALF_AFTER = 0.002, 0.000_2, 0.01
+
+_FOREIGN = (
+    "has a table of the store's name with other columns: rename that table, or give the store a "
+    "file of its own"
+)
+_UNUSABLE = (
+    ("not a database", "is not an SQLite database: give the store a file of its own"),
+    ("readonly", "cannot be written: let this process write the file and its directory"),
+    ("unable to open", "cannot be opened: let this process read and write it and its directory"),
+    ("no such column", _FOREIGN),
+    ("no column named", _FOREIGN),
+)
+
+
+class Connections:
+    """Gives every thread of every process a connection of its own."""
+
+    def __init__(self, path: str, schema: tuple[str, ...], timeout: float) -> None:
+        self._path = path
+        self._schema = schema
+        self._timeout = timeout
+        # Threads queue here, so only processes compete for the file.  A signal handler may
+        # interrupt the thread that holds it.
+        self._lock = threading.RLock()
+        self._of_threads: dict[int, sqlite3.Connection] = {}
+        _every.add(self)
+
+    @contextmanager
+    def writing(self) -> Generator[sqlite3.Connection, None, None]:
+        """Open a write transaction; commit it at the end, roll it back on any error.
+
+        Raises:
+            ConfigurationError: this file can never be used.
+            sqlite3.Error: it cannot be used now, or stays locked beyond the timeout.
+        """
+        lock = self._lock
+        deadline = monotonic() + self._timeout
+        if not lock.acquire(timeout=self._timeout):
+            raise sqlite3.OperationalError("database is locked by a thread of this process")
+        try:
+            connection = self._connection(deadline)
+            _patiently(connection, "BEGIN IMMEDIATE", deadline)
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        finally:
+            lock.release()
+
+    def close(self) -> None:
+        """Close the connections that this process opened; the next use opens new ones."""
+        with self._lock:
+            self._close_all()
+
+    def _close_all(self) -> None:
+        while self._of_threads:
+            self._of_threads.popitem()[1].close()
+
+    def _connection(self, deadline: float) -> sqlite3.Connection:
+        connection = self._of_threads.get(threading.get_ident())
+        if connection is None:
+            connection = self._opened(deadline)
+            self._close_those_of_dead_threads()
+            self._of_threads[threading.get_ident()] = connection
+        return connection
+
+    def _close_those_of_dead_threads(self) -> None:
+        # A server may start a thread for every request.
+        alive = {thread.ident for thread in threading.enumerate()}
+        for ident in self._of_threads.keys() - alive:
+            self._of_threads.pop(ident).close()
+
+    def _opened(self, deadline: float) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                self._path, timeout=0, isolation_level=None, check_same_thread=False
+            )
+            try:
+                _patiently(connection, "PRAGMA journal_mode=WAL", deadline)
+                # FULL: a completed claim survives a power cut, or the event would run again.
+                connection.execute("PRAGMA synchronous=FULL")
+                for statement in self._schema:
+                    _patiently(connection, statement, deadline)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.DatabaseError as error:
+            raise self._explained(error) from None
+        return connection
+
+    def _explained(self, error: sqlite3.DatabaseError) -> Exception:
+        # Python 3.10 has no error codes.
+        for words, advice in _UNUSABLE:
+            if words in str(error):
+                return ConfigurationError(f"the file {self._path!r} {advice}")
+        return error
+
+    # -- fork -----------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Close everything and let nothing be opened, so that this process can fork."""
+        # What SQLite notes in memory about its locks would be copied: the child would take the
+        # parent's locks for its own, and one that another thread holds for held forever.
+        self._lock.acquire()
+        self._close_all()
+
+    def go_on(self) -> None:
+        """End the pause in the process that forked."""
+        self._lock.release()
+
+    def start_anew(self) -> None:
+        """End the pause in the child."""
+        # Threads that waited for the old one are not here.
+        self._lock = threading.RLock()
+
+
+def _patiently(connection: sqlite3.Connection, statement: str, deadline: float) -> None:
+    begin = monotonic()
+    while True:
+        try:
+            connection.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            waited = monotonic() - begin
+            if "locked" not in str(error) or begin + waited > deadline:
+                raise
+        pause = max(_LAST_PAUSE, _FIRST_PAUSE / (1 + waited / _HALF_AFTER))
+        sleep(random.uniform(pause / 2, pause))
+
+
+_every: WeakSet[Connections] = WeakSet()
+_forking = threading.local()
+
+
+def _before_fork() -> None:
+    # In one order, or two threads that fork would wait for each other.
+    _forking.paused = sorted(_every, key=id)
+    for connections in _forking.paused:
+        connections.pause()
+
+
+def _after_fork() -> None:
+    for connections in _forking.paused:
+        connections.go_on()
+    del _forking.paused
+
+
+def _in_child() -> None:
+    for connections in _forking.paused:
+        connections.start_anew()
+    del _forking.paused
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - only Windows has no fork
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
