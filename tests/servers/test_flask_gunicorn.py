@@ -13,6 +13,7 @@ from signal import SIGKILL, SIGTERM
 import pytest
 
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import EventName
 from tests.support.bodies import odd_bodies
 from tests.support.processes import Server, importing, python, serving, until
 
@@ -20,6 +21,7 @@ SECRET = "whsec_0123456789abcdef0123456789abcdef"
 GUNICORN = python(
     "-m", "gunicorn", "tests.support.served.flask_app:app", "--bind", "127.0.0.1:{port}"
 )
+PATHS: dict[str, EventName] = {"/route/acme": "sale.created", "/registry": "lead.created"}
 PRELOADED = pytest.mark.parametrize("options", [[], ["--preload"]], ids=["plain", "preload"])
 
 
@@ -43,7 +45,7 @@ def notes(cwd: Path, word: str, event_id: str) -> list[str]:
 def test_raw_bytes_and_many_at_once(options: list[str], tmp_path: Path) -> None:
     """Every byte reaches the handler, and 200 deliveries at once run it once."""
     with gunicorn(tmp_path, options) as server:
-        for path, name in (("/route/acme", "sale.created"), ("/registry", "lead.created")):
+        for path, name in PATHS.items():
             for title, (event_id, body) in odd_bodies(name).items():
                 body, headers = signed_request(body, SECRET)
                 status, _, answer = server.post(path, body, headers)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import EventName
 from tests.support.processes import Server, importing, python, serving, until
 from tests.support.servers import PostgreSQLServer, RedisServer
 
@@ -28,7 +29,7 @@ UVICORN = python(
 EVENTS = 150
 AT_ONCE = 30
 HANDLED, DUPLICATE = b'{"outcome":"handled"}', b'{"outcome":"duplicate"}'
-PATHS = {"sale.created": "/webhooks/dub", "lead.created": "/leads"}
+PATHS: dict[EventName, str] = {"sale.created": "/webhooks/dub", "lead.created": "/leads"}
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,9 @@ def hang_up(server: Server, path: str, request: tuple[bytes, dict[str, str]]) ->
 
 @pytest.mark.parametrize("cancels", [False, True], ids=["goes on", "is cancelled"])
 @pytest.mark.parametrize("kind", PATHS)
-def test_clients_that_hang_up(server: Server, directory: Path, kind: str, cancels: bool) -> None:
+def test_clients_that_hang_up(
+    server: Server, directory: Path, kind: EventName, cancels: bool
+) -> None:
     """Every event takes effect once, and no claim or connection is kept, whatever clients do."""
     path = PATHS[kind]
     events = [make_event(kind) for _ in range(EVENTS)]
@@ -94,7 +97,8 @@ def test_clients_that_hang_up(server: Server, directory: Path, kind: str, cancel
 
         def settle(request: tuple[bytes, dict[str, str]]) -> bytes:
             # Far sooner than the end of a lease.
-            return until(lambda: ok(server.post(path, *request)), "the claim is settled", 10.0)
+            settled: bytes = until(lambda: ok(server.post(path, *request)), "it is settled", 10.0)
+            return settled
 
         answers = set(pool.map(settle, requests))
         assert HANDLED in answers or not cancels, "every cancellation was too late"
