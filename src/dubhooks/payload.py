@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any, NoReturn, cast
 
 from .errors import InvalidEnvelope, InvalidJSON
-from .signature import body_empty
+from .signature import body_empty_error
 
 __all__ = ["NOT_JSON", "is_payout_like", "read_document", "write_document"]
 
@@ -34,7 +34,7 @@ def read_document(body: bytes) -> dict[str, Any]:
         InvalidEnvelope: it is JSON but not an object.
     """
     if not body:
-        raise body_empty()
+        raise body_empty_error()
     document = _loaded(body)
     if document is _NOTHING:
         raise InvalidJSON(NOT_JSON)
@@ -83,7 +83,7 @@ def is_payout_like(event_name: str, data: object) -> bool:
     if "payout" in event_name.lower():
         return True
     read = cast("dict[str, object]", data).get if isinstance(data, dict) else partial(_read, data)
-    return read("mode") == "external" and str(read("id")).startswith("po_")
+    return str(read("id")).startswith("po_")
 
 
 def _read(data: object, name: str) -> object:

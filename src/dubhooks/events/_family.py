@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, Union, get_a
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from ..errors import InvalidEnvelope, InvalidEvent, InvalidJSON, Problem
+from ..errors import InvalidEnvelope, InvalidEvent, InvalidJSON, PayloadError, Problem
 from ..payload import NOT_JSON, is_payout_like, read_document, write_document
 from ..signature import raw_body
 from ._base import WIRE, Event, Model
@@ -27,11 +27,18 @@ _CONFIG = ConfigDict(cache_strings="none", defer_build=False, hide_input_in_erro
 class Family(Generic[EventT]):
     """The webhook events or the postback events: their names, classes and parser."""
 
-    def __init__(self, name: str, *classes: type[Event]) -> None:
+    def __init__(self, name: str, events: object) -> None:
+        """Describe a family.
+
+        Args:
+            name: ``webhook`` or ``postback``.
+            events: the union of its classes, which is the one list of them.
+        """
         self.name = name
         self.classes: dict[str, type[Event]] = {
-            event_name: cls for cls in classes for event_name in event_names_of(cls)
+            event_name: cls for cls in get_args(events) for event_name in event_names_of(cls)
         }
+        """Name on the wire → class."""
 
     def __repr__(self) -> str:
         return f"<Family {self.name}: {len(self.classes)} event names>"
@@ -56,14 +63,24 @@ class Family(Generic[EventT]):
             BodyEmpty, InvalidJSON, InvalidEnvelope, InvalidEvent: it holds none.
             ConfigurationError: ``body`` is not bytes.
         """
-        body = raw_body(body)
+        event = self.read(body if type(body) is bytes else raw_body(body))
+        if isinstance(event, PayloadError):
+            del body  # error trackers send the variables of a frame that raises
+            raise event
+        return event
+
+    def read(self, body: bytes) -> EventT | PayloadError:
+        """Return what :meth:`parse` returns or raises."""
         try:
             event = self._parse(body)
         except ValidationError:
             # It holds the input, so it must not become the context of an error of ours.
             event = None
         if event is None:
-            event = self._parse_carefully(body)
+            try:
+                event = self._parse_carefully(body)
+            except PayloadError as error:
+                return error.with_traceback(None)
         # The model is frozen for users; this is the one write, before anyone has seen the event.
         vars(event)[WIRE] = body
         return event

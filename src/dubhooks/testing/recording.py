@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..idempotency import Claim
-from ..idempotency._keys import event_key
+from ..idempotency._keys import build_key
 from ..stores.memory import MemoryStore
 from ._delivered import event_id_of
 
@@ -66,7 +66,7 @@ class RecordingStore:
             ConfigurationError: ``event`` is not an event.
         """
         # No namespace has a colon.
-        ending = event_key("", event_id_of(event))
+        ending = build_key("", event_id_of(event))
         return [one for one in self.records if one.key[one.key.index(":") :] == ending]
 
     def count(self, what: What, event: Event | None = None) -> int:

@@ -79,10 +79,10 @@ def application(store: Store, ran: Ran) -> WSGIApplication:
     hooks = Webhooks(WEBHOOK_SECRET, store=store, namespace="webhooks")
     without_payouts = Webhooks(WEBHOOK_SECRET, store=store, namespace="without-payouts")
     partner_hooks = Postbacks(POSTBACK_SECRET, store=store, namespace="postbacks")
-    classes = dict.fromkeys(hooks.family.classes.values())
+    classes = dict.fromkeys(hooks._family.classes.values())
     _register(hooks, ran, classes)
     _register(without_payouts, ran, [cls for cls in classes if cls is not webhooks.PayoutConfirmed])
-    _register(partner_hooks, ran, partner_hooks.family.classes.values())
+    _register(partner_hooks, ran, partner_hooks._family.classes.values())
     endpoints = {
         "/webhooks": wsgi.app(hooks),
         "/without-payouts": wsgi.app(without_payouts),

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError
 from ...idempotency import Claim
-from ...idempotency._inbox_keys import inbox_key
-from ...idempotency._keys import checked_namespace
+from ...idempotency._keys import build_inbox_key, check_namespace
 from ._clock import boot_clock
 from ._connections import Connections
 
@@ -196,7 +195,7 @@ class SQLiteInbox:
 
     def __init__(self, *, namespace: str = "default") -> None:
         """``namespace``: keeps receivers that share a database apart."""
-        self._namespace = checked_namespace(namespace)
+        self._namespace = check_namespace(namespace)
 
     def create_table(self, connection: sqlite3.Connection) -> None:
         """Create the table ``dubhooks_sqlite_inbox`` unless it is there."""
@@ -219,7 +218,7 @@ class SQLiteInbox:
                 "the connection commits every statement by itself, so the event would be noted "
                 "even if its effect fails: begin a transaction first"
             )
-        key = inbox_key(self._namespace, event, dedupe)
+        key = build_inbox_key(self._namespace, event, dedupe)
         try:
             noted = connection.execute(_NOTE, (key, time()))
         except sqlite3.OperationalError as error:
