@@ -15,7 +15,7 @@ from ... import Postbacks, Webhooks
 from ..._body import Request
 from ..._explain import explain
 from ..._headers import find_signature
-from ...errors import DubhooksError
+from ...errors import DubhooksError, PayloadError
 from ...signature import Keyring, check_request
 from .._drift import Difference, compared
 from .._options import family_of
