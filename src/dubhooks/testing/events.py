@@ -93,7 +93,7 @@ def make_event(
     family, builders = _find_samples(event)
     name = _choose_name(event, overrides.pop("event", None))
     sample = Sample(f"{family.name}:{name}", seed)
-    document = _build_document(sample, name, builders[name](sample))
+    document = _build_document(sample, name, builders[name])
     apply_overrides(document, event, paths, overrides, add)
     return cast("EventT", family.parse(stringify(document)))
 
@@ -127,7 +127,7 @@ def make_unknown_event(
     if _classes_called(name):
         raise ConfigurationError(f"make_unknown_event: {name!r} is known: use {_call_for(name)}")
     sample = Sample(f"unknown:{name}", seed)
-    document = _build_document(sample, name, {})
+    document = _build_document(sample, name, lambda _: {})
     apply_overrides(document, UnknownEvent, None, {"data": data, **overrides}, add)
     return cast("UnknownEvent", webhooks.family.parse(stringify(document)))
 
@@ -147,12 +147,14 @@ def signed_request(event: Event | bytes, secret: Secret) -> tuple[bytes, dict[st
     return body, {"Content-Type": "application/json", "Dub-Signature": sign(body, secret)}
 
 
-def _build_document(sample: Sample, name: str, data: object) -> dict[str | int, object]:
+def _build_document(
+    sample: Sample, name: str, build_data: Callable[[Sample], object]
+) -> dict[str | int, object]:
     return {
         "id": sample.event_id(),
         "event": name,
         "createdAt": sample.created_at,
-        "data": data,
+        "data": build_data(sample),
     }
 
 
