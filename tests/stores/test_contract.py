@@ -115,6 +115,19 @@ class TakesTheNewFingerprint(Model):
         return claim._replace(fingerprint=durations["fingerprint"])
 
 
+class KeepsTheFirstFingerprint(Model):
+    """Keeps the fingerprint of the first body, whoever acquires the key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first: dict[str, str] = {}
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim with the fingerprint that came first."""
+        first = self.first.setdefault(key, durations["fingerprint"])
+        return super().claim(key, token, **{**durations, "fingerprint": first})
+
+
 class CountsNoAttempts(Model):
     """Says that every claim is the first."""
 
@@ -244,7 +257,10 @@ def failure_of(store: Model, test: str, error: type[BaseException] = AssertionEr
         (IgnoresCase, "similar_keys_are_different", "'acquired'"),
         (CutsKeys, "similar_keys_are_different", "could not be completed"),
         (CutsKeys, "every_key_is_kept_whole", "could not be completed"),
-        (TakesTheNewFingerprint, "fingerprint_is_the_first", "bbbb"),
+        (TakesTheNewFingerprint, "fingerprint_is_the_holders", "('busy', 1, 'aaaa"),
+        (TakesTheNewFingerprint, "one_of_many_claims_is_acquired", "fingerprint of the holder"),
+        (KeepsTheFirstFingerprint, "fingerprint_is_the_holders", "('acquired', 1, 'bbbb"),
+        (KeepsTheFirstFingerprint, "one_of_many_takeovers_is_acquired", "fingerprint of the h"),
         (CountsNoAttempts, "lease_over_is_taken_over", "the first takeover is attempt 2, not 1"),
         (CountsNoAttempts, "one_owner_at_a_time", "attempts must grow by 1"),
         (ForgetsDone, "completing_twice", "'done'"),

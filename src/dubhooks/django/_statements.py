@@ -85,19 +85,19 @@ class Statements:
             row = self._row(texts.find, key)
             if row is None:
                 continue  # deleted just now
-            owner, state, attempt, first, lease_left, keep_left, ahead = row
+            owner, state, attempt, theirs, lease_left, keep_left, ahead = row
             if keep_left > 0 and state == DONE:
-                return Claim("done", attempt, first, 0.0)
+                return Claim("done", attempt, theirs, 0.0)
             if keep_left > 0 and state == HELD and owner != token and lease_left > 0:
                 if ahead > _JITTER:
                     # The clock was set back, and the lease would last for hours.
                     self._count(texts.start_anew, key, HELD, _JITTER)
                     continue
-                return Claim("busy", attempt, first, lease_left)
-            next_attempt, first = _next(row, token, fingerprint)
+                return Claim("busy", attempt, theirs, lease_left)
+            next_attempt = _next_attempt(row, token)
             seen = (key, owner, state, attempt, token, FREE)
-            if self._count(texts.take, token, HELD, next_attempt, first, *times, *seen):
-                return Claim("acquired", next_attempt, first, 0.0)
+            if self._count(texts.take, token, HELD, next_attempt, fingerprint, *times, *seen):
+                return Claim("acquired", next_attempt, fingerprint, 0.0)
 
     def complete(self, key: str, token: str, retention: float, is_retry: bool) -> bool:
         """Mark ``key`` as done; the first try, whose answer was lost, may have done it."""
@@ -127,10 +127,10 @@ class Statements:
         return tuple(value.decode() if isinstance(value, bytes) else value for value in row)
 
 
-def _next(row: tuple[Any, ...], token: str, fingerprint: str) -> tuple[int, str]:
-    """Return the attempt and fingerprint of whoever takes this row over."""
-    owner, state, attempt, first, _, keep_left, _ = row
+def _next_attempt(row: tuple[Any, ...], token: str) -> int:
+    """Return the attempt of whoever takes this row over."""
+    owner, state, attempt, _, _, keep_left, _ = row
     if keep_left <= 0:
-        return 1, fingerprint
+        return 1
     is_renewal = state == HELD and owner == token
-    return attempt if is_renewal else attempt + 1, first
+    return int(attempt if is_renewal else attempt + 1)

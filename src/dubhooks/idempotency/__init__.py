@@ -50,7 +50,7 @@ class Claim(NamedTuple):
     attempt: int
     """Grows with every takeover: a fencing number."""
     fingerprint: str
-    """SHA-256 of the first body seen under this key, in hex."""
+    """SHA-256, in hex, of the body that holds or completed this key; your own when acquired."""
     retry_after: float
     """Seconds until the lease may be taken over; 0 unless busy."""
 
@@ -71,6 +71,9 @@ class Store(Protocol):
         Absent, expired or released: acquired.  Held by ``token`` itself:
         acquired again, with a new lease.  Lease over: acquired, with the next
         attempt.  Held by another token: busy.  Completed: done.
+
+        Whoever acquires the key brings its own ``fingerprint``; busy and done
+        tell that of the body that holds or completed it.
         """
         ...
 

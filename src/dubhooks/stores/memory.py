@@ -44,11 +44,11 @@ class MemoryStore:
             row = self._rows.get(key)
             attempt = 1
             if row is not None and row[5] > now:
-                owner, is_done, attempt, fingerprint, lease_end, _ = row
+                owner, is_done, attempt, theirs, lease_end, _ = row
                 if is_done:
-                    return Claim("done", attempt, fingerprint, 0.0)
+                    return Claim("done", attempt, theirs, 0.0)
                 if owner is not None and owner != token and lease_end > now:
-                    return Claim("busy", attempt, fingerprint, lease_end - now)
+                    return Claim("busy", attempt, theirs, lease_end - now)
                 attempt += owner != token
             else:
                 done = self._done.find(key, now)

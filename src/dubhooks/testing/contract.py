@@ -288,18 +288,22 @@ class StoreContract(StoreRaces):
         again = self._claim(store, key, "two", fingerprint=OTHER)
         expect(again[:3] == ("acquired", 1, OTHER), f"everything starts anew: {again}")
 
-    def test_fingerprint_is_the_first(self) -> None:
-        """While a row lives its fingerprint is the first one, whoever claims with another."""
+    def test_fingerprint_is_the_holders(self) -> None:
+        """Whoever acquires a key brings its own fingerprint; busy and done tell the holder's."""
         store, key = self._store(), self._key()
+        theirs = {"fingerprint": OTHER, "holder": OTHER}
         self._claim(store, key, "one")
-        for token in ("one", "two"):
-            self._expect_claim(store, key, token, None, 1, fingerprint=OTHER)
+        self._expect_claim(store, key, "two", "busy", 1, fingerprint=OTHER)
+        self._expect_claim(store, key, "one", "acquired", 1, **theirs)
+        self._expect_claim(store, key, "two", "busy", 1, holder=OTHER)
         self._release(store, key, "one")
-        self._expect_claim(store, key, "two", "acquired", 2, fingerprint=OTHER, lease=MOMENT)
+        self._expect_claim(store, key, "two", "acquired", 2)
+        self._expect_claim(store, key, "two", "acquired", 2, lease=MOMENT)
         self._let_pass(store, MOMENT)
-        self._expect_claim(store, key, "three", "acquired", 3, fingerprint=OTHER)
+        self._expect_claim(store, key, "three", "acquired", 3, **theirs)
+        self._expect_claim(store, key, "four", "busy", 3, holder=OTHER)
         self._complete(store, key, "three")
-        self._expect_claim(store, key, "four", "done", 3, fingerprint=OTHER)
+        self._expect_claim(store, key, "four", "done", 3, holder=OTHER)
 
     def test_durations_from_tiny_to_huge(self) -> None:
         """Leases and retentions from 50 ms to ten years work, and so do whole numbers."""

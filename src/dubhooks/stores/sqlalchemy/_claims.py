@@ -251,7 +251,7 @@ def _changes(new: Any) -> list[tuple[str, ColumnElement[Any]]]:
         else_=_row.lease_until,
     )
     return [
-        ("fingerprint", case((is_expired, new.fingerprint), else_=_row.fingerprint)),
+        ("fingerprint", case((takes, new.fingerprint), else_=_row.fingerprint)),
         ("attempt", attempt),
         ("token", case((takes, new.token), else_=_row.token)),
         ("done", case((takes, new.done), else_=_row.done)),

@@ -91,12 +91,12 @@ class SQLiteStore:
             row = connection.execute(_FIND, (key, now)).fetchone()
             attempt = 1
             if row is not None:
-                owner, state, attempt, fingerprint, lease_clock, lease_until = row
+                owner, state, attempt, theirs, lease_clock, lease_until = row
                 if state == _DONE:
-                    return Claim("done", attempt, fingerprint, 0.0)
+                    return Claim("done", attempt, theirs, 0.0)
                 is_live = lease_clock == clock and lease_until > instant
                 if state == _HELD and owner != token and is_live:
-                    return Claim("busy", attempt, fingerprint, lease_until - instant)
+                    return Claim("busy", attempt, theirs, lease_until - instant)
                 attempt += state == _FREE or owner != token
             held = (key, token, _HELD, attempt, fingerprint, clock, instant + lease)
             connection.execute(_PUT, (*held, now + retention))
