@@ -28,6 +28,7 @@ class Texts(NamedTuple):
     start_anew: str
     complete: str
     release: str
+    forget: str
     purge: str
 
 
@@ -49,6 +50,8 @@ _TEXTS: Final = Texts(
     "WHERE claim_key = %s AND token = %s AND state IN (%s, %s) AND keep_until > {now}",
     release="UPDATE {table} SET state = %s "
     "WHERE claim_key = %s AND token = %s AND state = %s AND keep_until > {now}",
+    forget="DELETE FROM {table} WHERE claim_key = %s AND keep_until > {now} "
+    "AND (state <> %s OR lease_until <= {now})",
     # The row is looked at once more, because a claim may have renewed it since the subquery saw it.
     purge="DELETE FROM {table} WHERE keep_until <= {now} AND claim_key IN "
     "(SELECT claim_key FROM {table} WHERE keep_until <= {now} LIMIT %s)",
@@ -107,6 +110,10 @@ class Statements:
     def release(self, key: str, token: str) -> bool:
         """Free ``key``."""
         return self._count(self._texts.release, FREE, key, token, HELD) == 1
+
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``, but not while a lease runs."""
+        return self._count(self._texts.forget, key, HELD) == 1
 
     def purge(self, most: int) -> int:
         """Delete at most so many rows whose retention is over; return how many."""

@@ -85,6 +85,15 @@ class Store(Protocol):
         """Free ``key`` for the next delivery; false when ``token`` does not hold it."""
         ...
 
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``, but not while a lease runs; true when a row was deleted.
+
+        The next claim finds the key absent.  False for a row older than its
+        retention, which counts as absent.  A store that asks its server again
+        because a reply was lost may say false although the row is gone.
+        """
+        ...
+
 
 class AsyncStore(Protocol):
     """A :class:`Store` whose methods are coroutines."""
@@ -101,6 +110,10 @@ class AsyncStore(Protocol):
 
     async def release(self, key: str, token: str) -> bool:
         """See :meth:`Store.release`."""
+        ...
+
+    async def forget(self, key: str) -> bool:
+        """See :meth:`Store.forget`."""
         ...
 
 

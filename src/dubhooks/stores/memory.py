@@ -82,6 +82,19 @@ class MemoryStore:
             self._rows[key] = (None, *row[1:])
             return True
 
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        with self._lock:
+            now = monotonic()
+            row = self._rows.get(key)
+            if row is None or row[5] <= now:
+                return self._done.remove(key, now)
+            owner, _, _, _, lease_end, _ = row
+            if owner is not None and lease_end > now:
+                return False
+            del self._rows[key]
+            return True
+
     def purge(self) -> int:
         """Delete the rows whose retention is over and return how many there were.
 

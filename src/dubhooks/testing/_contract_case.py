@@ -116,6 +116,10 @@ class StoreCase:
         __tracebackhide__ = True
         return _boolean("release", self._done(store.release(key, owner)))
 
+    def _forget(self, store: AnyStore, key: str) -> bool:
+        __tracebackhide__ = True
+        return _boolean("forget", self._done(store.forget(key)))
+
     def _expect_claim(
         self,
         store: AnyStore,

@@ -6,7 +6,7 @@ import inspect
 import time
 
 from ._contract_case import MOMENT, OTHER, expect
-from ._store_races import StoreRaces
+from ._store_forgetting import StoreForgetting
 
 __all__ = ["StoreContract"]
 
@@ -27,7 +27,7 @@ _PAIRS = (
 )
 
 
-class StoreContract(StoreRaces):
+class StoreContract(StoreForgetting):
     """Inherit from it and return your store; pytest does the rest.
 
     For example::
@@ -48,11 +48,12 @@ class StoreContract(StoreRaces):
     # -- one delivery after the other -------------------------------------------------------------
 
     def test_methods_are_all_sync_or_all_async(self) -> None:
-        """The three methods are plain, or all three are coroutines."""
-        store = self._store()
-        methods = (store.claim, store.complete, store.release)
-        kinds = {inspect.iscoroutinefunction(method) for method in methods}
-        expect(len(kinds) == 1, "claim, complete and release must all be coroutines or all not")
+        """The four methods are plain, or all four are coroutines."""
+        store, names = self._store(), ("claim", "complete", "release", "forget")
+        missing = [name for name in names if not hasattr(store, name)]
+        expect(not missing, f"the store has no method {' and no '.join(missing)}")
+        kinds = {inspect.iscoroutinefunction(getattr(store, name)) for name in names}
+        expect(len(kinds) == 1, f"{', '.join(names)} must all be coroutines or all not")
 
     def test_absent_key_is_acquired(self) -> None:
         """The first claim of a key is acquired and is attempt 1."""

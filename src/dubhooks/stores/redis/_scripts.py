@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLAIM",
     "COMPLETE",
+    "FORGET",
     "RELEASE",
     "advise",
     "claim_arguments",
@@ -86,6 +87,15 @@ end
 redis.call('HDEL', KEYS[1], 'token', 'since', 'until')
 return 1
 """
+FORGET = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local row = redis.call('HMGET', KEYS[1], 'open', 'token', 'until')
+if row[1] and row[2] and tonumber(row[3]) > now then
+    return 0
+end
+return redis.call('DEL', KEYS[1])
+"""
 
 
 def claim_arguments(
@@ -124,7 +134,7 @@ _ADVICE = (
     (
         ("NoPermissionError", "executing the script can't run", "ACL failure in script"),
         "this user of Redis may not run the store's scripts: let it use its keys and +eval "
-        "+evalsha +script|load +time +hmget +hset +hdel +pexpire",
+        "+evalsha +script|load +time +hmget +hset +hdel +pexpire +del",
     ),
     (
         ("MovedError", "MOVED"),  # the latter from redis-py 5
