@@ -102,13 +102,20 @@ def read_body(environ: WSGIEnvironment, max_body: int) -> bytes:
     return reader.take()
 
 
-def explain_empty_body(pipeline: Pipeline[Any], environ: WSGIEnvironment) -> None:
-    """Log why a body is empty, when the environ tells."""
+def explain_empty_body(
+    pipeline: Pipeline[Any],
+    environ: WSGIEnvironment,
+    readers: str = "middleware took it from wsgi.input; let it leave this path alone",
+) -> None:
+    """Log why a body is empty, when the environ tells.
+
+    Args:
+        pipeline: of the receiver.
+        environ: of the request.
+        readers: who may have read the body before us, and what to do.
+    """
     if environ.get("CONTENT_LENGTH", "").strip("0"):
-        pipeline.log.error(
-            "the body of a delivery was read before dubhooks saw it: middleware took it from "
-            "wsgi.input; let it leave this path alone"
-        )
+        pipeline.log.error("the body of a delivery was read before dubhooks saw it: %s", readers)
     elif environ.get("HTTP_TRANSFER_ENCODING") and not _marks_end(environ):
         pipeline.log.error(
             "a delivery came in chunks, and this server does not mark where such a body ends "
