@@ -25,7 +25,7 @@ from .receiver import pipeline_of
 from .receiver._functions import check_handler, hide_event, is_async_callable
 from .receiver._route import InFlask, plan_route, type_route
 from .reply import Reply, build_reply
-from .wsgi import explain_empty_body, headers_to_send, read_body, refuse_async_store
+from .wsgi import empty_body_error, headers_to_send, read_body, refuse_async_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,13 +136,11 @@ def _read_request(pipeline: Pipeline[Any]) -> Request | Reply:
     except PayloadError as error:
         return pipeline.refuse(error)
     if not body:
-        explain_empty_body(
-            pipeline,
-            request.environ,
-            "a before_request function took it from request.stream, or middleware from "
-            "wsgi.input; let it use request.get_data(), which keeps the body, or leave this path "
-            "alone",
+        readers = (
+            "a before_request function has read request.stream, or middleware wsgi.input: "
+            "request.get_data() keeps the body"
         )
+        return pipeline.refuse(empty_body_error(request.environ, readers))
     return Request(body, headers_in_environ(request.environ))
 
 
