@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from ._body import Request
@@ -138,10 +139,9 @@ def _read_body(event: _Members) -> bytes:
     raw = body.encode("utf-8", "surrogatepass")
     if not (event.get("isBase64Encoded") or event.get("is_base64_encoded")):
         return raw
-    try:
+    with suppress(binascii.Error):
         return base64.b64decode(raw, validate=True)
-    except binascii.Error:
-        raise _not_http_error("its body is not the base64 that it is said to be") from None
+    raise _not_http_error("its body is not the base64 that it is said to be")
 
 
 def _get_object(event: _Members, name: str) -> _Members:

@@ -19,8 +19,8 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from ._body import Request
 from ._headers import headers_in_environ
-from .errors import BodyIncomplete, MethodNotAllowed, PayloadError
-from .idempotency._drivers import call_and_await
+from .errors import BodyIncomplete, ConfigurationError, MethodNotAllowed, PayloadError
+from .idempotency._drivers import call_and_await, explain_running_loop, is_on_event_loop
 from .receiver import pipeline_of
 from .receiver._functions import check_handler, hide_event, is_async_callable
 from .receiver._route import InFlask, plan_route, type_route
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .events._base import Event
     from .idempotency._keys import Dedupe
     from .receiver import Receiver
-    from .receiver._pipeline import Pipeline
+    from .receiver._pipeline import Delivery, Pipeline
     from .receiver._registry import Route
     from .receiver._route import RoutePlan
 
@@ -110,25 +110,22 @@ def _respond(
     call: Callable[[Event], Response | None] | None = None,
 ) -> Response:
     """Take the current request through the pipeline; ``call`` is the handler of ``route``."""
-    received = _read_request(pipeline)
     try:
-        opened = received if isinstance(received, Reply) else pipeline.open(received)
+        opened = _open(pipeline)
         if isinstance(opened, Reply):
             return _build_response(opened)
-        handler = pipeline.find(
-            opened, route, None if call is None else partial(call, opened.event)
-        )
-        result = pipeline.run(opened, handler)
+        bound = None if call is None else partial(call, opened.event)
+        result = pipeline.run(opened, pipeline.find(opened, route, bound))
+        if route is not None and route.matches(opened.event) and result.response is not None:
+            response: Response = result.response
+            return response
+        return _build_response(result.reply)
     except Exception:
         after_this_request(partial(_never_a_success, pipeline))
         raise
-    if route is not None and route.matches(opened.event) and result.response is not None:
-        response: Response = result.response
-        return response
-    return _build_response(result.reply)
 
 
-def _read_request(pipeline: Pipeline[Any]) -> Request | Reply:
+def _open(pipeline: Pipeline[Any]) -> Delivery | Reply:
     try:
         if request.method != "POST":
             return pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
@@ -141,7 +138,9 @@ def _read_request(pipeline: Pipeline[Any]) -> Request | Reply:
             "request.get_data() keeps the body"
         )
         return pipeline.refuse(empty_body_error(request.environ, readers))
-    return Request(body, headers_in_environ(request.environ))
+    received = Request(body, headers_in_environ(request.environ))
+    del body  # error trackers send the variables of a frame that raises
+    return pipeline.open(received)
 
 
 def _read_body(max_body: int) -> bytes:
@@ -170,6 +169,11 @@ def _call(handler: Any, parts: dict[str, Any], event: Event) -> Response | None:
         if result.status_code >= 400:
             raise  # Flask answers, with the application's own error pages
         # abort() and redirects that are raised are judged like returned ones.
+    except RuntimeError as error:
+        if is_async_callable(handler) and is_on_event_loop():
+            # Only now: gevent's greenlets share a thread, and another one may have begun.
+            raise ConfigurationError(explain_running_loop()) from error
+        raise
     # Only a response made of it has a status to judge: (body, 500) is one of many ways.
     return None if result is None else current_app.make_response(result)
 

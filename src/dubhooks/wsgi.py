@@ -97,8 +97,8 @@ def read_body(environ: WSGIEnvironment, max_body: int) -> bytes:
             reader.add(stream.read(min(end - size, _CHUNK)))
             if reader.size == size:
                 break
-    except OSError:
-        raise BodyIncomplete("the connection ended before the body was there") from None
+    except (OSError, ValueError):  # servers raise either for chunks that make no sense
+        raise BodyIncomplete("the connection, or its chunks, ended in the middle") from None
     if reader.announced is not None and 0 < reader.size < reader.announced:
         raise BodyIncomplete("the body ended before the announced length: the client hung up")
     return reader.take()
