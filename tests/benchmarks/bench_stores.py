@@ -30,8 +30,8 @@ import redis
 from sqlalchemy import create_engine, text
 
 from dubhooks import MemoryStore, SQLiteStore
-from dubhooks.stores import _redis_scripts as scripts
 from dubhooks.stores.redis import RedisStore
+from dubhooks.stores.redis import _scripts as scripts
 from dubhooks.stores.sqlalchemy import SQLAlchemyStore
 from dubhooks.stores.sqlite import _TABLE as TABLE
 from dubhooks.stores.sqlite._clock import boot_clock
