@@ -127,7 +127,7 @@ def test_a_suspicious_secret_is_a_suspicion(secret: str, code: str) -> None:
 
 
 BASE_64 = base64.b64encode(bytes.fromhex(SIGNATURE)).decode()
-SIGNATURES = {
+SIGNATURES: dict[str, list[str | None]] = {
     "signature_missing": [None, "", "  "],
     "signature_whitespace": [f"{SIGNATURE}\n"],
     "signature_quotes": [f'"{SIGNATURE}"'],
@@ -256,12 +256,12 @@ def test_a_body_that_cannot_be_mended_is_a_suspicion(body: bytes, code: str) -> 
 def test_what_a_body_looks_like_is_a_suspicion() -> None:
     """With another secret nothing can be proven, but a body that was written again shows."""
     other = "whsec_ffffffffffffffffffffffffffffffff"
-    for style, code in (
-        ({"indent": 2}, "body_reserialized"),
-        ({"sort_keys": True}, "body_sorted"),
-        ({"separators": (",", ":"), "sort_keys": True}, "body_sorted"),
+    for text, code in (
+        (json.dumps(DOCUMENT, indent=2), "body_reserialized"),
+        (json.dumps(DOCUMENT, sort_keys=True), "body_sorted"),
+        (json.dumps(DOCUMENT, separators=(",", ":"), sort_keys=True), "body_sorted"),
     ):
-        found = explain(json.dumps(DOCUMENT, **style).encode(), SIGNATURE, other)
+        found = explain(text.encode(), SIGNATURE, other)
         assert (found.proven, codes(found)) == (False, [code])
 
 
