@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ._body import READ_TIMEOUT, BodyReader, Request
 from .errors import BodyIncomplete, BodyTooSlow, MethodNotAllowed, PayloadError, to_seconds
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import TypeAlias
 
+    from ._headers import Headers
     from .receiver import Receiver
     from .receiver._pipeline import Pipeline
 
@@ -132,15 +133,18 @@ async def read_request(
 
     ``None``: the client hung up, so nobody waits for a reply.
     """
+    if scope["method"] != "POST":
+        return pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
+    request = Request(b"", scope["headers"])
+    del scope  # error trackers send the variables of a frame in which waiting fails
     try:
-        if scope["method"] != "POST":
-            return pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
-        reader = BodyReader(pipeline.settings.max_body, _find_length(scope["headers"]))
+        reader = BodyReader(pipeline.settings.max_body, _find_length(request.headers))
         if not await _read_in_time(receive, reader, read_timeout):
             return None
     except PayloadError as error:
         return pipeline.refuse(error)
-    return Request(reader.take(), scope["headers"])
+    request.body = reader.take()
+    return request
 
 
 async def _read_in_time(receive: Receive, reader: BodyReader, read_timeout: float) -> bool:
@@ -172,13 +176,13 @@ async def _read(receive: Receive, reader: BodyReader) -> bool:
             return False
         reader.add(message.get("body", b""))
         more = message.get("more_body", False)
-        del message  # error trackers send the variables of a frame in which waiting fails
+        del message  # before the next one is waited for, as above
     return True
 
 
-def _find_length(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+def _find_length(headers: Headers) -> str | None:
     length = None
-    for name, value in headers:
+    for name, value in cast("Iterable[tuple[bytes, bytes]]", headers):
         if name == b"content-length":
             length = value.decode("latin-1")
     return length

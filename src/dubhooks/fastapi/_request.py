@@ -6,7 +6,7 @@ import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.exceptions import HTTPException
+from fastapi import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
