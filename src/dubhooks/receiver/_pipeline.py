@@ -228,8 +228,7 @@ class Pipeline(Generic[EventT]):
         name = delivery.event.event[:64]
         self._reporter.warn_once(
             (name, route.name),
-            "%s came to %s, which does not take it: Dub sends all events of a webhook to "
-            "one URL",
+            "%s came to %s, which does not take it: Dub sends all events of a webhook to one URL",
             name,
             route.name,
         )
