@@ -7,9 +7,14 @@ import pytest
 from fastapi import Depends, FastAPI
 
 from dubhooks import MemoryStore, Webhooks
-from dubhooks.events.unknown import UnknownEvent
 from dubhooks.fastapi import openapi, router, verified, webhook
-from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
+from dubhooks.webhooks import (
+    LeadCreated,
+    PayoutConfirmed,
+    SaleCreated,
+    UnknownEvent,
+    WebhookEvent,
+)
 from tests.support.adapters.behaviour import (
     LINK,
     PAYOUT_REQUEST,
