@@ -49,14 +49,14 @@ class Counted:
 
     def __init__(self) -> None:
         self.runs = 0
-        self.receivers = [
+        self.receivers: list[Any] = [
             Webhooks(SECRET),
             Webhooks(SECRET, store=MemoryStore()),
             Postbacks(SECRET, store=MemoryStore(), max_body=2_000),
         ]
         for receiver in self.receivers:
             for cls in set(receiver.family.classes.values()):
-                receiver.on(cls)(self.run)  # type: ignore[arg-type]
+                receiver.on(cls)(self.run)
             receiver.on_unhandled(self.run)
 
     def run(self, _: object) -> None:

@@ -29,11 +29,8 @@ COMMANDS = {
     "uvicorn": python("-m", "uvicorn", f"{APPLICATIONS}:asgi_app", "--port={port}"),
     "hypercorn": python("-m", "hypercorn", f"{APPLICATIONS}:asgi_app", "--bind=127.0.0.1:{port}"),
 }
-PATHS = {
-    "gunicorn": ["/plain", "/flask", "/in-file"],
-    "uvicorn": ["/plain", "/router", "/route", "/in-file"],
-}
-PATHS |= {"gunicorn with threads": PATHS["gunicorn"], "hypercorn": PATHS["uvicorn"]}
+WSGI, ASGI = ["/plain", "/flask", "/in-file"], ["/plain", "/router", "/route", "/in-file"]
+PATHS = {"gunicorn": WSGI, "gunicorn with threads": WSGI, "uvicorn": ASGI, "hypercorn": ASGI}
 
 
 class Refused(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 from tests.support.receiving import MARKERS, WORLDS, World
 
 
-@pytest.fixture(params=WORLDS.values(), ids=WORLDS.keys())
+@pytest.fixture(params=WORLDS.values(), ids=list(WORLDS))
 def any_world(request: pytest.FixtureRequest) -> World:
     """Return every way to deliver, in turn."""
     return World(*request.param)
