@@ -4,7 +4,8 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import SECRET, AsyncMemoryStore, key_of, sale, signed, state_of
 
 Log = pytest.LogCaptureFixture
-Message = dict[str, Any]
+Message = MutableMapping[str, Any]
 MAX_BODY = 4_096
 NEVER: Message = {"type": "never"}
 """A message that does not come."""
@@ -66,7 +67,7 @@ class Connection:
         """The status that was sent."""
         start, _ = self.sent
         assert start["type"] == "http.response.start"
-        return start["status"]
+        return int(start["status"])
 
     @property
     def headers(self) -> dict[bytes, bytes]:
@@ -78,7 +79,7 @@ class Connection:
         """The body that was sent."""
         assert self.sent[1]["type"] == "http.response.body"
         assert not self.sent[1].get("more_body")
-        return self.sent[1]["body"]
+        return bytes(self.sent[1]["body"])
 
 
 def delivery(*, chunks: int = 1, length: bool = True) -> tuple[list[Message], list[Any]]:
@@ -201,11 +202,11 @@ class TestBodies:
         class Cleaning(Connection):
             async def receive(self) -> Message:
                 try:
-                    return await asyncio.Event().wait() or {}
-                except asyncio.CancelledError:
+                    await asyncio.Event().wait()
+                finally:
                     await asyncio.sleep(0)
                     cleaned.append("up")
-                    raise
+                return NEVER
 
         connection = Cleaning([])
         assert self.cancelled(connection)
@@ -218,10 +219,9 @@ class TestBodies:
 
         class Deaf(Connection):
             async def receive(self) -> Message:
-                try:
-                    return await asyncio.Event().wait() or {}
-                except asyncio.CancelledError:
-                    return messages[0]
+                with suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+                return messages[0]
 
         connection = Deaf([], headers=headers)
         if self.cancelled(connection):
