@@ -21,7 +21,6 @@ SECRET = "whsec_0123456789abcdef0123456789abcdef"
 GUNICORN = python(
     "-m", "gunicorn", "tests.support.served.flask_app:app", "--bind", "127.0.0.1:{port}"
 )
-PATHS: dict[str, EventName] = {"/route/acme": "sale.created", "/registry": "lead.created"}
 PRELOADED = pytest.mark.parametrize("options", [[], ["--preload"]], ids=["plain", "preload"])
 
 
