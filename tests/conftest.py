@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Asserts in these say what they compared, as those in test modules do.
+pytest.register_assert_rewrite("tests.support")
+
 IN_CI = os.environ.get("CI") == "true"
 
 # A shell that runs CI in the background has all it starts ignore Ctrl-C, which tests press.

@@ -1,9 +1,8 @@
 """The shared behaviour of ``dubhooks.asgi``."""
 
-from behaviour import AdapterBehaviour, Setup
-from clients import AsgiClient, Client
-
 from dubhooks import asgi
+from tests.support.adapters.behaviour import AdapterBehaviour, Setup
+from tests.support.adapters.clients import AsgiClient, Client
 
 
 class TestAsgi(AdapterBehaviour):

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
-from behaviour import BODY, SECRET, AdapterBehaviour, Setup, signed
-from clients import Client, Headers, Response
 
 import dubhooks
 from dubhooks import ConfigurationError, Webhooks, aws_lambda
+from tests.support.adapters.behaviour import BODY, SECRET, AdapterBehaviour, Setup, signed
+from tests.support.adapters.clients import Client, Headers, Response
 
 Event = dict[str, Any]
 
@@ -104,7 +104,7 @@ class LambdaClient:
         method: str = "POST",
         stall: float = 0.0,
     ) -> Response:
-        """Send one request; see :class:`clients.Client`."""
+        """Send one request; see :class:`tests.support.adapters.clients.Client`."""
         assert not chunked
         assert not stall
         headers = [*headers, ("Host", "testserver"), ("Content-Length", str(len(body)))]

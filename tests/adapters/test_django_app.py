@@ -15,8 +15,6 @@ from django.core.management import call_command
 from django.db import connections, transaction
 from django.test import override_settings
 from django.urls import include, path
-from django_setup import POSTBACK_SECRET, add_database, sqlite
-from situations import SECRET
 
 import dubhooks.django
 from dubhooks import (
@@ -30,6 +28,8 @@ from dubhooks import (
 from dubhooks.django import DjangoInbox, DjangoStore, _settings
 from dubhooks.testing import make_event, make_postback, signed_request
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.django_setup import POSTBACK_SECRET, add_database, sqlite
+from tests.support.adapters.situations import SECRET
 
 RECORDS: list[DeliveryRecord] = []
 

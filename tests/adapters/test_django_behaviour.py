@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from behaviour import OWN_BODY, AdapterBehaviour, Request, Setup
-from clients import Client
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
-from django_setup import PATH, DjangoClient
-from situations import BODY, HUGE, SITUATIONS
 
 import dubhooks.django
+from tests.support.adapters.behaviour import OWN_BODY, AdapterBehaviour, Request, Setup
+from tests.support.adapters.clients import Client
+from tests.support.adapters.django_setup import PATH, DjangoClient
+from tests.support.adapters.situations import BODY, HUGE, SITUATIONS
 
 RECEIVED_BEFORE = frozenset({"chunked", "stall"})
 """Under ASGI, Django has received the whole body before it calls a view."""

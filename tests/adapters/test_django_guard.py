@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from clients import Response
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,8 +16,14 @@ from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
-from django_setup import MIDDLEWARE, PATH, DjangoClient
-from situations import (
+
+import dubhooks.django
+from dubhooks import ConfigurationError, MemoryStore, Webhooks
+from dubhooks.testing import make_event
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
+from tests.support.adapters.clients import Response
+from tests.support.adapters.django_setup import MIDDLEWARE, PATH, DjangoClient
+from tests.support.adapters.situations import (
     BODY,
     PAYOUT,
     PAYOUT_REQUEST,
@@ -29,11 +34,6 @@ from situations import (
     signed,
     with_signature,
 )
-
-import dubhooks.django
-from dubhooks import ConfigurationError, MemoryStore, Webhooks
-from dubhooks.testing import make_event
-from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
 
 FAILED = b'{"outcome":"failed"}'
 BOTH = pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import WsgiClient
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
-from django_setup import MIDDLEWARE, PATH, DjangoClient
-from situations import BODY, SALE_REQUEST, SECRET, Request
 
 import dubhooks.django
 from dubhooks import ConfigurationError, MemoryStore, SQLiteStore, Webhooks, postbacks
 from dubhooks.django import DjangoStore
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.clients import WsgiClient
+from tests.support.adapters.django_setup import MIDDLEWARE, PATH, DjangoClient
+from tests.support.adapters.situations import BODY, SALE_REQUEST, SECRET, Request
 
 BOTH = pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])
 BEFORE: list[Callable[[HttpRequest], object]] = []

@@ -9,19 +9,19 @@ from secrets import token_hex
 from typing import Any
 
 import pytest
-from behaviour import HandlerFailed
 from django.core.signals import got_request_exception, request_finished
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
-from django_setup import PATH, POSTBACK_SECRET, DjangoClient, asgi_request
-from situations import BODY, SALE, SALE_REQUEST, SECRET, Request, signed
 
 import dubhooks.django
 from dubhooks import Claim, MemoryStore, SQLiteStore, Webhooks
 from dubhooks.django import DjangoStore
 from dubhooks.testing import make_event, make_postback, signed_request
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.behaviour import HandlerFailed
+from tests.support.adapters.django_setup import PATH, POSTBACK_SECRET, DjangoClient, asgi_request
+from tests.support.adapters.situations import BODY, SALE, SALE_REQUEST, SECRET, Request, signed
 
 BOTH = pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])
 HANDLERS = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
@@ -106,7 +106,7 @@ def test_a_missing_slash_is_never_a_redirect(mount: str, asgi: bool) -> None:
 @pytest.mark.parametrize("slash", ["", "/"], ids=["no slash", "slash"])
 def test_urls_serve_the_receivers_of_the_settings(slash: str, asgi: bool) -> None:
     """The app's URLs serve both receivers, with and without a slash, with every app's handlers."""
-    from django_shop.dubhooks_handlers import SALES
+    from tests.support.adapters.django_shop.dubhooks_handlers import SALES
 
     urls = path("dub/", include("dubhooks.django.urls"))
     for name, event, secret in (

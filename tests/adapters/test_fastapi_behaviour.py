@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from behaviour import OWN_BODY, AdapterBehaviour, Setup
-from clients import AsgiClient, Client
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 from starlette.applications import Starlette
@@ -11,6 +9,8 @@ from starlette.routing import Route
 
 import dubhooks.fastapi
 from dubhooks import asgi
+from tests.support.adapters.behaviour import OWN_BODY, AdapterBehaviour, Setup
+from tests.support.adapters.clients import AsgiClient, Client
 
 
 def routed(setup: Setup, handler: Any) -> Client:

@@ -8,12 +8,19 @@ from typing import Annotated, Any
 
 import pytest
 import starlette
-from clients import AsgiClient, Response
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException
 from fastapi import Request as FastAPIRequest
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
-from situations import (
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dubhooks import ConfigurationError, MemoryStore, Webhooks
+from dubhooks.fastapi import router, webhook
+from dubhooks.testing import make_event
+from dubhooks.webhooks import PayoutConfirmed, SaleCreated
+from tests.support.adapters.clients import AsgiClient, Response
+from tests.support.adapters.situations import (
     OWN_BODY,
     PAYOUT,
     PAYOUT_REQUEST,
@@ -23,13 +30,6 @@ from situations import (
     Request,
     with_signature,
 )
-from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from dubhooks import ConfigurationError, MemoryStore, Webhooks
-from dubhooks.fastapi import router, webhook
-from dubhooks.testing import make_event
-from dubhooks.webhooks import PayoutConfirmed, SaleCreated
 
 FAILED = b'{"outcome":"failed"}'
 MOUNTS = pytest.mark.parametrize("mount", ["webhook", "router", "async webhook", "async router"])

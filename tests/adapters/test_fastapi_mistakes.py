@@ -4,8 +4,6 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import pytest
-from behaviour import BODY, LINK, PAYOUT_REQUEST, SALE_REQUEST, SECRET, Request, with_signature
-from clients import AsgiClient, Client
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException
 from fastapi import Request as FastAPIRequest
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -18,6 +16,16 @@ import dubhooks
 from dubhooks import ConfigurationError, Webhooks, postbacks
 from dubhooks.fastapi import openapi, router, verified, webhook
 from dubhooks.webhooks import LeadCreated, SaleCreated
+from tests.support.adapters.behaviour import (
+    BODY,
+    LINK,
+    PAYOUT_REQUEST,
+    SALE_REQUEST,
+    SECRET,
+    Request,
+    with_signature,
+)
+from tests.support.adapters.clients import AsgiClient, Client
 
 hooks = Webhooks(SECRET)
 

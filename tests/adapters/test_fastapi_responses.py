@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from behaviour import SALE, SALE_REQUEST
-from clients import AsgiClient
 from fastapi import BackgroundTasks, FastAPI, HTTPException
 from fastapi import Response as FastAPIResponse
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
-from fastapi_routes import answer, endpoint, seen
 from pydantic import BaseModel
 
 from dubhooks import Reject, RetryLater
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.behaviour import SALE, SALE_REQUEST
+from tests.support.adapters.clients import AsgiClient
+from tests.support.adapters.fastapi_routes import answer, endpoint, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

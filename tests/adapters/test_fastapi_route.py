@@ -6,17 +6,24 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from behaviour import PAYOUT_REQUEST, SALE, SALE_REQUEST, SECRET, Request, with_signature
-from clients import AsgiClient
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Header
 from fastapi import Request as FastAPIRequest
 from fastapi import Response as FastAPIResponse
 from fastapi.responses import JSONResponse
-from fastapi_routes import Source, answer, endpoint, seen
 
 from dubhooks import Claim, MemoryStore, RetryLater, Webhooks
 from dubhooks.fastapi import webhook
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.behaviour import (
+    PAYOUT_REQUEST,
+    SALE,
+    SALE_REQUEST,
+    SECRET,
+    Request,
+    with_signature,
+)
+from tests.support.adapters.clients import AsgiClient
+from tests.support.adapters.fastapi_routes import Source, answer, endpoint, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from behaviour import SECRET, signed
-from clients import AsgiClient
 from fastapi import FastAPI
 
 import dubhooks.fastapi
 from dubhooks import Claim, SQLiteStore, Webhooks
 from dubhooks.testing import make_event
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.behaviour import SECRET, signed
+from tests.support.adapters.clients import AsgiClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

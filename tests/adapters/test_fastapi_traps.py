@@ -7,8 +7,6 @@ from typing import Annotated, Any
 
 import pytest
 import starlette
-from behaviour import SALE_REQUEST, SECRET, HandlerFailed, with_signature
-from clients import AsgiClient
 from fastapi import Depends, FastAPI
 from fastapi import Request as FastAPIRequest
 from starlette.routing import Mount, Router
@@ -16,6 +14,8 @@ from starlette.routing import Mount, Router
 from dubhooks import MemoryStore, Webhooks, asgi
 from dubhooks.fastapi import webhook
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.behaviour import SALE_REQUEST, SECRET, HandlerFailed, with_signature
+from tests.support.adapters.clients import AsgiClient
 
 PASSES_BODIES_ON = tuple(map(int, starlette.__version__.split(".")[:2])) >= (0, 28)
 """Starlette's middleware passes a body on that it has read (FastAPI 0.107)."""

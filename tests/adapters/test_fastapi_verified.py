@@ -4,7 +4,12 @@ import json
 from typing import Annotated, Any
 
 import pytest
-from behaviour import (
+from fastapi import Depends, FastAPI, HTTPException
+
+from dubhooks import MemoryStore, Webhooks
+from dubhooks.fastapi import openapi, router, verified, webhook
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
+from tests.support.adapters.behaviour import (
     LINK,
     PAYOUT_REQUEST,
     SALE,
@@ -14,12 +19,7 @@ from behaviour import (
     Request,
     with_signature,
 )
-from clients import AsgiClient, Client
-from fastapi import Depends, FastAPI, HTTPException
-
-from dubhooks import MemoryStore, Webhooks
-from dubhooks.fastapi import openapi, router, verified, webhook
-from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
+from tests.support.adapters.clients import AsgiClient, Client
 
 hooks = Webhooks(SECRET, store=MemoryStore())
 VerifiedSale = Annotated[SaleCreated, Depends(verified(hooks, SaleCreated))]

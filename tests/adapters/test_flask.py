@@ -6,16 +6,16 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from behaviour import BODY, SALE, SECRET, signed
 from flask import Blueprint, Flask, abort, current_app, g, jsonify, redirect, request, url_for
 from flask import Response as FlaskResponse
 from flask.typing import ResponseReturnValue
-from flask_apps import PATH, answering, app_with, deliver
 
 import dubhooks.flask
 from dubhooks import Postbacks, Webhooks
 from dubhooks.testing import make_postback
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.behaviour import BODY, SALE, SECRET, signed
+from tests.support.adapters.flask_apps import PATH, answering, app_with, deliver
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from behaviour import OWN_BODY, AdapterBehaviour, Setup
-from clients import Client, WsgiClient
 from flask import Blueprint, Flask
 from flask.typing import ResponseReturnValue
 
 import dubhooks.flask
+from tests.support.adapters.behaviour import OWN_BODY, AdapterBehaviour, Setup
+from tests.support.adapters.clients import Client, WsgiClient
 
 PATH = "/webhooks/dub"
 

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from behaviour import BODY, OWN_BODY, SECRET, signed
-from clients import WsgiClient
 from flask import Flask, abort
 from flask.typing import ResponseReturnValue
-from flask_apps import PATH, answering, app_with, deliver
 from werkzeug.exceptions import HTTPException, NotFound
 
 import dubhooks.flask
 from dubhooks import MemoryStore, Webhooks
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.behaviour import BODY, OWN_BODY, SECRET, signed
+from tests.support.adapters.clients import WsgiClient
+from tests.support.adapters.flask_apps import PATH, answering, app_with, deliver
 
 
 def failing(runs: list[str] | None = None) -> Flask:

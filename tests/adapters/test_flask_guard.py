@@ -7,15 +7,15 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from clients import WsgiClient
 from flask import Flask
-from flask_apps import PATH, deliver
-from situations import PAYOUT, PAYOUT_REQUEST, SALE_REQUEST, SECRET, Request
 
 import dubhooks.flask
 from dubhooks import ConfigurationError, MemoryStore, Postbacks, Webhooks
 from dubhooks.testing import make_event
 from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
+from tests.support.adapters.clients import WsgiClient
+from tests.support.adapters.flask_apps import PATH, deliver
+from tests.support.adapters.situations import PAYOUT, PAYOUT_REQUEST, SALE_REQUEST, SECRET, Request
 
 
 def test_several_receivers_in_one_application() -> None:

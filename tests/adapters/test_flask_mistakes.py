@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from behaviour import BODY, PAYOUT_REQUEST, SALE, SECRET
-from clients import WsgiClient
 from flask import Blueprint, Flask, request
-from flask_apps import PATH, answering, deliver
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import dubhooks.flask
 from dubhooks import ConfigurationError, MemoryStore, Webhooks
 from dubhooks.testing import make_event
 from dubhooks.webhooks import LeadCreated, SaleCreated
+from tests.support.adapters.behaviour import BODY, PAYOUT_REQUEST, SALE, SECRET
+from tests.support.adapters.clients import WsgiClient
+from tests.support.adapters.flask_apps import PATH, answering, deliver
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])

@@ -9,17 +9,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from behaviour import BODY, SECRET, signed
-from clients import AsgiClient, Response, WsgiClient
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
-from django_setup import MIDDLEWARE
 from fastapi import FastAPI
 from flask import Flask, request
-from receiving import AsyncMemoryStore
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -31,6 +27,10 @@ import dubhooks.flask
 from dubhooks import ConfigurationError, Webhooks, asgi, aws_lambda, wsgi
 from dubhooks._headers import EnvironHeaders
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.behaviour import BODY, SECRET, signed
+from tests.support.adapters.clients import AsgiClient, Response, WsgiClient
+from tests.support.adapters.django_setup import MIDDLEWARE
+from tests.support.receiving import AsyncMemoryStore
 
 PATH = "/webhooks/dub"
 

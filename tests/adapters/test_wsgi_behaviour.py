@@ -1,9 +1,8 @@
 """The shared behaviour of ``dubhooks.wsgi``."""
 
-from behaviour import AdapterBehaviour, Setup
-from clients import Client, WsgiClient
-
 from dubhooks import wsgi
+from tests.support.adapters.behaviour import AdapterBehaviour, Setup
+from tests.support.adapters.clients import Client, WsgiClient
 
 
 class TestWsgi(AdapterBehaviour):

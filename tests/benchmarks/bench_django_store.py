@@ -14,16 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "stores"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bench_stores import FINGERPRINT, LEASE, RETENTION, TOKEN, Target, main
 from django.core.management import call_command
 from django.db import connections
 
-import django_project
 from dubhooks.django import DjangoStore
 from dubhooks.django import _statements as statements
-from servers import MariaDBServer, PostgreSQLServer
+from tests.support.servers import MariaDBServer, PostgreSQLServer
+from tests.support.stores import django_project
 
 ROW = "'0123456789abcdef', 2, 1, '{fingerprint}', 0, 0, 4102444800"
 POSTGRESQL = (

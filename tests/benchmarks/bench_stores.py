@@ -24,7 +24,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "stores"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import redis
 from sqlalchemy import create_engine, text
@@ -35,7 +35,7 @@ from dubhooks.stores.redis import RedisStore
 from dubhooks.stores.sqlalchemy import SQLAlchemyStore
 from dubhooks.stores.sqlite import _TABLE as TABLE
 from dubhooks.stores.sqlite._clock import boot_clock
-from servers import MariaDBServer, PostgreSQLServer, RedisServer
+from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer
 
 CLIENTS = (1, 8, 32)
 TOKEN, FINGERPRINT = "t" * 32, "f" * 64

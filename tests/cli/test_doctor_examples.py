@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import python, serving
+
+from tests.support.processes import importing, python, serving
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -34,7 +35,7 @@ def test_our_examples_have_no_fault(
         "DUB_WEBHOOK_SECRET": SECRET,
         "DJANGO_SECRET_KEY": "a secret of Django's",
         "DATA_DIRECTORY": str(tmp_path),
-        "PYTHONPATH": os.pathsep.join([str(EXAMPLES), str(EXAMPLES / "django_project")]),
+        **importing(EXAMPLES, EXAMPLES / "django_project"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     if kind == "django":

@@ -1,7 +1,6 @@
 """The page of ``dubhooks listen`` in a real browser."""
 
 import http.client
-import importlib.util
 import json
 import os
 import signal
@@ -16,29 +15,19 @@ import pytest
 
 from dubhooks import sign
 from dubhooks.testing import make_event, make_unknown_event, signed_request
+from tests.support import chromium
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"&lt;"
 
 
-def _driver() -> Any:
-    path = Path(__file__).with_name("chromium.py")
-    spec = importlib.util.spec_from_file_location("chromium_driver", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def browser() -> Iterator[Any]:
     """A headless Chromium."""
-    driver = _driver()
-    path = driver.find()
+    path = chromium.find()
     if path is None:
         pytest.skip("there is no Chromium")
-    started = driver.Chromium(path)
+    started = chromium.Chromium(path)
     yield started
     started.close()
 

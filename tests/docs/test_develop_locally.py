@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from processes import Server, python, serving
 
 from dubhooks._explain.causes import _TEXTS
 from dubhooks.cli._app import _COMMANDS
 from dubhooks.cli.doctor._checks import CHECKS
+from tests.support.processes import Server, python, serving
 
 DOCS = Path(__file__).parents[2] / "docs"
 SECRET = "whsec_0123456789abcdef0123456789abcdef"

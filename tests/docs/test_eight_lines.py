@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from processes import python, serving
 
 from dubhooks.testing import make_event, signed_request
+from tests.support.processes import python, serving
 
 ROOT = Path(__file__).parents[2]
 SECRET = "whsec_0123456789abcdef0123456789abcdef"

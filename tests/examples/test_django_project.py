@@ -10,9 +10,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from processes import python, serving
 
 from dubhooks.testing import make_event, signed_request
+from tests.support.processes import importing, python, serving
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 PROJECT = Path(__file__).parents[2] / "examples" / "django_project"
@@ -31,7 +31,7 @@ def environment(directory: Path) -> dict[str, str]:
         "DUB_WEBHOOK_SECRET": SECRET,
         "DJANGO_SECRET_KEY": "a secret of Django's",
         "DATA_DIRECTORY": str(directory),
-        "PYTHONPATH": str(PROJECT),
+        **importing(PROJECT),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 

@@ -5,9 +5,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from processes import python, serving
-
 from dubhooks.testing import make_event, signed_request
+from tests.support.processes import python, serving
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 EXAMPLES = Path(__file__).parents[2] / "examples"

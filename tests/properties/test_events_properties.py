@@ -8,11 +8,20 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import assume, example, given, note
 from hypothesis import strategies as st
-from payload_fixtures import DATE_SHAPE, PRODUCTION, document, encode, get, parse, paths, put
 
 from dubhooks import webhooks
 from dubhooks.errors import BodyEmpty, InvalidEnvelope, InvalidEvent, InvalidJSON, PayloadError
 from dubhooks.events._base import Event
+from tests.support.payload_fixtures import (
+    DATE_SHAPE,
+    PRODUCTION,
+    document,
+    encode,
+    get,
+    parse,
+    paths,
+    put,
+)
 
 FAMILIES = st.sampled_from(["webhooks", "postbacks"])
 KINDS = st.sampled_from(sorted(PRODUCTION))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -14,17 +15,17 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from processes import Server, python, serving, until
 
 from dubhooks import sign
 from dubhooks.testing import make_event, signed_request
+from tests.support.processes import Server, importing, python, serving, until
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 LIMIT = 100_000
 """``MAX_BODY`` of the project, in bytes."""
-HERE = Path(__file__).parent
-GUNICORN = python("-m", "gunicorn", "django_served:wsgi()", "--bind=127.0.0.1:{port}")
-UVICORN = python("-m", "uvicorn", "django_served:asgi", "--factory", "--port={port}")
+PROJECT = "tests.support.served.django_project"
+GUNICORN = python("-m", "gunicorn", f"{PROJECT}:wsgi()", "--bind=127.0.0.1:{port}")
+UVICORN = python("-m", "uvicorn", f"{PROJECT}:asgi", "--factory", "--port={port}")
 COMMANDS = {
     "gunicorn": [*GUNICORN, "--workers=4"],
     "threads": [*GUNICORN, "--workers=2", "--threads=8"],
@@ -39,13 +40,14 @@ Request = tuple[bytes, dict[str, str]]
 
 def prepare(directory: Path) -> None:
     """Make the tables of the project in ``directory``."""
-    command = python(str(HERE / "django_served.py"), "migrate", "--verbosity=0")
-    subprocess.run(command, cwd=directory, check=True)
+    command = python("-m", PROJECT, "migrate", "--verbosity=0")
+    environment = {**os.environ, **importing()}
+    subprocess.run(command, cwd=directory, env=environment, check=True)
 
 
 def served(kind: str, directory: Path) -> AbstractContextManager[Server]:
     """Run the project in ``directory``."""
-    return serving(COMMANDS[kind], directory, {"PYTHONPATH": str(HERE)})
+    return serving(COMMANDS[kind], directory, importing())
 
 
 @pytest.fixture(scope="module", params=COMMANDS)

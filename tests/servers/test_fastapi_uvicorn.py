@@ -13,17 +13,16 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from processes import Server, python, serving, until
 
 from dubhooks import sign
 from dubhooks.testing import make_event, signed_request
+from tests.support.processes import Server, importing, python, serving, until
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 UVICORN = python(
     "-m",
     "uvicorn",
-    "fastapi_served:app",
-    f"--app-dir={Path(__file__).parent}",
+    "tests.support.served.fastapi_app:app",
     "--port={port}",
     "--workers=2",
 )
@@ -32,7 +31,7 @@ SLOW = ["/slow-sync", "/slow-async"]
 
 def uvicorn(directory: Path) -> AbstractContextManager[Server]:
     """Run the application in ``directory``."""
-    return serving(UVICORN, directory)
+    return serving(UVICORN, directory, importing())
 
 
 @pytest.fixture(scope="module")

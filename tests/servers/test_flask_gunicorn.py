@@ -11,14 +11,15 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
 import pytest
-from bodies import odd_bodies
-from processes import Server, python, serving, until
 
 from dubhooks.testing import make_event, signed_request
+from tests.support.bodies import odd_bodies
+from tests.support.processes import Server, importing, python, serving, until
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
-HERE = Path(__file__).parent
-GUNICORN = python("-m", "gunicorn", "flask_served:app", "--bind", "127.0.0.1:{port}")
+GUNICORN = python(
+    "-m", "gunicorn", "tests.support.served.flask_app:app", "--bind", "127.0.0.1:{port}"
+)
 PRELOADED = pytest.mark.parametrize("options", [[], ["--preload"]], ids=["plain", "preload"])
 
 
@@ -26,7 +27,7 @@ def gunicorn(
     cwd: Path, options: list[str], *, lease: float = 60.0
 ) -> AbstractContextManager[Server]:
     """Start gunicorn with four workers."""
-    environment = {"PYTHONPATH": str(HERE), "LEASE": str(lease)}
+    environment = {**importing(), "LEASE": str(lease)}
     return serving([*GUNICORN, "--workers", "4", *options], cwd, environment)
 
 

@@ -13,17 +13,16 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from processes import Server, python, serving, until
 
 from dubhooks.testing import make_event, signed_request
-from servers import PostgreSQLServer, RedisServer
+from tests.support.processes import Server, importing, python, serving, until
+from tests.support.servers import PostgreSQLServer, RedisServer
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 UVICORN = python(
     "-m",
     "uvicorn",
-    "hang_up_served:application",
-    f"--app-dir={Path(__file__).parent}",
+    "tests.support.served.hang_up_app:application",
     "--port={port}",
 )
 EVENTS = 150
@@ -43,7 +42,7 @@ def server(request: pytest.FixtureRequest, directory: Path) -> Iterator[Server]:
     """Run the application on a store of its own."""
     with RedisServer() if request.param == "redis" else PostgreSQLServer() as storing:
         url = storing.url if isinstance(storing, RedisServer) else storing.url("asyncpg")
-        with serving(UVICORN, directory, {"STORE_URL": url}) as running:
+        with serving(UVICORN, directory, {**importing(), "STORE_URL": url}) as running:
             yield running
 
 

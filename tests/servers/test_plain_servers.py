@@ -12,21 +12,21 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from bodies import odd_bodies
-from processes import Server, python, serving, until
 
 from dubhooks.testing import make_event, signed_request
+from tests.support.bodies import odd_bodies
+from tests.support.processes import Server, importing, python, serving, until
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
-HERE = Path(__file__).parent
+APPLICATIONS = "tests.support.served.every_adapter"
 PATH = "/plain"
 COMMANDS = {
     "gunicorn": python(
-        *("-m", "gunicorn", "each_served:wsgi_app", "--bind=127.0.0.1:{port}", "--workers=2"),
+        *("-m", "gunicorn", f"{APPLICATIONS}:wsgi_app", "--bind=127.0.0.1:{port}", "--workers=2"),
         "--threads=8",
     ),
     "hypercorn": python(
-        *("-m", "hypercorn", "each_served:asgi_app", "--bind=127.0.0.1:{port}", "--workers=2")
+        *("-m", "hypercorn", f"{APPLICATIONS}:asgi_app", "--bind=127.0.0.1:{port}", "--workers=2")
     ),
 }
 EVERY_SERVER = pytest.mark.parametrize("kind", COMMANDS)
@@ -34,7 +34,7 @@ EVERY_SERVER = pytest.mark.parametrize("kind", COMMANDS)
 
 def served(kind: str, directory: Path) -> AbstractContextManager[Server]:
     """Run the applications in ``directory``."""
-    return serving(COMMANDS[kind], directory, {"PYTHONPATH": str(HERE)})
+    return serving(COMMANDS[kind], directory, importing())
 
 
 def notes(directory: Path) -> Counter[str]:

@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from processes import Server, python
 
 from dubhooks.testing import make_event, signed_request
+from tests.support.processes import Server, importing, python
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 LIMIT = 100_000
 """``max_body`` of the application, in bytes."""
-HERE = Path(__file__).parent
-GUNICORN = python("-m", "gunicorn", "each_served:wsgi_app", "--bind=127.0.0.1:{port}")
+APPLICATIONS = "tests.support.served.every_adapter"
+GUNICORN = python("-m", "gunicorn", f"{APPLICATIONS}:wsgi_app", "--bind=127.0.0.1:{port}")
 COMMANDS = {
     "gunicorn": GUNICORN,
     "gunicorn with threads": [*GUNICORN, "--threads=4", "--keep-alive=5"],
-    "uvicorn": python("-m", "uvicorn", "each_served:asgi_app", "--port={port}"),
-    "hypercorn": python("-m", "hypercorn", "each_served:asgi_app", "--bind=127.0.0.1:{port}"),
+    "uvicorn": python("-m", "uvicorn", f"{APPLICATIONS}:asgi_app", "--port={port}"),
+    "hypercorn": python("-m", "hypercorn", f"{APPLICATIONS}:asgi_app", "--bind=127.0.0.1:{port}"),
 }
 PATHS = {
     "gunicorn": ["/plain", "/flask", "/in-file"],
@@ -118,7 +118,7 @@ def test_the_rest_of_a_refused_body_does_not_run(
     """What comes after the answer is dropped with the connection, or read as the body it is."""
     if name not in servers:
         directory = tmp_path_factory.mktemp("unread")
-        started = Server(COMMANDS[name], directory, {"PYTHONPATH": str(HERE)})
+        started = Server(COMMANDS[name], directory, importing())
         servers[name] = started, directory
         started.wait()
     server, directory = servers[name]

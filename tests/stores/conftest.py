@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backends import Backend
-from servers import MariaDBServer, PgBouncerServer, PostgreSQLServer, RedisServer
+from tests.support.servers import MariaDBServer, PgBouncerServer, PostgreSQLServer, RedisServer
+from tests.support.stores.backends import Backend
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

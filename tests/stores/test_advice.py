@@ -17,10 +17,10 @@ from redis.retry import Retry
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from backends import Backend, Receiver
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
-from servers import MariaDBServer, PostgreSQLServer, RedisServer, free_port
+from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer, free_port
+from tests.support.stores.backends import Backend, Receiver
 
 SECRET = "swordfish"
 ASYNC = ("asyncpg", "psycopg_async", "aiomysql")

@@ -11,13 +11,14 @@ import pytest
 import redis.asyncio
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from backends import Backend
 from dubhooks.stores.redis import AsyncRedisStore
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore
-from fake_clock import FakeClock
-from on_loop import OnLoop
-from servers import PostgreSQLServer
-from store_cases import (
+from tests.support.fake_clock import FakeClock
+from tests.support.on_loop import OnLoop
+from tests.support.processes import importing
+from tests.support.servers import PostgreSQLServer
+from tests.support.stores.backends import Backend
+from tests.support.stores.store_cases import (
     check_clock_set_back_and_forth,
     check_fork_after_use,
     check_purge_while_claiming,
@@ -66,7 +67,7 @@ from pathlib import Path
 from sqlalchemy import create_engine
 
 from dubhooks.stores.sqlalchemy import SQLAlchemyStore
-from store_cases import check_clock_set_back_and_forth
+from tests.support.stores.store_cases import check_clock_set_back_and_forth
 
 
 class Clock:
@@ -83,6 +84,6 @@ check_clock_set_back_and_forth(store, Clock())
 def test_clock_of_a_process_with_sqlite(tmp_path: Path) -> None:
     """SQLite has the clock of the process, which may jump too."""
     with closing(FakeClock()) as clock:
-        environment = {**os.environ, **clock.environment, "PYTHONPATH": os.path.dirname(__file__)}
+        environment = {**os.environ, **clock.environment, **importing()}
         command = [sys.executable, "-c", JUMPS, f"sqlite:///{tmp_path}/claims.db"]
         subprocess.run(command, env=environment, check=True, timeout=60)

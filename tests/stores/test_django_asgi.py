@@ -10,18 +10,18 @@ from typing import Any
 
 import django
 import pytest
-from behaviour import SECRET
 from django.test import override_settings
 from django.urls import path
-from django_setup import PATH, asgi_request
 
 import dubhooks.django
-from django_databases import alias_of
-from django_project import add, database_at
 from dubhooks import RetryLater, Webhooks
 from dubhooks.django import DjangoStore
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.behaviour import SECRET
+from tests.support.adapters.django_setup import PATH, asgi_request
+from tests.support.stores.django_databases import alias_of
+from tests.support.stores.django_project import add, database_at
 
 __all__ = ["alias_of"]  # a fixture
 

@@ -12,15 +12,19 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connections, transaction
 
-from django_databases import alias, alias_of, in_thread
-from django_project import alias_at
 from dubhooks import ConfigurationError
 from dubhooks.django import DjangoInbox, DjangoStore
 from dubhooks.testing import make_event
-from fake_clock import FakeClock
-from proxy import Proxy
-from servers import MariaDBServer, PostgreSQLServer
-from store_cases import check_clock_set_back_and_forth, check_fork_after_use, claim
+from tests.support.fake_clock import FakeClock
+from tests.support.proxy import Proxy
+from tests.support.servers import MariaDBServer, PostgreSQLServer
+from tests.support.stores.django_databases import alias, alias_of, in_thread
+from tests.support.stores.django_project import alias_at
+from tests.support.stores.store_cases import (
+    check_clock_set_back_and_forth,
+    check_fork_after_use,
+    claim,
+)
 
 __all__ = ["alias", "alias_of"]  # fixtures
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
-from django_databases import alias, alias_of, in_thread
 from dubhooks import ConfigurationError
 from dubhooks.django import DjangoInbox
 from dubhooks.testing import make_event, make_postback
+from tests.support.stores.django_databases import alias, alias_of, in_thread
 
 __all__ = ["alias", "alias_of"]  # fixtures
 

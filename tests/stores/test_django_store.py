@@ -10,13 +10,13 @@ import pytest
 from django.db import connections, transaction
 from django.test import TestCase
 
-from django_databases import alias, alias_of
-from django_project import add, alias_at
 from dubhooks import ConfigurationError, Webhooks
 from dubhooks.django import DjangoInbox, DjangoStore
 from dubhooks.testing import StoreContract, make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from store_cases import FINGERPRINT, claim
+from tests.support.stores.django_databases import alias, alias_of
+from tests.support.stores.django_project import add, alias_at
+from tests.support.stores.store_cases import FINGERPRINT, claim
 
 __all__ = ["alias", "alias_of"]  # fixtures
 
@@ -195,7 +195,9 @@ def test_the_app_must_be_installed() -> None:
     from django.test import modify_settings
 
     with (
-        modify_settings(INSTALLED_APPS={"remove": ["dubhooks.django", "django_shop"]}),
+        modify_settings(
+            INSTALLED_APPS={"remove": ["dubhooks.django", "tests.support.adapters.django_shop"]}
+        ),
         pytest.raises(ConfigurationError, match="INSTALLED_APPS"),
     ):
         claim(DjangoStore(), "key")

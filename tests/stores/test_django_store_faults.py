@@ -6,15 +6,15 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import django_setup
 import pytest
 from django.db import DatabaseError, OperationalError, connections, transaction
 
-from django_databases import alias, alias_of, in_thread
-from django_project import database_at
 from dubhooks.django import DjangoStore
-from servers import PostgreSQLServer
-from store_cases import FINGERPRINT, check_purge_while_claiming, claim
+from tests.support.adapters import django_setup
+from tests.support.servers import PostgreSQLServer
+from tests.support.stores.django_databases import alias, alias_of, in_thread
+from tests.support.stores.django_project import database_at
+from tests.support.stores.store_cases import FINGERPRINT, check_purge_while_claiming, claim
 
 __all__ = ["alias", "alias_of"]  # fixtures
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-import workers
-from backends import Backend, check
 from dubhooks.idempotency import Claim
-from fake_clock import FakeClock
-from workers import Workers
+from tests.support.fake_clock import FakeClock
+from tests.support.stores import workers
+from tests.support.stores.backends import Backend, check
+from tests.support.stores.workers import Workers
 
 KILLS = 100
 AT_ONCE = 4

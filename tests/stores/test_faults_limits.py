@@ -15,13 +15,13 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import dubhooks
-import workers
-from backends import Backend, Receiver
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore
 from dubhooks.testing import signed_request
 from dubhooks.webhooks import SaleCreated
-from servers import MariaDBServer, PostgreSQLServer, RedisServer
+from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer
+from tests.support.stores import workers
+from tests.support.stores.backends import Backend, Receiver
 
 # Rows enough to make the table's file larger than every other file of the server.
 FILL = {

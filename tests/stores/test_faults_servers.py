@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-import workers
-from backends import Backend, Receiver, check, open_django
-from proxy import Proxy
-from servers import MariaDBServer, PostgreSQLServer, RedisServer, free_port
-from workers import Workers
+from tests.support.proxy import Proxy
+from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer, free_port
+from tests.support.stores import workers
+from tests.support.stores.backends import Backend, Receiver, check, open_django
+from tests.support.stores.workers import Workers
 
 EVENTS = 1500
 AT_ONCE = 4

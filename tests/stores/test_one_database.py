@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine, inspect, text
 from dubhooks import ConfigurationError, SQLiteInbox, SQLiteStore, Webhooks
 from dubhooks.stores.sqlalchemy import SQLAlchemyInbox, SQLAlchemyStore
 from dubhooks.testing import make_event, signed_request
-from sql_cases import claim
+from tests.support.stores.sql_cases import claim
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 SALE = make_event("sale.created")

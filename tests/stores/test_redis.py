@@ -18,10 +18,15 @@ from dubhooks import ConfigurationError
 from dubhooks.idempotency import is_async_store
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from dubhooks.testing import StoreContract
-from fake_clock import FakeClock
-from proxy import Proxy
-from servers import RedisServer, free_port
-from store_cases import FINGERPRINT, check_clock_set_back_and_forth, check_fork_after_use, claim
+from tests.support.fake_clock import FakeClock
+from tests.support.proxy import Proxy
+from tests.support.servers import RedisServer, free_port
+from tests.support.stores.store_cases import (
+    FINGERPRINT,
+    check_clock_set_back_and_forth,
+    check_fork_after_use,
+    claim,
+)
 
 SEND_AGAIN: dict[str, Any] = {
     "retry_on_error": [redis.exceptions.ConnectionError],

@@ -30,10 +30,13 @@ from dubhooks.stores.sqlalchemy import (
     claims_table,
     metadata,
 )
-from fake_clock import FakeClock
-from servers import MariaDBServer, PostgreSQLServer
-from sql_cases import FINGERPRINT, claim
-from store_cases import check_clock_set_back_and_forth, check_purge_while_claiming
+from tests.support.fake_clock import FakeClock
+from tests.support.servers import MariaDBServer, PostgreSQLServer
+from tests.support.stores.sql_cases import FINGERPRINT, claim
+from tests.support.stores.store_cases import (
+    check_clock_set_back_and_forth,
+    check_purge_while_claiming,
+)
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from dubhooks.stores.sqlalchemy import (
     claims_table,
     metadata,
 )
-from proxy import Proxy
-from servers import MariaDBServer, PgBouncerServer, PostgreSQLServer, free_port
-from sql_cases import ASYNCPG_BEHIND_PGBOUNCER, FINGERPRINT, claim
-from store_cases import check_fork_after_use
+from tests.support.proxy import Proxy
+from tests.support.servers import MariaDBServer, PgBouncerServer, PostgreSQLServer, free_port
+from tests.support.stores.sql_cases import ASYNCPG_BEHIND_PGBOUNCER, FINGERPRINT, claim
+from tests.support.stores.store_cases import check_fork_after_use
 
 
 @pytest.mark.parametrize("replies", [0, 1])

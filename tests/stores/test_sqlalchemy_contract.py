@@ -15,8 +15,8 @@ from dubhooks.stores.sqlalchemy import (
     SQLAlchemyStore,
 )
 from dubhooks.testing import StoreContract
-from servers import MariaDBServer, PgBouncerServer, PostgreSQLServer
-from sql_cases import ASYNCPG_BEHIND_PGBOUNCER
+from tests.support.servers import MariaDBServer, PgBouncerServer, PostgreSQLServer
+from tests.support.stores.sql_cases import ASYNCPG_BEHIND_PGBOUNCER
 
 
 class SQLContract(StoreContract):

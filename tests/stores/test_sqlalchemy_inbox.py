@@ -17,7 +17,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from dubhooks import ConfigurationError
 from dubhooks.stores.sqlalchemy import SQLAlchemyInbox, inbox_table
 from dubhooks.testing import make_event, make_postback
-from servers import PostgreSQLServer
+from tests.support.servers import PostgreSQLServer
 
 EVENT = make_event("sale.created", id="evt_inbox")
 ASYNC_DRIVERS = {

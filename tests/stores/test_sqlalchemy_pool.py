@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, exc, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from backends import Backend
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
-from proxy import Proxy
-from servers import MariaDBServer, PostgreSQLServer
-from sql_cases import FINGERPRINT, claim
+from tests.support.proxy import Proxy
+from tests.support.servers import MariaDBServer, PostgreSQLServer
+from tests.support.stores.backends import Backend
+from tests.support.stores.sql_cases import FINGERPRINT, claim
 
 ONE_CONNECTION: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.2}
 

@@ -14,12 +14,12 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from backends import Backend, Receiver
 from dubhooks import ConfigurationError
 from dubhooks.stores._sql_watchdog import Watchdog
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
-from servers import MariaDBServer, PostgreSQLServer
-from sql_cases import claim
+from tests.support.servers import MariaDBServer, PostgreSQLServer
+from tests.support.stores.backends import Backend, Receiver
+from tests.support.stores.sql_cases import claim
 
 TIMEOUT = 0.5
 # Drivers without any setting that would bound the wait for an answer.

@@ -14,9 +14,10 @@ import pytest
 
 from dubhooks import SQLiteStore
 from dubhooks.idempotency import Claim
-from dubhooks.stores import _boot_clock, sqlite
+from dubhooks.stores import sqlite
+from dubhooks.stores.sqlite import _clock
 from dubhooks.testing import StoreContract
-from sqlite_cases import (
+from tests.support.stores.sqlite_cases import (
     FINGERPRINT,
     PATIENCE,
     claim,
@@ -210,21 +211,21 @@ def test_lease_of_an_earlier_boot(store: SQLiteStore, monkeypatch: pytest.Monkey
 
 def test_boot_clock_is_the_same_in_every_process() -> None:
     """Processes of one machine agree on the clock's name and on its time."""
-    before = _boot_clock.boot_clock()
+    before = _clock.boot_clock()
     code = "from dubhooks.stores.sqlite._clock import boot_clock; print(*boot_clock())"
     name, instant = subprocess.check_output([sys.executable, "-c", code], text=True).split()
-    after = _boot_clock.boot_clock()
+    after = _clock.boot_clock()
     assert before[0] == name == after[0] != "wall"
     assert before[1] <= float(instant) <= after[1]
 
 
 def test_without_a_boot_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where boots have no id the wall clock serves."""
-    monkeypatch.setattr(_boot_clock, "_BOOT_ID", tmp_path / "missing")
-    _boot_clock._boot_id.cache_clear()
+    monkeypatch.setattr(_clock, "_BOOT_ID", tmp_path / "missing")
+    _clock._boot_id.cache_clear()
     try:
-        name, instant = _boot_clock.boot_clock()
+        name, instant = _clock.boot_clock()
     finally:
-        _boot_clock._boot_id.cache_clear()
+        _clock._boot_id.cache_clear()
     assert name == "wall"
     assert abs(instant - time.time()) < 60

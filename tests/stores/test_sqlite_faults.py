@@ -21,7 +21,7 @@ from dubhooks.errors import ConfigurationError
 from dubhooks.idempotency import Claim
 from dubhooks.stores import sqlite
 from dubhooks.testing import make_event, signed_request
-from sqlite_cases import (
+from tests.support.stores.sqlite_cases import (
     FINGERPRINT,
     PATIENCE,
     claim,

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from dubhooks import SQLiteStore
-from sqlite_cases import (
+from tests.support.stores.sqlite_cases import (
     PATIENCE,
     claim,
     in_child,

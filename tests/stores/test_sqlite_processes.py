@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -17,8 +18,9 @@ from dubhooks import SQLiteInbox, SQLiteStore, Webhooks
 from dubhooks.reply import Reply
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
+from tests.support.processes import importing
 
-WORKER = Path(__file__).with_name("sqlite_worker.py")
+WORKER = "tests.support.stores.sqlite_worker"
 SECRET = "whsec_" + "0" * 32
 PROCESSES, THREADS = 5, 10
 PATIENCE = 60.0
@@ -28,10 +30,11 @@ def started(program: str, directory: Path, **options: object) -> subprocess.Pope
     """Start a worker process."""
     flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     return subprocess.Popen(
-        [sys.executable, "-W", "error", str(WORKER), program, str(directory), *flags],
+        [sys.executable, "-W", "error", "-m", WORKER, program, str(directory), *flags],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env={**os.environ, **importing()},
     )
 
 

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Iterator
 
 import pytest
-from receiving import MARKERS, WORLDS, World
+
+from tests.support.receiving import MARKERS, WORLDS, World
 
 
 @pytest.fixture(params=WORLDS.values(), ids=WORLDS.keys())

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from receiving import SECRET, AsyncMemoryStore, key_of, sale, signed, state_of
 
 from dubhooks import DeliveryRecord, Webhooks, asgi
+from tests.support.receiving import SECRET, AsyncMemoryStore, key_of, sale, signed, state_of
 
 Log = pytest.LogCaptureFixture
 Message = dict[str, Any]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from receiving import SECRET, errors, sale, signed, unfit
 
 from dubhooks import DeadLetterDirectory, InvalidEvent, Webhooks, dead_letters
+from tests.support.receiving import SECRET, errors, sale, signed, unfit
 
 BODY = b'{"id": "evt_1",\r\n  "event":\t"sale.created", "data": "\xc3\xa9\xff\x00"}'
 HEADERS = {

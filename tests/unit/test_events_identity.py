@@ -4,10 +4,10 @@ import copy
 import json
 
 import pytest
-from payload_fixtures import PRODUCTION, document, encode, models_in, parse, put
-from payload_shapes import VARIANTS
 
 from dubhooks import webhooks
+from tests.support.payload_fixtures import PRODUCTION, document, encode, models_in, parse, put
+from tests.support.payload_shapes import VARIANTS
 
 EVERY = pytest.mark.parametrize(("family", "name"), PRODUCTION, ids=lambda part: part)
 

@@ -11,7 +11,12 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from payload_fixtures import (
+from pydantic import ValidationError
+
+from dubhooks import postbacks, webhooks
+from dubhooks.events._base import Event, Model
+from dubhooks.events._family import Family
+from tests.support.payload_fixtures import (
     DATE_SHAPE,
     PRODUCTION,
     document,
@@ -22,11 +27,6 @@ from payload_fixtures import (
     paths,
     put,
 )
-from pydantic import ValidationError
-
-from dubhooks import postbacks, webhooks
-from dubhooks.events._base import Event, Model
-from dubhooks.events._family import Family
 
 EVERY = pytest.mark.parametrize(("family", "name"), PRODUCTION, ids=lambda part: part)
 

@@ -3,9 +3,9 @@
 from typing import Any, get_args
 
 import pytest
-from payload_fixtures import PRODUCTION, REQUIRED, document, encode, models_in, parse
 
 from dubhooks import postbacks, webhooks
+from tests.support.payload_fixtures import PRODUCTION, REQUIRED, document, encode, models_in, parse
 
 WEBHOOK_NAMES = {
     "link.created": "LinkCreated",

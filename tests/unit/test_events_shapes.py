@@ -4,7 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from payload_fixtures import (
+
+from dubhooks import postbacks, webhooks
+from dubhooks.errors import InvalidEnvelope, InvalidEvent
+from dubhooks.events._base import Event
+from tests.support.payload_fixtures import (
     ABRIDGED,
     DATE_SHAPE,
     ENVELOPE,
@@ -21,11 +25,13 @@ from payload_fixtures import (
     put,
     split,
 )
-from payload_shapes import BEFORE_GENERAL_AVAILABILITY, OLD, TEST_EVENTS, VARIANTS, Shape
-
-from dubhooks import postbacks, webhooks
-from dubhooks.errors import InvalidEnvelope, InvalidEvent
-from dubhooks.events._base import Event
+from tests.support.payload_shapes import (
+    BEFORE_GENERAL_AVAILABILITY,
+    OLD,
+    TEST_EVENTS,
+    VARIANTS,
+    Shape,
+)
 
 EVERY = pytest.mark.parametrize(("family", "name"), PRODUCTION, ids=lambda part: part)
 

@@ -6,7 +6,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from payload_fixtures import (
+
+from dubhooks import postbacks, webhooks
+from dubhooks.errors import InvalidEnvelope, InvalidEvent
+from tests.support.payload_fixtures import (
     PRODUCTION,
     STATISTICS,
     document,
@@ -17,9 +20,6 @@ from payload_fixtures import (
     paths,
     put,
 )
-
-from dubhooks import postbacks, webhooks
-from dubhooks.errors import InvalidEnvelope, InvalidEvent
 
 EVERY = pytest.mark.parametrize(("family", "name"), PRODUCTION, ids=lambda part: part)
 

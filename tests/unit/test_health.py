@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from receiving import SECRET, sale, signed
 
 from dubhooks import DeliveryRecord, Webhooks
 from dubhooks.health import FailureWatch
+from tests.support.receiving import SECRET, sale, signed
 
 Log = pytest.LogCaptureFixture
 

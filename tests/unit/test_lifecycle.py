@@ -7,7 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from receiving import (
+
+from dubhooks import MemoryStore, Postbacks, SQLiteStore, Webhooks
+from dubhooks.testing import make_event, make_postback
+from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
     InlineStore,
@@ -22,9 +25,6 @@ from receiving import (
     signed,
     state_of,
 )
-
-from dubhooks import MemoryStore, Postbacks, SQLiteStore, Webhooks
-from dubhooks.testing import make_event, make_postback
 
 Log = pytest.LogCaptureFixture
 

@@ -5,8 +5,10 @@ import threading
 from typing import Any
 
 import pytest
-from cancelling import Delivery, cancelled, until
-from receiving import (
+
+from dubhooks import Webhooks
+from tests.support.cancelling import Delivery, cancelled, until
+from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
     Gate,
@@ -17,8 +19,6 @@ from receiving import (
     signed,
     unfit,
 )
-
-from dubhooks import Webhooks
 
 Log = pytest.LogCaptureFixture
 

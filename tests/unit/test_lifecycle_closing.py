@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from cancelling import Delivery, cancelled, until
-from receiving import AsyncMemoryStore, Gate, ThreadStore, errors
 
 from dubhooks import Reply
+from tests.support.cancelling import Delivery, cancelled, until
+from tests.support.receiving import AsyncMemoryStore, Gate, ThreadStore, errors
 
 Log = pytest.LogCaptureFixture
 

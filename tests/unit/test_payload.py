@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from payload_fixtures import PRODUCTION, encode
 from pydantic import VERSION
 
 from dubhooks import postbacks, webhooks
@@ -20,6 +19,7 @@ from dubhooks.errors import (
 )
 from dubhooks.events._base import Event
 from dubhooks.payload import is_payout_like, read_document, write_document
+from tests.support.payload_fixtures import PRODUCTION, encode
 
 SALE = PRODUCTION["webhooks", "sale.created"]
 FAMILIES = pytest.mark.parametrize("parse", [webhooks.parse, postbacks.parse])

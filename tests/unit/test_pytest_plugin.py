@@ -80,7 +80,7 @@ class TestFixtures:
         """An app of each framework gets its client; no app is the Django project."""
         flask, fastapi = pytest.importorskip("flask"), pytest.importorskip("fastapi")
         pytest.importorskip("rest_framework")
-        import django_setup  # noqa: F401 - configures Django
+        from tests.support.adapters import django_setup  # noqa: F401 - configures Django
 
         assert isinstance(dub_client(flask.Flask("shop")), WSGIClient)
         assert isinstance(dub_client(fastapi.FastAPI()), ASGIClient)

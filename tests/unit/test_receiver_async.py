@@ -5,9 +5,17 @@ import threading
 from typing import Any
 
 import pytest
-from receiving import SECRET, AsyncMemoryStore, InlineStore, key_of, sale, signed, state_of
 
 from dubhooks import ConfigurationError, MemoryStore, Webhooks
+from tests.support.receiving import (
+    SECRET,
+    AsyncMemoryStore,
+    InlineStore,
+    key_of,
+    sale,
+    signed,
+    state_of,
+)
 
 
 def test_an_async_store_needs_a_loop() -> None:

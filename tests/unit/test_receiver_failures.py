@@ -3,7 +3,18 @@
 from typing import Any
 
 import pytest
-from receiving import (
+
+from dubhooks import (
+    ConfigurationError,
+    DeliveryRecord,
+    MemoryStore,
+    Reject,
+    Reply,
+    RetryLater,
+    Webhooks,
+)
+from dubhooks.errors import BodyTooSlow
+from tests.support.receiving import (
     SECRET,
     Outage,
     ThreadStore,
@@ -17,17 +28,6 @@ from receiving import (
     signed,
     state_of,
 )
-
-from dubhooks import (
-    ConfigurationError,
-    DeliveryRecord,
-    MemoryStore,
-    Reject,
-    Reply,
-    RetryLater,
-    Webhooks,
-)
-from dubhooks.errors import BodyTooSlow
 
 Log = pytest.LogCaptureFixture
 

@@ -6,7 +6,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from receiving import (
+
+from dubhooks import (
+    Claim,
+    DeadLetterDirectory,
+    MemoryStore,
+    Postbacks,
+    Reject,
+    RetryLater,
+    Webhooks,
+)
+from dubhooks.reply import DeliveryRecord
+from dubhooks.testing import make_event, make_unknown_event, signed_request
+from dubhooks.webhooks import LinkClicked, PayoutConfirmed, SaleCreated
+from tests.support.receiving import (
     SECRET,
     InlineStore,
     Outage,
@@ -21,19 +34,6 @@ from receiving import (
     signed,
     state_of,
 )
-
-from dubhooks import (
-    Claim,
-    DeadLetterDirectory,
-    MemoryStore,
-    Postbacks,
-    Reject,
-    RetryLater,
-    Webhooks,
-)
-from dubhooks.reply import DeliveryRecord
-from dubhooks.testing import make_event, make_unknown_event, signed_request
-from dubhooks.webhooks import LinkClicked, PayoutConfirmed, SaleCreated
 
 Log = pytest.LogCaptureFixture
 

@@ -6,10 +6,20 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from receiving import SECRET, World, check_record, errors, reply, rows_of, sale, signed, unfit
 
 from dubhooks import DeadLetterDirectory, DeliveryRecord, Webhooks, sign
 from dubhooks.errors import BodyTooLarge, BodyTooSlow, MethodNotAllowed
+from tests.support.receiving import (
+    SECRET,
+    World,
+    check_record,
+    errors,
+    reply,
+    rows_of,
+    sale,
+    signed,
+    unfit,
+)
 
 Log = pytest.LogCaptureFixture
 

@@ -5,7 +5,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from receiving import (
+
+from dubhooks import Claim, Reject, Reply, Webhooks
+from dubhooks.testing import make_event, make_unknown_event
+from dubhooks.webhooks import WebhookEvent
+from tests.support.receiving import (
     SECRET,
     ThreadStore,
     World,
@@ -20,10 +24,6 @@ from receiving import (
     signed,
     state_of,
 )
-
-from dubhooks import Claim, Reject, Reply, Webhooks
-from dubhooks.testing import make_event, make_unknown_event
-from dubhooks.webhooks import WebhookEvent
 
 Log = pytest.LogCaptureFixture
 

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from receiving import SECRET, AsyncMemoryStore, InlineStore, fingerprint, sale, signed, unfit
 
 from dubhooks import (
     ConfigurationError,
@@ -19,6 +18,15 @@ from dubhooks import (
 from dubhooks.health import FailureWatch
 from dubhooks.idempotency._keys import event_key, natural_key
 from dubhooks.receiver._settings import UNSET
+from tests.support.receiving import (
+    SECRET,
+    AsyncMemoryStore,
+    InlineStore,
+    fingerprint,
+    sale,
+    signed,
+    unfit,
+)
 
 DAY = timedelta(days=1)
 

@@ -6,7 +6,6 @@ from functools import partial, wraps
 from typing import Any
 
 import pytest
-from receiving import SECRET, sale, signed
 
 from dubhooks import (
     ConfigurationError,
@@ -19,6 +18,7 @@ from dubhooks import (
 )
 from dubhooks.testing import make_event, make_postback, signed_request
 from dubhooks.webhooks import LeadCreated, LinkClicked, LinkCreated, PayoutConfirmed, SaleCreated
+from tests.support.receiving import SECRET, sale, signed
 
 
 def nothing(_: object) -> None:

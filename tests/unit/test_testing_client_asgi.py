@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from receiving import SECRET
-from shops import PATH, SALE, Shop
 
 import dubhooks
 from dubhooks import ConfigurationError
 from dubhooks.testing import ASGIClient, make_event
+from tests.support.receiving import SECRET
+from tests.support.shops import PATH, SALE, Shop
 
 
 def client_of(app: Any, path: str = PATH) -> ASGIClient:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from receiving import SECRET
-from shops import SALE, HandlerFailed, Shop, answering
 
 import dubhooks
 from dubhooks import ConfigurationError
 from dubhooks.testing import ASGIClient, DjangoClient, RecordingStore, WSGIClient, make_event
 from dubhooks.testing.clients import client_for
 from dubhooks.webhooks import SaleCreated
+from tests.support.receiving import SECRET
+from tests.support.shops import SALE, HandlerFailed, Shop, answering
 
 
 class TestMistakes:
@@ -177,9 +177,10 @@ class TestDjango:
         """Mount a shop in the project of the settings."""
         pytest.importorskip("django")
         pytest.importorskip("rest_framework")
-        import django_setup  # noqa: F401 - configures Django
         from django.test import override_settings
         from django.urls import path
+
+        from tests.support.adapters import django_setup  # noqa: F401 - configures Django
 
         shop = Shop()
         urls = (path("dub", dubhooks.django.view(shop.hooks)),)

@@ -9,8 +9,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from receiving import SECRET
-from shops import PATH, SALE, HandlerFailed, Shop, answering
 
 import dubhooks
 from dubhooks import ConfigurationError, Reject, RetryLater, Webhooks, webhooks
@@ -24,6 +22,8 @@ from dubhooks.testing import (
     make_event,
 )
 from dubhooks.webhooks import SaleCreated
+from tests.support.receiving import SECRET
+from tests.support.shops import PATH, SALE, HandlerFailed, Shop, answering
 
 
 def wsgi(shop: Shop) -> SignedClient:
@@ -73,9 +73,10 @@ def client_of(request: pytest.FixtureRequest) -> Iterator[Callable[[Shop], Signe
         return
     pytest.importorskip("django")
     pytest.importorskip("rest_framework")
-    import django_setup  # noqa: F401 - configures Django
     from django.test import override_settings
     from django.urls import path
+
+    from tests.support.adapters import django_setup  # noqa: F401 - configures Django
 
     with ExitStack() as settings:
 

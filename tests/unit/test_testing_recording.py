@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from receiving import SECRET, changed
 
 from dubhooks import ConfigurationError, Reject, RetryLater, Webhooks
 from dubhooks.testing import RecordingStore, StoreContract, make_event, signed_request
 from dubhooks.webhooks import SaleCreated
+from tests.support.receiving import SECRET, changed
 
 SALE = make_event("sale.created")
 LEASE: dict[str, Any] = {"fingerprint": "f", "lease": 60.0, "retention": 3600.0}

@@ -12,7 +12,6 @@ from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 import pytest
-from receiving import SECRET, AsyncMemoryStore, sale, signed
 
 from dubhooks import (
     BodyTooLarge,
@@ -23,6 +22,7 @@ from dubhooks import (
     Webhooks,
     wsgi,
 )
+from tests.support.receiving import SECRET, AsyncMemoryStore, sale, signed
 
 Log = pytest.LogCaptureFixture
 MAX_BODY = 4_096

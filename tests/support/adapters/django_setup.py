@@ -15,9 +15,10 @@ from typing import Any
 
 import django
 from asgiref.testing import ApplicationCommunicator
-from behaviour import SECRET
-from clients import AsgiClient, Client, Headers, Response, WsgiClient
 from django.conf import settings
+
+from tests.support.adapters.behaviour import SECRET
+from tests.support.adapters.clients import AsgiClient, Client, Headers, Response, WsgiClient
 
 POSTBACK_SECRET = "pbsec_0123456789abcdef0123456789abcdef"
 PATH = "webhooks/dub"
@@ -54,7 +55,7 @@ settings.configure(
         "django.contrib.contenttypes",
         "django.contrib.sessions",
         "rest_framework",
-        "django_shop",
+        "tests.support.adapters.django_shop",
         "dubhooks.django",
     ],
     DATABASES={
@@ -108,7 +109,7 @@ class DjangoClient:
         method: str = "POST",
         stall: float = 0.0,
     ) -> Response:
-        """Send one request; see :class:`clients.Client`."""
+        """Send one request; see :class:`tests.support.adapters.clients.Client`."""
         with override_settings(**self._changes):
             if self._asgi:
                 self._client = AsgiClient(self._application(), self._path)

@@ -3,8 +3,8 @@
 An adapter's tests inherit :class:`AdapterBehaviour`, once for each way of
 mounting a receiver, and say how to mount it::
 
-    from behaviour import AdapterBehaviour, Setup      # tests/adapters is on pytest's pythonpath
-    from clients import Client, WsgiClient
+    from tests.support.adapters.behaviour import AdapterBehaviour, Setup
+    from tests.support.adapters.clients import Client, WsgiClient
 
     class TestFlaskView(AdapterBehaviour):
         def mount(self, setup: Setup) -> Client:
@@ -33,8 +33,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from clients import Client, Response
-from situations import (
+
+from dubhooks import (
+    DeliveryRecord,
+    MemoryStore,
+    Webhooks,
+)
+from dubhooks.events._base import Event
+from tests.support.adapters.clients import Client, Response
+from tests.support.adapters.situations import (
     BODY,
     LINK,
     MAX_BODY,
@@ -53,13 +60,6 @@ from situations import (
     signed,
     with_signature,
 )
-
-from dubhooks import (
-    DeliveryRecord,
-    MemoryStore,
-    Webhooks,
-)
-from dubhooks.events._base import Event
 
 __all__ = [
     "BODY",

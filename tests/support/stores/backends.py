@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import dubhooks
-import workers
 from dubhooks.webhooks import SaleCreated
-from workers import Line
+from tests.support.stores import workers
+from tests.support.stores.workers import Line
 
 __all__ = ["Backend", "Receiver", "check", "open_django"]
 
@@ -70,9 +70,8 @@ class Backend(NamedTuple):
 
 def open_django(url: str, **options: Any) -> Any:
     """Return a store of Django's in this process."""
-    import django_setup  # noqa: F401 - which sets Django up, once for all tests
-
-    from django_project import store_at
+    from tests.support.adapters import django_setup  # noqa: F401 - which sets Django up, once for all tests
+    from tests.support.stores.django_project import store_at
 
     return store_at(url, **options)
 

@@ -32,9 +32,10 @@ from typing_extensions import Self
 import dubhooks
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
+from tests.support.processes import importing
 
 if TYPE_CHECKING:
-    from fake_clock import FakeClock
+    from tests.support.fake_clock import FakeClock
 
 __all__ = [
     "RETENTION",
@@ -60,7 +61,7 @@ def open_store(kind: str, url: str) -> Any:
 
         return RedisStore(redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2))
     if kind.startswith("django"):
-        from django_project import store_at
+        from tests.support.stores.django_project import store_at
 
         return store_at(url)
     from sqlalchemy import create_engine
@@ -208,8 +209,8 @@ def _sql_inbox(url: str) -> tuple[Callable[[SaleCreated], None], type[Exception]
 def _django_inbox(url: str) -> tuple[Callable[[SaleCreated], None], type[Exception]]:
     from django.db import DatabaseError, connections, transaction
 
-    from django_project import alias_at
     from dubhooks.django import DjangoInbox
+    from tests.support.stores.django_project import alias_at
 
     alias = alias_at(url)
     box = DjangoInbox(using=alias)
@@ -296,7 +297,7 @@ class Workers:
 
     def __init__(self, directory: Path, clock: FakeClock | None = None) -> None:
         """``clock``: the workers' own wall clock, instead of the machine's."""
-        self._environment = {**os.environ, **(clock.environment if clock else {})}
+        self._environment = {**os.environ, **importing(), **(clock.environment if clock else {})}
         self.log = directory / "lines"
         self.log.touch()
         self.log.with_suffix(".ready").touch()
@@ -306,7 +307,7 @@ class Workers:
     def __enter__(self) -> Self:
         with self._errors.open("ab") as errors:
             self._source = subprocess.Popen(
-                [sys.executable, "-W", "ignore", __file__],
+                [sys.executable, "-W", "ignore", "-m", __name__],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -382,7 +383,7 @@ def _import(kind: str, url: str, imported: set[str]) -> None:
     if kind in imported:
         return
     if kind.startswith("django"):
-        import django_project
+        from tests.support.stores import django_project
 
         django_project.configure()
     open_store(kind, url)

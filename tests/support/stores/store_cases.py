@@ -9,7 +9,7 @@ from time import sleep
 from typing import Any
 
 from dubhooks.idempotency import Claim
-from fake_clock import FakeClock
+from tests.support.fake_clock import FakeClock
 
 __all__ = [
     "FINGERPRINT",

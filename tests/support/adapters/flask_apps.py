@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from behaviour import BODY, SECRET, signed
-from clients import Response, WsgiClient
 from flask import Flask
 
 import dubhooks.flask
 from dubhooks import MemoryStore, Webhooks
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.behaviour import BODY, SECRET, signed
+from tests.support.adapters.clients import Response, WsgiClient
 
 PATH = "/webhooks/dub"
 

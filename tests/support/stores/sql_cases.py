@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from store_cases import FINGERPRINT, claim
+from tests.support.stores.store_cases import FINGERPRINT, claim
 
 __all__ = ["ASYNCPG_BEHIND_PGBOUNCER", "FINGERPRINT", "claim"]
 

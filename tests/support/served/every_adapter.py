@@ -1,19 +1,19 @@
 """Every adapter in one WSGI and one ASGI application, told apart by the path, with one receiver.
 
-It notes in a file what its handlers do; see ``django_served``, whose project is one of them.
+It notes in a file what its handlers do; see ``django_project``, whose project is one of them.
 """
 
 import time
 from typing import Any
 
-from django_served import GO, asgi, note, wsgi
-from django_served import file_hooks as hooks
 from fastapi import FastAPI
 from flask import Flask
 
 import dubhooks.fastapi
 import dubhooks.flask
 from dubhooks.webhooks import LeadCreated, SaleCreated
+from tests.support.served.django_project import GO, asgi, note, wsgi
+from tests.support.served.django_project import file_hooks as hooks
 
 READ_TIMEOUT = 0.5
 """Seconds for a body to arrive."""

@@ -1,7 +1,7 @@
 """The Django project that the server tests run: it notes in a file what its handlers do.
 
-The database is in the working directory.  ``python django_served.py migrate``
-makes its tables.
+The database is in the working directory.
+``python -m tests.support.served.django_project migrate`` makes its tables.
 """
 
 import asyncio

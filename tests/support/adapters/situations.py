@@ -10,8 +10,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from clients import PIECE, Client, Headers, Response
-
 from dubhooks import (
     DeadLetterDirectory,
     DubhooksError,
@@ -24,6 +22,7 @@ from dubhooks import (
 from dubhooks.events._base import Event
 from dubhooks.testing import make_event
 from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated
+from tests.support.adapters.clients import PIECE, Client, Headers, Response
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 OWN_BODY = "the handler's own response"

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import django_setup
 import pytest
 from django.db import connections
 
-from django_project import database_at
+from tests.support.adapters import django_setup
+from tests.support.stores.django_project import database_at
 
 __all__ = ["alias", "alias_of", "in_thread"]
 

@@ -32,8 +32,8 @@ from typing import Any, ClassVar
 import pytest
 from typing_extensions import Self
 
-from fake_clock import FakeClock
-from processes_of_servers import children_of, ignore_file_limits, is_stopped, kill
+from tests.support.fake_clock import FakeClock
+from tests.support.processes_of_servers import children_of, ignore_file_limits, is_stopped, kill
 
 __all__ = [
     "MariaDBServer",

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from behaviour import SALE_REQUEST, SECRET, Request
-from clients import AsgiClient, Response
 from fastapi import Depends, FastAPI
 
 from dubhooks import Claim, MemoryStore, Webhooks
 from dubhooks.fastapi import webhook
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.behaviour import SALE_REQUEST, SECRET, Request
+from tests.support.adapters.clients import AsgiClient, Response
 
 seen: list[str] = []
 

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[2]
+"""The repository."""
 START_SECONDS = 40.0
 """How long a server may take to accept connections on a busy machine."""
 
@@ -125,6 +127,12 @@ def serving(
         yield server
     finally:
         server.kill()
+
+
+def importing(*folders: Path) -> dict[str, str]:
+    """Return the variable with which a process imports from folders, the tests, and what we do."""
+    inherited = filter(None, [os.environ.get("PYTHONPATH")])
+    return {"PYTHONPATH": os.pathsep.join([*map(str, folders), str(ROOT), *inherited])}
 
 
 def python(*arguments: str) -> list[str]:

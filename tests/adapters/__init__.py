@@ -1,0 +1,1 @@
+"""Frameworks, in this process."""

@@ -1,0 +1,1 @@
+"""Frameworks on real servers."""
