@@ -10,6 +10,7 @@ import pytest
 
 import dubhooks
 from dubhooks import ConfigurationError, Webhooks, aws_lambda
+from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.behaviour import BODY, SECRET, AdapterBehaviour, Setup, signed
 from tests.support.adapters.clients import Client, Headers, Response
 
@@ -242,7 +243,7 @@ def test_a_failing_handler_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """What a handler raises is in the function's log, because Dub gets 500 and no text."""
     hooks = Webhooks(SECRET)
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     def fail(event: dubhooks.webhooks.SaleCreated) -> None:
         raise LookupError(event.event)
 

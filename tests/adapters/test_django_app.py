@@ -24,9 +24,10 @@ from dubhooks import (
     Postbacks,
     SignatureMismatch,
     Webhooks,
+    postbacks,
 )
 from dubhooks.django import DjangoInbox, DjangoStore, _settings
-from dubhooks.testing import make_event, make_postback, signed_request
+from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.django_setup import POSTBACK_SECRET, add_database, sqlite
 from tests.support.adapters.situations import SECRET
@@ -55,12 +56,12 @@ def test_settings_become_receivers() -> None:
 
 def test_a_sale_that_comes_to_both_receivers_is_two_events() -> None:
     """Webhooks and postbacks share the store but not their claims."""
-    event_id = make_event("sale.created").id
+    event_id = make_event(SaleCreated).id
     for hooks, event, secret in (
-        (dubhooks.django.hooks, make_event("sale.created", id=event_id), SECRET),
+        (dubhooks.django.hooks, make_event(SaleCreated, id=event_id), SECRET),
         (
             dubhooks.django.postback_hooks,
-            make_postback("sale.created", id=event_id),
+            make_event(postbacks.SaleCreated, id=event_id),
             POSTBACK_SECRET,
         ),
     ):
@@ -86,7 +87,7 @@ def test_every_setting_counts(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) ->
     assert isinstance(hooks.store, MemoryStore)
     assert "namespace='shop'" in repr(hooks)
     assert hooks.max_body == 20_000
-    old = make_event("sale.created", createdAt="2025-06-01T00:00:00.000Z")
+    old = make_event(SaleCreated, createdAt="2025-06-01T00:00:00.000Z")
     assert hooks.handle(*signed_request(old, SECRET)).status == 400
     assert [record.error_code for record in RECORDS] == ["event_too_old"] * 2
     unfit = b'{"id":"evt_1","event":"lead.created","createdAt":"2099-01-01T00:00:00Z","data":{}}'
@@ -113,7 +114,7 @@ def test_stores_of_the_settings(store: Any, kind: type) -> None:
 def test_the_secret_is_asked_for_every_delivery() -> None:
     """A secret that changes in the settings counts at once; lists and callables work as well."""
     hooks = receiver(STORE=None)
-    request = signed_request(make_event("sale.created"), "whsec_new")
+    request = signed_request(make_event(SaleCreated), "whsec_new")
     with pytest.raises(SignatureMismatch):
         hooks.unwrap(*request)
     for secret in ("whsec_new", [SECRET, "whsec_new"], lambda: ("whsec_new",)):
@@ -268,7 +269,7 @@ def test_purge_command() -> None:
     store, inbox = DjangoStore(using="purged"), DjangoInbox(using="purged")
     for key, retention in (("old", 0.000_001), ("new", 3600.0)):
         store.claim(key, "t", fingerprint="", lease=1, retention=retention)
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     with transaction.atomic(using="purged"):
         assert inbox.first(event)
 

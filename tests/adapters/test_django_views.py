@@ -15,9 +15,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
 import dubhooks.django
-from dubhooks import Claim, MemoryStore, SQLiteStore, Webhooks
+from dubhooks import Claim, MemoryStore, SQLiteStore, Webhooks, postbacks
 from dubhooks.django import DjangoStore
-from dubhooks.testing import make_event, make_postback, signed_request
+from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.behaviour import HandlerFailed
 from tests.support.adapters.django_setup import PATH, POSTBACK_SECRET, DjangoClient, asgi_request
@@ -110,8 +110,8 @@ def test_urls_serve_the_receivers_of_the_settings(slash: str, asgi: bool) -> Non
 
     urls = path("dub/", include("dubhooks.django.urls"))
     for name, event, secret in (
-        ("webhook", make_event("sale.created"), SECRET),
-        ("postback", make_postback("sale.created"), POSTBACK_SECRET),
+        ("webhook", make_event(SaleCreated), SECRET),
+        ("postback", make_event(postbacks.SaleCreated), POSTBACK_SECRET),
     ):
         body, headers = signed_request(event, secret)
         client = DjangoClient(urls, asgi=asgi, path=f"dub/{name}{slash}")
@@ -129,7 +129,7 @@ def test_a_claim_outlives_the_rollback_of_the_request(
     mount: str, is_async: bool, asgi: bool
 ) -> None:
     """With ATOMIC_REQUESTS, claims of DjangoStore are committed whatever the handler does."""
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     body, headers = signed_request(event, SECRET)
     answers = [HandlerFailed(), HandlerFailed(), None]
     attempts: list[int | None] = []
@@ -174,7 +174,7 @@ def test_the_store_works_in_the_thread_that_django_cleans_up(
     )
     request_finished.connect(finished)
     try:
-        body, headers = signed_request(make_event("sale.created"), SECRET)
+        body, headers = signed_request(make_event(SaleCreated), SECRET)
         client = DjangoClient(path(PATH, view), asgi=asgi)
         assert client.post(body, list(headers.items())).status == 200
     finally:
@@ -202,7 +202,7 @@ def test_async_handlers_run_on_the_loop_of_the_server(mount: str, kind: str, tmp
 
     store = stores[kind]()
     view = mounted(Webhooks(SECRET, store=store), mount, note, is_async=True)
-    body, headers = signed_request(make_event("sale.created"), SECRET)
+    body, headers = signed_request(make_event(SaleCreated), SECRET)
     client = DjangoClient(path(PATH, view), asgi=True)
     client.around = note
     assert client.post(body, list(headers.items())).status == 200
@@ -263,7 +263,7 @@ def test_exceptions_reach_django(mount: str, is_async: bool, asgi: bool) -> None
     view = mounted(Webhooks(SECRET, store=DjangoStore()), mount, fail, is_async=is_async)
     got_request_exception.connect(told)
     try:
-        body, headers = signed_request(make_event("sale.created"), SECRET)
+        body, headers = signed_request(make_event(SaleCreated), SECRET)
         client = DjangoClient(path(PATH, view), asgi=asgi, DEBUG=True)
         response = client.post(body, list(headers.items()))
     finally:
@@ -282,7 +282,7 @@ def test_error_reports_hold_no_payload(
 ) -> None:
     """Django's error page shows every variable, and neither secret, signature nor customer."""
     name = token_hex(16)  # the page shows this line too, so it must not hold the name
-    event = make_event("sale.created", data__customer__name=name)
+    event = make_event(SaleCreated, data__customer__name=name)
     body, headers = signed_request(event, SECRET)
 
     def fail() -> None:
@@ -325,7 +325,7 @@ def test_hanging_up_releases_or_completes_the_claim() -> None:
     import django
     from django.test import override_settings
 
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     body, headers = signed_request(event, SECRET)
     ended: list[str] = []
 

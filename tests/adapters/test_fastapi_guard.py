@@ -344,7 +344,7 @@ def test_a_payout_that_is_sent_under_two_ids(is_async: bool) -> None:
     async def pay_async(event: PayoutConfirmed) -> None:
         pay(event)
 
-    again = Request(make_event("payout.confirmed", data__id=PAYOUT.data.id).to_json())
+    again = Request(make_event(PayoutConfirmed, data__id=PAYOUT.data.id).to_json())
     assert again.body != PAYOUT_REQUEST.body
     for dedupe, times in (("natural", 1), ("id", 2)):
         app, hooks = FastAPI(), Webhooks(SECRET, store=MemoryStore())

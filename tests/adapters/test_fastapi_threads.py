@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 THREADS = 2
 BURST = 50
-SALES = [make_event("sale.created") for _ in range(BURST)]
+SALES = [make_event(SaleCreated) for _ in range(BURST)]
 
 
 class Pool(ThreadPoolExecutor):
@@ -99,7 +99,7 @@ def test_more_threads() -> None:
 
     hooks = Webhooks(SECRET)
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     def sale(event: SaleCreated) -> None:
         together.wait()
 

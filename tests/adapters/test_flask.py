@@ -11,8 +11,8 @@ from flask import Response as FlaskResponse
 from flask.typing import ResponseReturnValue
 
 import dubhooks.flask
-from dubhooks import Postbacks, Webhooks
-from dubhooks.testing import make_postback
+from dubhooks import Postbacks, Webhooks, postbacks
+from dubhooks.testing import make_event
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.behaviour import BODY, SALE, SECRET, signed
 from tests.support.adapters.flask_apps import PATH, answering, app_with, deliver
@@ -191,7 +191,7 @@ def test_postbacks_are_served_as_well() -> None:
     def take(event: dubhooks.postbacks.SaleCreated) -> None:
         seen.append(event.id)
 
-    event = make_postback("sale.created")
+    event = make_event(postbacks.SaleCreated)
     assert deliver(app, body=event.to_json()).status == 200
     assert seen == [event.id]
 
@@ -202,7 +202,7 @@ def test_both_families_in_one_application() -> None:
     app.add_url_rule("/webhooks", view_func=dubhooks.flask.view(Webhooks(SECRET)))
     app.add_url_rule("/postbacks", view_func=dubhooks.flask.view(Postbacks(SECRET)))
     assert deliver(app, "/webhooks").status == 200
-    postback = make_postback("sale.created").to_json()
+    postback = make_event(postbacks.SaleCreated).to_json()
     assert deliver(app, "/postbacks", body=postback).status == 200
 
 

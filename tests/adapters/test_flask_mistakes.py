@@ -200,7 +200,7 @@ def test_two_routes_share_a_receiver() -> None:
     def lead(event: LeadCreated) -> None:
         seen.append(event.event)
 
-    other = make_event("lead.created").to_json()
+    other = make_event(LeadCreated).to_json()
     assert deliver(app, "/leads").body == b'{"outcome":"ignored"}'
     assert deliver(app, "/sales").body == b'{"outcome":"handled"}'
     assert deliver(app, "/leads", body=other).body == b'{"outcome":"handled"}'

@@ -276,7 +276,7 @@ def test_an_async_handler_in_a_sync_call(framework: str, caplog: pytest.LogCaptu
     """Who calls ``handle`` on an event loop is told to await ``ahandle``."""
     hooks = Webhooks(SECRET)
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     async def sale(event: SaleCreated) -> None:
         raise AssertionError(event.id)
 

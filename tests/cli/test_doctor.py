@@ -203,7 +203,7 @@ def hooks(tmp_path: Path) -> Iterator[Callable[..., Any]]:
             if postbacks
             else Webhooks(SECRET, store=chosen)
         )
-        receiver.on("lead.created")(lambda _event: None)
+        receiver.on(receiver.family.classes["lead.created"])(lambda _event: None)
         return receiver
 
     yield make

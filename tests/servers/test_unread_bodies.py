@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import SaleCreated
 from tests.support.processes import Server, importing, python
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -85,7 +86,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tupl
 
 def request_for(path: str) -> tuple[str, bytes]:
     """Return the id of a sale and a request that delivers it and ends the connection."""
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     body, headers = signed_request(event, SECRET)
     lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
     lines += ["Connection: close", *(f"{name}: {value}" for name, value in headers.items())]

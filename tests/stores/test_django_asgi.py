@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")
     for _ in range(FORGETS)
 ]
-EVENTS = [make_event("sale.created", seed=number) for number in range(25)]
+EVENTS = [make_event(SaleCreated, seed=number) for number in range(25)]
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connections, transaction
 from dubhooks import ConfigurationError
 from dubhooks.django import DjangoInbox, DjangoStore
 from dubhooks.testing import make_event
+from dubhooks.webhooks import SaleCreated
 from tests.support.fake_clock import FakeClock
 from tests.support.proxy import Proxy
 from tests.support.servers import MariaDBServer, PostgreSQLServer
@@ -28,7 +29,7 @@ from tests.support.stores.store_cases import (
 
 __all__ = ["alias", "alias_of"]  # fixtures
 
-EVENTS = [make_event("sale.created", seed=number) for number in range(10)]
+EVENTS = [make_event(SaleCreated, seed=number) for number in range(10)]
 CLIENTS = 16
 
 

@@ -21,6 +21,7 @@ from dubhooks.errors import ConfigurationError
 from dubhooks.idempotency import Claim
 from dubhooks.stores import sqlite
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import SaleCreated
 from tests.support.stores.sqlite_cases import (
     FINGERPRINT,
     PATIENCE,
@@ -92,8 +93,8 @@ def test_file_that_is_no_database(path: Path, caplog: pytest.LogCaptureFixture) 
         with pytest.raises(ConfigurationError, match="is not an SQLite database"):
             claim(store, "key")
         hooks = Webhooks(SECRET, store=store)
-        hooks.on("sale.created")(lambda _: pytest.fail("handled without a claim"))
-        reply = hooks.handle(*signed_request(make_event("sale.created"), SECRET))
+        hooks.on(SaleCreated)(lambda _: pytest.fail("handled without a claim"))
+        reply = hooks.handle(*signed_request(make_event(SaleCreated), SECRET))
     assert (reply.outcome, reply.status, reply.headers["Retry-After"]) == ("unavailable", 503, "30")
     assert "is not an SQLite database" in caplog.text
     assert path.read_bytes() == b"%PDF-1.7 " * 1000

@@ -50,7 +50,7 @@ dubhooks.verify(b"", 1, "whsec_x")  # expect-error
 webhooks.parse("text")  # expect-error
 hooks.handle({"id": 1}, {})  # expect-error
 
-sale = make_event("sale.created")
+sale = make_event(SaleCreated)
 sale.id = "evt_2"  # expect-error
 sale.data.sale.amount = 1  # expect-error
 amount: str = sale.data.sale.amount  # expect-error

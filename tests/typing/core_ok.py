@@ -9,7 +9,7 @@ from typing_extensions import assert_never, assert_type
 
 import dubhooks
 from dubhooks import postbacks, webhooks
-from dubhooks.testing import make_event, make_postback, signed_request
+from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
 
 hooks = dubhooks.Webhooks(
@@ -126,10 +126,10 @@ assert_type(dubhooks.sign(b"", "whsec_x"), str)
 assert_type(dubhooks.verify(b"", None, ["whsec_x"]), None)
 assert_type(dubhooks.explain(b"", b"", lambda: ["whsec_x"]), dubhooks.Explanation)
 assert_type(dubhooks.explain(b"", None, None).valid, bool)
-assert_type({make_event("sale.created"): 1}[make_event("sale.created", seed=1)], int)
-assert_type(make_event("sale.created"), SaleCreated)
-assert_type(make_postback("sale.created"), postbacks.SaleCreated)
-assert_type(signed_request(make_event("link.created"), "whsec_x"), tuple[bytes, dict[str, str]])
+assert_type({make_event(SaleCreated): 1}[make_event(SaleCreated, seed=1)], int)
+assert_type(make_event(SaleCreated), SaleCreated)
+assert_type(make_event(postbacks.SaleCreated), postbacks.SaleCreated)
+assert_type(signed_request(make_event(SaleCreated), "whsec_x"), tuple[bytes, dict[str, str]])
 
 name: webhooks.EventName = "sale.created"
 color: webhooks.LinkTag = webhooks.LinkTag(id="1", name="n", color="a new colour")

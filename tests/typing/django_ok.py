@@ -64,11 +64,11 @@ async def postback(request: HttpRequest, event: postbacks.SaleCreated, number: i
 def every_postback(request: HttpRequest, event: postbacks.PostbackEvent) -> None: ...
 
 
-@dubhooks.django.hooks.on("sale.created")
+@dubhooks.django.hooks.on(SaleCreated)
 def registered(event: SaleCreated) -> None: ...
 
 
-@dubhooks.django.postback_hooks.on("lead.created")
+@dubhooks.django.postback_hooks.on(postbacks.LeadCreated)
 async def registered_postback(event: postbacks.LeadCreated) -> None: ...
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dubhooks import DeliveryRecord, Webhooks, asgi
+from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import SECRET, AsyncMemoryStore, key_of, sale, signed, state_of
 
 Log = pytest.LogCaptureFixture
@@ -22,7 +23,7 @@ NEVER: Message = {"type": "never"}
 def receiver(**settings: Any) -> Webhooks:
     """Return a receiver of small bodies with a handler of sales."""
     hooks = Webhooks(SECRET, max_body=MAX_BODY, **settings)
-    hooks.on("sale.created")(lambda _: None)
+    hooks.on(SaleCreated)(lambda _: None)
     return hooks
 
 
@@ -252,7 +253,7 @@ def test_the_handler_fails(caplog: Log) -> None:
     """What a handler raises is logged and answered 500, without a word of it."""
     hooks = Webhooks(SECRET, store=AsyncMemoryStore())
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     async def handler(_: object) -> None:
         raise ValueError("the handler's own")
 
@@ -270,7 +271,7 @@ def test_a_sync_handler_does_not_block_the_loop() -> None:
     hooks = Webhooks(SECRET)
     go_on = threading.Event()
     ticks: list[int] = []
-    hooks.on("sale.created")(lambda _: go_on.wait(10))
+    hooks.on(SaleCreated)(lambda _: go_on.wait(10))
     messages, headers = delivery()
     connection = Connection(messages, headers=headers)
 
@@ -295,7 +296,7 @@ def test_cancelled_by_the_server() -> None:
     hooks = Webhooks(SECRET, store=store)
     reached = asyncio.Event()
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     async def handler(_: object) -> None:
         reached.set()
         await asyncio.Event().wait()

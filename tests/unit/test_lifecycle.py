@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from dubhooks import MemoryStore, Postbacks, SQLiteStore, Webhooks
-from dubhooks.testing import make_event, make_postback
+from dubhooks import MemoryStore, Postbacks, SQLiteStore, Webhooks, postbacks
+from dubhooks.testing import make_event
+from dubhooks.webhooks import CommissionCreated, SaleCreated
 from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
@@ -54,7 +55,7 @@ ENDINGS = [
 def test_released_on_everything(world: World, error: BaseException) -> None:
     """Whatever a handler raises is passed on, after its claim was released, and observed once."""
     hooks = world.receiver()
-    hooks.on("sale.created")(world.answering(error))
+    hooks.on(SaleCreated)(world.answering(error))
     event = sale()
     # No coroutine and no generator can raise StopIteration itself (PEP 479).
     is_stop = isinstance(error, (StopIteration, StopAsyncIteration))
@@ -70,7 +71,7 @@ def test_released_on_everything(world: World, error: BaseException) -> None:
 def test_stopped_in_the_store(world: World, method: str, error: BaseException) -> None:
     """What tells the process to stop is passed on even when the store was asked meanwhile."""
     hooks = world.receiver()
-    hooks.on("sale.created")(world.answering(ValueError() if method == "release" else None))
+    hooks.on(SaleCreated)(world.answering(ValueError() if method == "release" else None))
     world.store.fails[method] = error
     event = sale()
     with pytest.raises(type(error)):
@@ -83,7 +84,7 @@ def test_stopped_in_the_store(world: World, method: str, error: BaseException) -
 def test_stopped_while_a_refused_claim_is_released(world: World) -> None:
     """What tells the process to stop is passed on when the event was not to be run anyway."""
     hooks = world.receiver()
-    hooks.on("sale.created")(world.answering(ValueError("no")))
+    hooks.on(SaleCreated)(world.answering(ValueError("no")))
     event = sale()
     with pytest.raises(ValueError, match="no"):
         world.send(hooks, signed(event))
@@ -96,7 +97,7 @@ def test_stopped_while_a_refused_claim_is_released(world: World) -> None:
 def test_a_claim_that_was_made_but_not_heard_of(world: World) -> None:
     """A claim is given back when the process was told to stop before it heard of it."""
     hooks = world.receiver()
-    hooks.on("sale.created")(world.answering())
+    hooks.on(SaleCreated)(world.answering())
     world.store.fails["claim"] = Stop()
     event = sale()
     with pytest.raises(Stop):
@@ -110,7 +111,7 @@ def test_the_two_methods_share_claims(first: str, tmp_path: Any) -> None:
     """An event handled by ``handle`` is a duplicate for ``ahandle``, and the other way round."""
     store = SQLiteStore(tmp_path / "claims.db")
     hooks = Webhooks(SECRET, store=store)
-    hooks.on("sale.created")(lambda _: None)
+    hooks.on(SaleCreated)(lambda _: None)
     request = signed(sale())
     methods = [hooks.handle, lambda *it: asyncio.run(hooks.ahandle(*it))]
     if first == "ahandle":
@@ -130,7 +131,7 @@ def test_many_threads_run_it_once() -> None:
         runs.append(1)
         go_on.wait(10)
 
-    hooks.on("sale.created")(handler)
+    hooks.on(SaleCreated)(handler)
     request = signed(sale())
 
     def deliver(_: int) -> str:
@@ -161,7 +162,7 @@ def test_many_tasks_run_it_once(store_type: Any) -> None:
         runs.append(1)
         await asyncio.sleep(0.01)
 
-    hooks.on("sale.created")(handler)
+    hooks.on(SaleCreated)(handler)
     request = signed(sale())
 
     async def main() -> list[str]:
@@ -175,7 +176,7 @@ def test_many_tasks_run_it_once(store_type: Any) -> None:
 def test_a_lease_that_is_over_is_taken_over(world: World) -> None:
     """When a worker died, the redelivery after its lease runs as the next attempt."""
     hooks = world.receiver()
-    hooks.on("sale.created")(world.answering())
+    hooks.on(SaleCreated)(world.answering())
     event = sale()
     rows = rows_of(world.store)
     request = signed(event)
@@ -202,7 +203,7 @@ def test_context_variables_reach_the_handler(kind: str, store_type: Any) -> None
     async def async_handler(_: Any) -> None:
         handler(_)
 
-    hooks.on("sale.created")(handler if kind == "sync" else lambda event: async_handler(event))
+    hooks.on(SaleCreated)(handler if kind == "sync" else lambda event: async_handler(event))
 
     async def main() -> None:
         variable.set("shop")
@@ -219,7 +220,7 @@ class TestNaturalKey:
     def receiver(self, world: World, *results: Any) -> Webhooks:
         """Return a receiver of sales, one per invoice."""
         hooks = world.receiver()
-        hooks.on("sale.created", dedupe="natural")(world.answering(*results))
+        hooks.on(SaleCreated, dedupe="natural")(world.answering(*results))
         return hooks
 
     def sales(self) -> tuple[Any, Any]:
@@ -310,15 +311,16 @@ def test_families_and_namespaces_do_not_collide() -> None:
     """The same invoice in a webhook, a postback and another namespace is three things."""
     store = MemoryStore()
     runs: list[Any] = []
-    receivers = [
+    receivers: list[Any] = [
         Webhooks(SECRET, store=store),
         Webhooks(SECRET, store=store, namespace="other"),
         Postbacks(SECRET, store=store),
     ]
     for receiver in receivers:
-        receiver.on("commission.created", dedupe="natural")(runs.append)
-    webhook = make_event("commission.created", data__id="cm_1")
-    postback = make_postback("commission.created", data__id="cm_1")
+        cls = receiver.family.classes["commission.created"]
+        receiver.on(cls, dedupe="natural")(runs.append)
+    webhook = make_event(CommissionCreated, data__id="cm_1")
+    postback = make_event(postbacks.CommissionCreated, data__id="cm_1")
     assert webhook.natural_key == postback.natural_key
     events = [webhook, webhook, postback]
     outcomes = [

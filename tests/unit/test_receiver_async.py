@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dubhooks import ConfigurationError, MemoryStore, Webhooks
+from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
@@ -22,7 +23,7 @@ def test_an_async_store_needs_a_loop() -> None:
     """``handle`` refuses an async store before it asks it anything."""
     store = AsyncMemoryStore()
     hooks = Webhooks(SECRET, store=store)
-    hooks.on("sale.created")(lambda _: None)
+    hooks.on(SaleCreated)(lambda _: None)
     with pytest.raises(ConfigurationError, match=r"AsyncMemoryStore needs .*ahandle"):
         hooks.handle(*signed(sale()))
     assert store.rows.calls == []
@@ -40,7 +41,7 @@ def test_an_async_handler_on_a_running_loop() -> None:
     hooks = Webhooks(SECRET, store=store)
     ran: list[Any] = []
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     async def handler(event: Any) -> None:
         ran.append(event)
 
@@ -68,7 +69,7 @@ def test_a_hidden_async_handler_on_a_running_loop(kind: str) -> None:
             return coroutine(event)
         return asyncio.get_running_loop().create_future()
 
-    hooks.on("sale.created")(handler)
+    hooks.on(SaleCreated)(handler)
     event = sale()
 
     async def main() -> None:
@@ -83,7 +84,7 @@ def test_a_hidden_async_handler_on_a_running_loop(kind: str) -> None:
 def test_a_sync_handler_on_a_running_loop() -> None:
     """``handle`` with a sync handler works on a running loop; it blocks it, as any call does."""
     hooks = Webhooks(SECRET, store=MemoryStore())
-    hooks.on("sale.created")(lambda _: None)
+    hooks.on(SaleCreated)(lambda _: None)
 
     async def main() -> str:
         return hooks.handle(*signed(sale())).outcome
@@ -96,7 +97,7 @@ def test_an_async_handler_runs_on_the_callers_loop() -> None:
     hooks = Webhooks(SECRET, store=MemoryStore())
     tasks: list[Any] = []
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     async def handler(_: Any) -> None:
         tasks.append(asyncio.current_task())
 
@@ -112,7 +113,7 @@ def test_a_sync_handler_does_not_block_the_loop(store_type: Any) -> None:
     """While a sync handler waits, other tasks run: it could even wait for one of them."""
     hooks = Webhooks(SECRET, store=store_type and store_type())
     go_on = threading.Event()
-    hooks.on("sale.created")(lambda _: go_on.wait(10))
+    hooks.on(SaleCreated)(lambda _: go_on.wait(10))
 
     async def main() -> str:
         delivery = asyncio.ensure_future(hooks.ahandle(*signed(sale())))
@@ -127,7 +128,7 @@ def test_a_sync_handler_does_not_block_the_loop(store_type: Any) -> None:
 def test_stop_iteration_does_not_hang() -> None:
     """A handler that raises StopIteration in its thread fails at once."""
     hooks = Webhooks(SECRET)
-    hooks.on("sale.created")(lambda _: next(iter(())))
+    hooks.on(SaleCreated)(lambda _: next(iter(())))
 
     async def main() -> None:
         await asyncio.wait_for(hooks.ahandle(*signed(sale())), 10)

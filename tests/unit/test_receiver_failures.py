@@ -14,6 +14,7 @@ from dubhooks import (
     Webhooks,
 )
 from dubhooks.errors import BodyTooSlow
+from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import (
     SECRET,
     Outage,
@@ -40,7 +41,7 @@ class TestStoreFails:
     def test_claim_fails(self, world: World, discreet: Log) -> None:
         """Without a claim the handler does not run and Dub is asked to come again."""
         hooks = world.receiver()
-        hooks.on("sale.created")(world.answering())
+        hooks.on(SaleCreated)(world.answering())
         world.store.fails["claim"] = Outage()
         event = sale()
         answer = world.send(hooks, signed(event))
@@ -56,7 +57,7 @@ class TestStoreFails:
     def test_complete_fails(self, world: World, discreet: Log) -> None:
         """What a handler did is a success, even if that cannot be noted."""
         hooks = world.receiver()
-        hooks.on("sale.created")(world.answering())
+        hooks.on(SaleCreated)(world.answering())
         world.store.fails["complete"] = Outage()
         event = sale()
         assert world.send(hooks, signed(event)) == reply(200, "handled", event.id)
@@ -75,14 +76,14 @@ class TestStoreFails:
                 pass
             claim_elsewhere(world, event)
 
-        hooks.on("sale.created")(slow)
+        hooks.on(SaleCreated)(slow)
         assert world.send(hooks, signed(event)) == reply(200, "handled", event.id)
         assert "use a lease longer than the slowest handler" in errors(discreet)[0]
 
     def test_release_fails(self, world: World, discreet: Log) -> None:
         """A claim that cannot be released waits for its lease, and the handler's error stands."""
         hooks = world.receiver()
-        hooks.on("sale.created")(world.answering(ValueError("the handler's own")))
+        hooks.on(SaleCreated)(world.answering(ValueError("the handler's own")))
         world.store.fails["release"] = Outage()
         event = sale()
         with pytest.raises(ValueError, match="the handler's own"):
@@ -95,7 +96,7 @@ class TestStoreFails:
         store = ThreadStore()
         store.fails["claim"] = ConnectionRefusedError("redis://:marker@host")
         hooks = Webhooks(SECRET, store=store)
-        hooks.on("sale.created")(lambda _: None)
+        hooks.on(SaleCreated)(lambda _: None)
         assert hooks.handle(*signed(sale())).outcome == "unavailable"
         [message] = errors(discreet)
         assert "ConnectionRefusedError: see that the store's server runs" in message
@@ -106,7 +107,7 @@ class TestStoreFails:
         store = ThreadStore()
         store.fails["claim"] = ConfigurationError("run the migration")
         hooks = Webhooks(SECRET, store=store)
-        hooks.on("sale.created")(lambda _: None)
+        hooks.on(SaleCreated)(lambda _: None)
         assert hooks.handle(*signed(sale())).outcome == "unavailable"
         assert errors(discreet)[0].endswith(": run the migration")
 
@@ -126,7 +127,7 @@ class TestHandlerAsks:
     def test_retry_later(self, any_world: World, after: Any, headers: dict[str, str]) -> None:
         """``RetryLater`` is answered 503 with its seconds, and the event runs when it comes."""
         hooks = any_world.receiver()
-        hooks.on("sale.created")(any_world.answering(RetryLater(after), None))
+        hooks.on(SaleCreated)(any_world.answering(RetryLater(after), None))
         event = sale()
         answer = any_world.send(hooks, signed(event))
         assert answer == reply(503, "retry", event.id, **headers)
@@ -136,7 +137,7 @@ class TestHandlerAsks:
     def test_reject(self, world: World) -> None:
         """``Reject`` is answered 489 with the header that stops the queue, and is final."""
         hooks = world.receiver()
-        hooks.on("sale.created")(world.answering(Reject()))
+        hooks.on(SaleCreated)(world.answering(Reject()))
         event = sale()
         answer = world.send(hooks, signed(event))
         assert answer == reply(489, "rejected", event.id, Upstash_NonRetryable_Error="true")
@@ -148,7 +149,7 @@ class TestHandlerAsks:
         """What a handler raises reaches the caller as it is, observed, and the event runs again."""
         hooks = world.receiver()
         error = ValueError(f"no such {SECRET}")
-        hooks.on("sale.created")(world.answering(error, None))
+        hooks.on(SaleCreated)(world.answering(error, None))
         event = sale()
         with pytest.raises(ValueError, match="no such") as caught:
             world.send(hooks, signed(event))
@@ -167,7 +168,7 @@ class TestHandlerAsks:
         hooks = any_world.receiver()
         error = ValueError("refused")
         error.code = SECRET  # type: ignore[attr-defined]
-        hooks.on("sale.created")(any_world.answering(error))
+        hooks.on(SaleCreated)(any_world.answering(error))
         with pytest.raises(ValueError, match="refused"):
             any_world.send(hooks, signed(sale()))
         assert any_world.records[0].error_code is None
@@ -175,7 +176,7 @@ class TestHandlerAsks:
     def test_our_code_is_recorded(self, any_world: World) -> None:
         """An error of this library that a handler raises is recorded by its code."""
         hooks = any_world.receiver()
-        hooks.on("sale.created")(any_world.answering(BodyTooSlow("x")))
+        hooks.on(SaleCreated)(any_world.answering(BodyTooSlow("x")))
         with pytest.raises(BodyTooSlow):
             any_world.send(hooks, signed(sale()))
         assert any_world.records[0].error_code == "body_too_slow"
@@ -192,7 +193,7 @@ class TestObservers:
             raise ValueError(SECRET)
 
         hooks = any_world.receiver(observers=(observer for observer in (fails, told.append)))
-        hooks.on("sale.created")(any_world.answering())
+        hooks.on(SaleCreated)(any_world.answering())
         assert any_world.send(hooks, signed(sale())).status == 200
         assert len(told) == 1
         assert errors(discreet) == ["an observer failed: ValueError"]

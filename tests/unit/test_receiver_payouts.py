@@ -41,9 +41,11 @@ pytestmark = pytest.mark.usefixtures("discreet")
 
 EXTERNAL = {"id": "po_1", "mode": "external", "amount": 100}
 PAYOUTS: dict[str, Any] = {
-    "payout.confirmed": make_event("payout.confirmed").to_json(),
-    "external_payout.confirmed": make_event("external_payout.confirmed").to_json(),
-    "unknown payout name": changed(make_event("payout.confirmed"), event="partner.PAYOUT_settled"),
+    "payout.confirmed": make_event(PayoutConfirmed).to_json(),
+    "external_payout.confirmed": make_event(
+        PayoutConfirmed, event="external_payout.confirmed"
+    ).to_json(),
+    "unknown payout name": changed(make_event(PayoutConfirmed), event="partner.PAYOUT_settled"),
     "unknown name, payout data": changed(
         make_unknown_event("new.event"), event="money.out", data=EXTERNAL
     ),
@@ -76,7 +78,7 @@ class TestNobodyTakesIt:
     def test_unhandled(self, any_world: World, payout: bytes, discreet: Log) -> None:
         """A payout without a handler is answered 501, logged, and nothing is claimed."""
         hooks = any_world.receiver()
-        hooks.on("sale.created")(any_world.answering())
+        hooks.on(SaleCreated)(any_world.answering())
         answer = any_world.send(hooks, signed(payout))
         assert answer == reply(501, "unhandled_payout", id_in(payout))
         assert any_world.runs == 0
@@ -156,15 +158,12 @@ class TestSomebodyTakesIt:
     """A handler names the event."""
 
     @pytest.mark.parametrize("name", ["payout.confirmed", "external_payout.confirmed"])
-    @pytest.mark.parametrize(
-        "by", [PayoutConfirmed, "payout.confirmed", "external_payout.confirmed"]
-    )
-    def test_either_name_takes_both(self, name: str, by: Any) -> None:
-        """The class and either name take the event under both of its names."""
+    def test_the_class_takes_both_names(self, name: str) -> None:
+        """The class takes the event under both of its names."""
         hooks = Webhooks(SECRET, store=MemoryStore())
         taken: list[Any] = []
-        hooks.on(by)(taken.append)
-        event = make_event(name)
+        hooks.on(PayoutConfirmed)(taken.append)
+        event = make_event(PayoutConfirmed, event=name)
         assert hooks.handle(*signed(event)).status == 200
         assert taken == [event]
 
@@ -175,7 +174,7 @@ class TestSomebodyTakesIt:
         """
         hooks = world.receiver()
         hooks.on(PayoutConfirmed)(world.answering(Reject()))
-        event = make_event("payout.confirmed")
+        event = make_event(PayoutConfirmed)
         answers = [world.send(hooks, signed(event)) for _ in range(3)]
         expected = reply(489, "rejected", event.id, **{"Upstash-NonRetryable-Error": "true"})
         assert answers == [expected] * 3
@@ -185,7 +184,7 @@ class TestSomebodyTakesIt:
         """Dub's own job can send the same payout with a new event id."""
         hooks = world.receiver()
         hooks.on(PayoutConfirmed, dedupe="natural")(world.answering(Reject()))
-        event = make_event("payout.confirmed")
+        event = make_event(PayoutConfirmed)
         again = changed(event, id="evt_again")
         bodies = [event.to_json(), again, again, event.to_json()]
         assert [world.send(hooks, signed(body)).status for body in bodies] == [489] * 4
@@ -195,7 +194,7 @@ class TestSomebodyTakesIt:
         """A payout that was taken over is acknowledged again, under either of its ids."""
         hooks = world.receiver()
         hooks.on(PayoutConfirmed, dedupe="natural")(world.answering())
-        event = make_event("payout.confirmed")
+        event = make_event(PayoutConfirmed)
         again = changed(event, id="evt_again")
         bodies = [event.to_json(), event.to_json(), again, again]
         outcomes = [world.send(hooks, signed(body)).outcome for body in bodies]
@@ -229,7 +228,7 @@ class TestSomebodyTakesIt:
             runs.append(event)
             raise Reject
 
-        request = signed(make_event("payout.confirmed"))
+        request = signed(make_event(PayoutConfirmed))
         assert [hooks.handle(*request).status for _ in range(2)] == [489, 489]
         assert len(runs) == 2
         assert "could not be noted" in discreet.text
@@ -244,7 +243,7 @@ class TestSomebodyTakesIt:
         store = MemoryStore()
         hooks = Webhooks(SECRET, store=store)
         hooks.on(PayoutConfirmed)(lambda _: None)
-        event = make_event("payout.confirmed")
+        event = make_event(PayoutConfirmed)
         assert hooks.handle(*signed(event)).outcome == "handled"
         store.claim(f"{key_of(event)}:rejected", "another", fingerprint="", lease=60, retention=60)
         answer = hooks.handle(*signed(event))
@@ -255,8 +254,8 @@ class TestInvalidPayout:
     """A payout that does not fit its model."""
 
     BODIES = (
-        changed(make_event("payout.confirmed"), data={"id": "po_1"}),
-        changed(make_event("external_payout.confirmed"), data=None),
+        changed(make_event(PayoutConfirmed), data={"id": "po_1"}),
+        changed(make_event(PayoutConfirmed, event="external_payout.confirmed"), data=None),
         changed(sale(), data={"id": "po_1", "mode": "external"}),
     )
 
@@ -389,6 +388,6 @@ class TestRoute:
 def test_postbacks_of_payouts() -> None:
     """A partner's receiver has no payout event, so one of that name is unknown but not ignored."""
     hooks = Postbacks(SECRET)
-    event = make_event("payout.confirmed")
+    event = make_event(PayoutConfirmed)
     answer = hooks.handle(*signed_request(event, SECRET))
     assert (answer.status, answer.event_id) == (501, event.id)

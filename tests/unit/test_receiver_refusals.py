@@ -9,6 +9,7 @@ import pytest
 
 from dubhooks import DeadLetterDirectory, DeliveryRecord, Webhooks, sign
 from dubhooks.errors import BodyTooLarge, BodyTooSlow, MethodNotAllowed
+from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import (
     SECRET,
     World,
@@ -66,7 +67,7 @@ class TestRefused:
     ) -> None:
         """A delivery that cannot be used has its own answer, runs nothing and claims nothing."""
         hooks = any_world.receiver(max_body=16_000, max_age=timedelta(days=30))
-        hooks.on("sale.created")(any_world.answering())
+        hooks.on(SaleCreated)(any_world.answering())
         hooks.on_unhandled(any_world.answering())
         answer = any_world.send(hooks, self.request(kind))
         expected = reply(status, outcome, None, code)
@@ -85,7 +86,7 @@ class TestRefused:
     def test_too_old(self, any_world: World, discreet: Log) -> None:
         """An event that is too old is refused by name: somebody may look for it."""
         hooks = any_world.receiver(max_age=timedelta(days=30))
-        hooks.on("sale.created")(any_world.answering())
+        hooks.on(SaleCreated)(any_world.answering())
         event = sale(created_at=datetime.now(timezone.utc) - timedelta(days=30, minutes=1))
         answer = any_world.send(hooks, signed(event))
         assert answer == reply(400, "malformed", event.id, "event_too_old")
@@ -124,7 +125,7 @@ class TestRefused:
     def test_invalid_without_dead_letters(self, any_world: World, discreet: Log) -> None:
         """A known event that does not fit is answered 422 and logged with the paths of fields."""
         hooks = any_world.receiver()
-        hooks.on("sale.created")(any_world.answering())
+        hooks.on(SaleCreated)(any_world.answering())
         event = sale()
         answer = any_world.send(hooks, signed(unfit(event)))
         assert answer == reply(422, "invalid", event.id, "invalid_event")

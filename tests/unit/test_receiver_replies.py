@@ -8,7 +8,7 @@ import pytest
 
 from dubhooks import Claim, Reject, Reply, Webhooks
 from dubhooks.testing import make_event, make_unknown_event
-from dubhooks.webhooks import WebhookEvent
+from dubhooks.webhooks import LinkClicked, SaleCreated, WebhookEvent
 from tests.support.receiving import (
     SECRET,
     ThreadStore,
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("discreet")
 
 def named(name: str) -> WebhookEvent:
     """Return an event that nobody takes: one of the two that the tests below name."""
-    return make_event("link.clicked") if name == "link.clicked" else make_unknown_event(name)
+    return make_event(LinkClicked) if name == "link.clicked" else make_unknown_event(name)
 
 
 class TestHandled:
@@ -41,7 +41,7 @@ class TestHandled:
     def test_handled(self, any_world: World, discreet: Log) -> None:
         """A handled delivery is answered 200, observed once and logged not at all."""
         hooks = any_world.receiver()
-        hooks.on("sale.created")(any_world.answering())
+        hooks.on(SaleCreated)(any_world.answering())
         event = sale()
         answer = any_world.send(hooks, signed(event))
         assert answer == reply(200, "handled", event.id)
@@ -54,7 +54,7 @@ class TestHandled:
     def test_own_success(self, any_world: World, status: int) -> None:
         """A success status that the handler returns is the answer's."""
         hooks = any_world.receiver()
-        hooks.on("sale.created")(any_world.answering(SimpleNamespace(status_code=status)))
+        hooks.on(SaleCreated)(any_world.answering(SimpleNamespace(status_code=status)))
         event = sale()
         answer = any_world.send(hooks, signed(event))
         assert answer == reply(status, "handled", event.id)
@@ -83,7 +83,7 @@ class TestHandled:
     def test_results_that_are_no_status(self, any_world: World, result: object) -> None:
         """A result that holds no HTTP status with a body to it is answered 200."""
         hooks = any_world.receiver()
-        hooks.on("sale.created")(any_world.answering(result))
+        hooks.on(SaleCreated)(any_world.answering(result))
         event = sale()
         assert any_world.send(hooks, signed(event)) == reply(200, "handled", event.id)
 
@@ -91,7 +91,7 @@ class TestHandled:
     def test_own_failure_releases(self, world: World, status: int) -> None:
         """A failure status that the handler returns is the answer's, and the event runs again."""
         hooks = world.receiver()
-        hooks.on("sale.created")(world.answering(SimpleNamespace(status_code=status), None))
+        hooks.on(SaleCreated)(world.answering(SimpleNamespace(status_code=status), None))
         event = sale()
         first, second = (world.send(hooks, signed(event)) for _ in range(2))
         assert first == reply(status, "failed", event.id)
@@ -102,7 +102,7 @@ class TestHandled:
     def test_own_failure_as_flask_has_it(self, world: World, result: object) -> None:
         """A body and a status, with or without headers, is a failure too: never a success."""
         hooks = world.receiver()
-        hooks.on("sale.created")(world.answering(result))
+        hooks.on(SaleCreated)(world.answering(result))
         event = sale()
         assert world.send(hooks, signed(event)) == reply(503, "failed", event.id)
         assert state_of(world.store, key_of(event)) == "free"
@@ -110,7 +110,7 @@ class TestHandled:
     def test_own_reply_that_failed(self, world: World) -> None:
         """A failed reply of another receiver, returned by the handler, is not a success."""
         hooks = world.receiver()
-        hooks.on("sale.created")(world.answering(Reply(503, {}, b"", "unavailable")))
+        hooks.on(SaleCreated)(world.answering(Reply(503, {}, b"", "unavailable")))
         event = sale()
         assert world.send(hooks, signed(event)) == reply(503, "failed", event.id)
         assert state_of(world.store, key_of(event)) == "free"
@@ -119,7 +119,7 @@ class TestHandled:
     def test_redirect_is_a_failure(self, world: World, status: int, discreet: Log) -> None:
         """A redirect, which Dub takes as success and its queue does not, is replaced by 500."""
         hooks = world.receiver()
-        hooks.on("sale.created")(world.answering(SimpleNamespace(status_code=status), None))
+        hooks.on(SaleCreated)(world.answering(SimpleNamespace(status_code=status), None))
         event = sale()
         assert world.send(hooks, signed(event)) == reply(500, "failed", event.id)
         [message] = errors(discreet)
@@ -133,7 +133,7 @@ class TestNotRunAgain:
     def test_duplicate(self, world: World) -> None:
         """A delivery of an event that is done is answered 200 and not run."""
         hooks = world.receiver()
-        hooks.on("sale.created")(world.answering())
+        hooks.on(SaleCreated)(world.answering())
         event = sale()
         answers = [world.send(hooks, signed(event)) for _ in range(3)]
         assert answers[1:] == [reply(200, "duplicate", event.id)] * 2
@@ -144,7 +144,7 @@ class TestNotRunAgain:
         """Without a store nothing is deduplicated."""
         hooks = Webhooks(SECRET)
         runs: list[Any] = []
-        hooks.on("sale.created")(runs.append)
+        hooks.on(SaleCreated)(runs.append)
         request = signed(sale())
         assert [hooks.handle(*request).outcome for _ in range(2)] == ["handled", "handled"]
         assert len(runs) == 2
@@ -152,7 +152,7 @@ class TestNotRunAgain:
     def test_busy(self, world: World) -> None:
         """A delivery that another worker holds is answered 409 with the rest of its lease."""
         hooks = world.receiver()
-        hooks.on("sale.created")(world.answering())
+        hooks.on(SaleCreated)(world.answering())
         event = sale()
         claim_elsewhere(world, event, lease=45.2)
         answer = world.send(hooks, signed(event))
@@ -169,14 +169,14 @@ class TestNotRunAgain:
                 return Claim("busy", 1, fingerprint, 0.0)
 
         hooks = Webhooks(SECRET, store=AlwaysBusy())
-        hooks.on("sale.created")(lambda _: None)
+        hooks.on(SaleCreated)(lambda _: None)
         assert hooks.handle(*signed(sale())).headers["Retry-After"] == "1"
 
     @pytest.mark.parametrize("state", ["done", "busy", "free"])
     def test_conflict(self, world: World, state: str, discreet: Log) -> None:
         """The same id with another body is answered 422, never run, and changes no claim."""
         hooks = world.receiver()
-        hooks.on("sale.created")(world.answering())
+        hooks.on(SaleCreated)(world.answering())
         event = sale()
         token = claim_elsewhere(world, event)
         if state == "done":
@@ -203,7 +203,7 @@ class TestIgnored:
     def test_ignored(self, any_world: World, name: str, discreet: Log) -> None:
         """A known or unknown event without a handler is answered 200 and claims nothing."""
         hooks = any_world.receiver()
-        hooks.on("sale.created")(any_world.answering())
+        hooks.on(SaleCreated)(any_world.answering())
         event = named(name)
         answer = any_world.send(hooks, signed(event))
         assert answer == reply(200, "ignored", event.id)
@@ -230,7 +230,7 @@ class TestIgnored:
         event = sale()
         assert world.send(hooks, signed(event)).outcome == "ignored"
         elsewhere = Webhooks(SECRET, store=world.store)
-        elsewhere.on("sale.created")(world.answering())
+        elsewhere.on(SaleCreated)(world.answering())
         assert world.send(elsewhere, signed(event)).outcome == "handled"
         assert world.send(hooks, signed(event)).outcome == "duplicate"
         assert world.runs == 2
@@ -239,7 +239,7 @@ class TestIgnored:
         """An event whose telling failed is told again."""
         hooks = world.receiver()
         hooks.on_unhandled(world.answering(ValueError("x"), SimpleNamespace(status_code=500), None))
-        event = make_event("link.clicked")
+        event = make_event(LinkClicked)
         with pytest.raises(ValueError, match="x"):
             world.send(hooks, signed(event))
         assert world.send(hooks, signed(event)) == reply(500, "failed", event.id)

@@ -18,6 +18,7 @@ from dubhooks import (
 from dubhooks.health import FailureWatch
 from dubhooks.idempotency._keys import event_key, natural_key
 from dubhooks.receiver._settings import UNSET
+from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
@@ -204,7 +205,7 @@ class TestKeys:
         outcomes = []
         for namespace in ("shop", "crm", "shop"):
             hooks = Webhooks(SECRET, store=store, namespace=namespace)
-            hooks.on("sale.created")(lambda _: None)
+            hooks.on(SaleCreated)(lambda _: None)
             outcomes.append(hooks.handle(*signed(sale(id="evt_1"))).outcome)
         assert outcomes == ["handled", "handled", "conflict"]
         assert store.calls[0] == "claim shop:evt_1"
@@ -212,7 +213,7 @@ class TestKeys:
     def test_ids_that_differ_in_case(self) -> None:
         """Ids are case-sensitive."""
         hooks = Webhooks(SECRET, store=MemoryStore())
-        hooks.on("sale.created")(lambda _: None)
+        hooks.on(SaleCreated)(lambda _: None)
         outcomes = [hooks.handle(*signed(sale(id=it))).outcome for it in ("evt_a", "evt_A")]
         assert outcomes == ["handled", "handled"]
 
@@ -226,7 +227,7 @@ class TestKeys:
         assert len(key) <= 200
         assert key == f"{'n' * 64}:sha256:{fingerprint(odd.encode())}"
         hooks = Webhooks(SECRET, store=MemoryStore())
-        hooks.on("sale.created")(lambda _: None)
+        hooks.on(SaleCreated)(lambda _: None)
         request = signed(sale(id=odd))
         assert [hooks.handle(*request).outcome for _ in range(2)] == ["handled", "duplicate"]
 
@@ -251,7 +252,7 @@ class TestUnwrap:
         """``unwrap`` returns the event as often as it is asked, and asks no store."""
         store = AsyncMemoryStore()
         hooks = Webhooks(SECRET, store=store)
-        hooks.on("sale.created")(lambda _: pytest.fail("a handler ran"))
+        hooks.on(SaleCreated)(lambda _: pytest.fail("a handler ran"))
         event = sale()
         body, headers = signed(event)
         for given in (body, bytearray(body), memoryview(body)):

@@ -16,7 +16,7 @@ from dubhooks import (
     postbacks,
     webhooks,
 )
-from dubhooks.testing import make_event, make_postback, signed_request
+from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import LeadCreated, LinkClicked, LinkCreated, PayoutConfirmed, SaleCreated
 from tests.support.receiving import SECRET, sale, signed
 
@@ -34,7 +34,8 @@ class TestOn:
         hooks = Webhooks(SECRET)
         seen: list[Any] = []
         assert hooks.on(name)(seen.append) is not None  # type: ignore[call-overload]
-        event = make_event(name)
+        cls: Any = webhooks.family.classes[name]
+        event = make_event(cls, event=name)
         assert hooks.handle(*signed(event)).outcome == "handled"
         assert seen == [event]
 
@@ -43,8 +44,9 @@ class TestOn:
         """Every class of a postback event registers a handler that gets that event."""
         hooks = Postbacks(SECRET)
         seen: list[Any] = []
-        hooks.on(postbacks.family.classes[name])(seen.append)  # type: ignore[call-overload]
-        event = make_postback(name)
+        cls: Any = postbacks.family.classes[name]
+        hooks.on(cls)(seen.append)
+        event = make_event(cls)
         assert hooks.handle(*signed_request(event, SECRET)).outcome == "handled"
         assert seen == [event]
 
@@ -52,8 +54,13 @@ class TestOn:
         """One handler can take several events, and only those."""
         hooks = Webhooks(SECRET)
         hooks.on(SaleCreated, LeadCreated, LinkCreated, LinkClicked, PayoutConfirmed)(nothing)
-        names = ("sale.created", "lead.created", "external_payout.confirmed", "link.deleted")
-        outcomes = [hooks.handle(*signed(make_event(name))).outcome for name in names]
+        events = (
+            make_event(SaleCreated),
+            make_event(LeadCreated),
+            make_event(PayoutConfirmed, event="external_payout.confirmed"),
+            make_event(webhooks.LinkDeleted),
+        )
+        outcomes = [hooks.handle(*signed(event)).outcome for event in events]
         assert outcomes == ["handled", "handled", "handled", "ignored"]
 
     def test_the_function_stays_itself(self) -> None:

@@ -21,7 +21,7 @@ from dubhooks.testing import (
     WSGIClient,
     make_event,
 )
-from dubhooks.webhooks import SaleCreated
+from dubhooks.webhooks import LinkCreated, SaleCreated
 from tests.support.receiving import SECRET
 from tests.support.shops import PATH, SALE, HandlerFailed, Shop, answering
 
@@ -181,7 +181,7 @@ class TestEveryFramework:
     def test_wrong_place(self, client_of: Callable[[Shop], SignedClient]) -> None:
         """An event without a handler, and an application without a receiver."""
         client = client_of(Shop())
-        link = make_event("link.created")
+        link = make_event(LinkCreated)
         client.deliver(link)
         assert "was not handled at /webhooks/dub" in fault_of(client, link)
         assert "200 ignored; is a handler registered for it" in fault_of(client, link)
@@ -252,9 +252,10 @@ class TestTamper:
     """A tampered body is what an attacker would send."""
 
     @pytest.mark.parametrize("name", sorted(webhooks.family.classes))
-    def test_one_byte_differs(self, name: webhooks.EventName) -> None:
+    def test_one_byte_differs(self, name: str) -> None:
         """Every event stays an event with the same id, and differs from it in one byte."""
-        event = make_event(name)
+        cls: Any = webhooks.family.classes[name]
+        event = make_event(cls, event=name)
         sent = body_of(lambda client: client.tamper(event))
         body = event.to_json()
         assert sum(a != b for a, b in zip(sent, body, strict=True)) == 1

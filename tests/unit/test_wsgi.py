@@ -22,6 +22,7 @@ from dubhooks import (
     Webhooks,
     wsgi,
 )
+from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import SECRET, AsyncMemoryStore, sale, signed
 
 Log = pytest.LogCaptureFixture
@@ -73,7 +74,7 @@ class Answer:
 def receiver(**settings: Any) -> Webhooks:
     """Return a receiver of small bodies with a handler of sales."""
     hooks = Webhooks(SECRET, max_body=MAX_BODY, **settings)
-    hooks.on("sale.created")(lambda _: None)
+    hooks.on(SaleCreated)(lambda _: None)
     return hooks
 
 
@@ -236,7 +237,7 @@ def test_other_methods(method: str) -> None:
 def test_the_handler_fails(caplog: Log) -> None:
     """What a handler raises is logged and answered 500, without a word of it."""
     hooks = Webhooks(SECRET, store=MemoryStore())
-    hooks.on("sale.created")(lambda _: {}["the handler's own"])
+    hooks.on(SaleCreated)(lambda _: {}["the handler's own"])
     request = signed(sale())
     for _ in range(2):
         answer = call(wsgi.app(hooks), *request)
@@ -251,7 +252,7 @@ def test_what_stops_the_process_is_passed_on() -> None:
     """A worker that is told to exit exits."""
     hooks = Webhooks(SECRET)
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     def handler(_: object) -> None:
         raise SystemExit(1)
 
@@ -278,7 +279,7 @@ def test_rejected() -> None:
     """The one status that stops the queue is sent, and its header with it."""
     hooks = Webhooks(SECRET)
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     def handler(_: object) -> None:
         raise Reject
 
@@ -307,7 +308,7 @@ def test_over_http(kind: str, status: int, body: bytes) -> None:
     """The standard library's server serves it on a real socket, its validator in between."""
     hooks = Webhooks(SECRET, max_body=MAX_BODY)
     code = 299 if kind == "own status" else 200
-    hooks.on("sale.created")(lambda _: SimpleNamespace(status_code=code))
+    hooks.on(SaleCreated)(lambda _: SimpleNamespace(status_code=code))
     with make_server("127.0.0.1", 0, validator(wsgi.app(hooks)), handler_class=Quiet) as server:
         thread = Thread(target=server.handle_request)
         thread.start()

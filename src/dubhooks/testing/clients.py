@@ -19,7 +19,7 @@ from ._applications import django_handler, is_django, kind_of, unusable
 from ._asgi import Lifespan, OwnLoop, from_asgi
 from ._delivered import Delivered, delivered, event_id_of, fault_in, tampered
 from ._exchange import HOST, Answer, Request, from_django, from_wsgi
-from ._signing import signed_request
+from .events import signed_request
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,7 +41,6 @@ __all__ = [
     "DjangoClient",
     "SignedClient",
     "WSGIClient",
-    "client_for",
 ]
 
 DEFAULT_PATH = "/webhooks/dub"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..events._base import Event
 
-__all__ = ["RecordingStore", "StoreRecord", "What"]
+__all__ = ["RecordingStore", "StoreRecord"]
 
 What: TypeAlias = Literal[
     "acquired", "done", "busy", "completed", "not_completed", "released", "not_released"

@@ -19,13 +19,13 @@ READ_TIMEOUT = 0.5
 """Seconds for a body to arrive."""
 
 
-@hooks.on("sale.created")
+@hooks.on(SaleCreated)
 def record_sale(event: SaleCreated) -> None:
     """Note a sale."""
     note(f"sale {event.id}")
 
 
-@hooks.on("lead.created")
+@hooks.on(LeadCreated)
 def slow(event: LeadCreated) -> None:
     """Wait."""
     note("begin")

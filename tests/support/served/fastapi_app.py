@@ -32,7 +32,7 @@ store = dubhooks.SQLiteStore("claims.db")
 hooks = dubhooks.Webhooks(SECRET, store=store, lease=LEASE, max_age=timedelta(days=30))
 
 
-@hooks.on("sale.created")
+@hooks.on(SaleCreated)
 async def record_sale(event: SaleCreated) -> None:
     """Note a sale."""
     note(f"sale {event.id}")
