@@ -29,7 +29,9 @@ __all__ = [
     "CallerOfCoroutines",
     "CallerOfMemory",
     "CallerOfThreads",
+    "call_and_await",
     "check_asyncio",
+    "explain_running_loop",
     "finish",
     "is_on_event_loop",
     "run_here",
@@ -173,7 +175,7 @@ def call_and_await(call: Callable[[], Any], loop: AbstractEventLoop | None = Non
     elif is_on_event_loop():
         if inspect.iscoroutine(result):
             result.close()
-        raise ConfigurationError(_explain_running_loop())
+        raise ConfigurationError(explain_running_loop())
     else:
         value, error = asyncio.run(_capture(result))
     if error is not None:
@@ -201,7 +203,8 @@ def check_asyncio() -> None:
         ) from None
 
 
-def _explain_running_loop() -> str:
+def explain_running_loop() -> str:
+    """Return why an async handler cannot run in this thread, and what to do."""
     message = "handle() cannot run an async handler on a running event loop: await ahandle()"
     if "gevent" in sys.modules:
         message += (

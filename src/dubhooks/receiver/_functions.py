@@ -24,6 +24,7 @@ __all__ = [
     "check_handler",
     "check_takes_event_only",
     "globals_of",
+    "hide_event",
     "is_async_callable",
     "list_parameters",
     "members_of",
@@ -129,6 +130,23 @@ def read_signature(function: Any, *, follow_wrapped: bool = True) -> inspect.Sig
         return inspect.signature(function, follow_wrapped=follow_wrapped, **options)
     except (TypeError, ValueError, NameError):  # some are written in C
         return None
+
+
+def hide_event(view: Any, handler: Any, position: int = 0) -> None:
+    """Give ``view`` the signature of ``handler`` without its event, which no caller passes.
+
+    Args:
+        view: what the framework calls.
+        handler: the function behind it.
+        position: of the event, counted from 0; 1 where the framework's request comes first.
+    """
+    signature = read_signature(handler, follow_wrapped=False)
+    if signature is None:
+        return
+    parameters = list(signature.parameters.values())
+    if not any(one.kind is one.VAR_POSITIONAL for one in parameters[: position + 1]):
+        del parameters[position]
+    view.__signature__ = signature.replace(parameters=parameters)
 
 
 def name_of(function: Any) -> str:

@@ -30,6 +30,7 @@ from ..idempotency._drivers import (
     CallerOfMemory,
     CallerOfThreads,
     check_asyncio,
+    explain_running_loop,
     is_on_event_loop,
     run_here,
     run_in_thread,
@@ -275,9 +276,7 @@ class Pipeline(Generic[EventT]):
                 "ASGI adapter, or the sync store of the same engine"
             )
         if handler.is_async and is_on_event_loop():
-            raise ConfigurationError(
-                "handle() cannot run an async handler on a running event loop: await ahandle()"
-            )
+            raise ConfigurationError(explain_running_loop())
         return self._run_here(delivery, handler)
 
     async def arun(self, delivery: Delivery, handler: Handler | None) -> Result:
