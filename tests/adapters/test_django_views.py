@@ -50,6 +50,10 @@ class Async(MemoryStore):
         """See ``Store``."""
         return MemoryStore.release(self, *args)
 
+    async def forget(self, key: str) -> bool:  # type: ignore[override]
+        """See ``Store``."""
+        return MemoryStore.forget(self, key)
+
 
 def mounted(hooks: Webhooks, mount: str, call: Callable[[], object], *, is_async: bool) -> Any:
     """Return a view whose handler of sales calls ``call``."""

@@ -61,6 +61,10 @@ class Later(MemoryStore):
         """Release."""
         return super().release(*args)
 
+    async def forget(self, key: str) -> Any:  # type: ignore[override]
+        """Forget."""
+        return super().forget(key)
+
 
 @pytest.mark.parametrize("mount", [dubhooks.flask.view, dubhooks.flask.webhook])
 def test_an_async_store(mount: Callable[..., Any]) -> None:

@@ -51,7 +51,10 @@ def test_lost_replies(
         assert store.complete("lost", "one", retention=60.0)
         assert not store.complete("lost", "one", retention=60.0)
         assert claim(store, "lost", "two").state == "done"
-        assert proxy.dropped == 2
+        proxy.drop_reply()
+        store.forget("lost")
+        assert claim(store, "lost", "two")[:2] == ("acquired", 1)
+        assert proxy.dropped == 3
         connections.close_all()
 
 

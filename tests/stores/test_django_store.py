@@ -75,6 +75,7 @@ def test_inside_a_transaction_nothing_is_claimed(alias: str) -> None:
         lambda: claim(store, key),
         lambda: store.complete(key, "one", retention=60.0),
         lambda: store.release(key, "one"),
+        lambda: store.forget(key),
         store.purge,
     ):
         with transaction.atomic(using=alias), pytest.raises(ConfigurationError, match="atomic"):

@@ -154,5 +154,8 @@ class KeepInMemory:
     def release(self, key: str, token: str) -> bool:
         return True
 
+    def forget(self, key: str) -> bool:
+        return True
+
 
 dubhooks.Webhooks("whsec_x", store=KeepInMemory())

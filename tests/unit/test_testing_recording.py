@@ -157,6 +157,20 @@ def test_a_run_that_lost_its_lease_is_a_second_run() -> None:
     assert store.count("not_released", SALE) == 1
 
 
+def test_a_forgotten_event_is_not_done() -> None:
+    """An event that was forgotten is not done, and a second run stays a second run."""
+    store, key = RecordingStore(), f"default:{SALE.id}"
+    hooks = receiver(store)
+    assert not store.forget(key)
+    deliver(hooks, SALE.to_json())
+    store.assert_completed_once(SALE)
+    assert store.forget(key)
+    assert "was forgotten, so it runs when it comes again" in fault_of(store)
+    assert deliver(hooks, SALE.to_json()) == "handled"
+    assert "ran 2 times: it was forgotten in between" in fault_of(store)
+    assert (store.count("forgotten", SALE), store.count("not_forgotten", SALE)) == (1, 1)
+
+
 def test_namespaces_run_an_event_each() -> None:
     """Two receivers with namespaces of their own both run an event, which is twice."""
     store = RecordingStore()

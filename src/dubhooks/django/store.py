@@ -100,6 +100,10 @@ class DjangoStore:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
         return self._committed(lambda statements, _: statements.release(key, token))
 
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        return self._committed(lambda statements, _: statements.forget(key))
+
     def purge(self) -> int:
         """Delete the rows whose retention is over and return how many there were.
 

@@ -44,11 +44,11 @@ class MemoryStore:
             row = self._rows.get(key)
             attempt = 1
             if row is not None and row[5] > now:
-                owner, is_done, attempt, fingerprint, lease_end, _ = row
+                owner, is_done, attempt, theirs, lease_end, _ = row
                 if is_done:
-                    return Claim("done", attempt, fingerprint, 0.0)
+                    return Claim("done", attempt, theirs, 0.0)
                 if owner is not None and owner != token and lease_end > now:
-                    return Claim("busy", attempt, fingerprint, lease_end - now)
+                    return Claim("busy", attempt, theirs, lease_end - now)
                 attempt += owner != token
             else:
                 done = self._done.find(key, now)
@@ -80,6 +80,19 @@ class MemoryStore:
             if row is None:
                 return False
             self._rows[key] = (None, *row[1:])
+            return True
+
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        with self._lock:
+            now = monotonic()
+            row = self._rows.get(key)
+            if row is None or row[5] <= now:
+                return self._done.remove(key, now)
+            owner, _, _, _, lease_end, _ = row
+            if owner is not None and lease_end > now:
+                return False
+            del self._rows[key]
             return True
 
     def purge(self) -> int:

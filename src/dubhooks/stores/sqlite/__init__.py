@@ -52,6 +52,10 @@ _PUT = f"INSERT OR REPLACE INTO {_TABLE} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, 
 _OWNED = "WHERE key = ? AND token = ? AND state = ? AND keep_until > ?"
 _COMPLETE = f"UPDATE {_TABLE} SET state = ?, keep_until = ? {_OWNED}"
 _RELEASE = f"UPDATE {_TABLE} SET state = ? {_OWNED}"
+_DELETE = (
+    f"DELETE FROM {_TABLE} WHERE key = ? AND keep_until > ? "
+    "AND NOT (state = ? AND lease_clock = ? AND lease_until > ?)"
+)
 _PURGE = (
     f"DELETE FROM {_TABLE} WHERE key IN (SELECT key FROM {_TABLE} WHERE keep_until <= ? LIMIT ?)"
 )
@@ -90,12 +94,12 @@ class SQLiteStore:
             row = connection.execute(_FIND, (key, now)).fetchone()
             attempt = 1
             if row is not None:
-                owner, state, attempt, fingerprint, lease_clock, lease_until = row
+                owner, state, attempt, theirs, lease_clock, lease_until = row
                 if state == _DONE:
-                    return Claim("done", attempt, fingerprint, 0.0)
+                    return Claim("done", attempt, theirs, 0.0)
                 is_live = lease_clock == clock and lease_until > instant
                 if state == _HELD and owner != token and is_live:
-                    return Claim("busy", attempt, fingerprint, lease_until - instant)
+                    return Claim("busy", attempt, theirs, lease_until - instant)
                 attempt += state == _FREE or owner != token
             held = (key, token, _HELD, attempt, fingerprint, clock, instant + lease)
             connection.execute(_PUT, (*held, now + retention))
@@ -113,6 +117,12 @@ class SQLiteStore:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
         with self._connections.writing() as connection:
             return connection.execute(_RELEASE, (_FREE, key, token, _HELD, time())).rowcount == 1
+
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        with self._connections.writing() as connection:
+            parameters = (key, time(), _HELD, *boot_clock())
+            return connection.execute(_DELETE, parameters).rowcount == 1
 
     def purge(self) -> int:
         """Delete the rows whose retention is over and return how many there were.
