@@ -125,9 +125,10 @@ def test_a_sync_handler_does_not_block_the_loop(store_type: Any) -> None:
     assert asyncio.run(main()) == "handled"
 
 
-def test_stop_iteration_does_not_hang() -> None:
+@pytest.mark.parametrize("store_type", [None, InlineStore, AsyncMemoryStore])
+def test_stop_iteration_does_not_hang(store_type: Any) -> None:
     """A handler that raises StopIteration in its thread fails at once."""
-    hooks = Webhooks(SECRET)
+    hooks = Webhooks(SECRET, store=store_type and store_type())
     hooks.on(SaleCreated)(lambda _: next(iter(())))
 
     async def main() -> None:

@@ -162,7 +162,15 @@ def start_in_thread(call: Callable[[], ResultT]) -> Future[ResultT]:
     """Call ``call`` in a thread of ours, with this context's variables."""
     # Not the loop's own executor: an async handler that our thread waits for may need that one.
     loop = asyncio.get_running_loop()
-    return loop.run_in_executor(_executor(), partial(copy_context().run, call))
+    return loop.run_in_executor(_executor(), partial(copy_context().run, _call_for_future, call))
+
+
+def _call_for_future(call: Callable[[], ResultT]) -> ResultT:
+    try:
+        return call()
+    except StopIteration as error:
+        # No future can hold it, so whoever waits for this one would wait for ever (PEP 479).
+        raise RuntimeError("a handler or a store raised StopIteration") from error
 
 
 def call_and_await(call: Callable[[], Any], loop: AbstractEventLoop | None = None) -> Any:

@@ -342,9 +342,6 @@ class Pipeline(Generic[EventT]):
             ending.outcome, event.id, status=ending.status, retry_after=ending.retry_after
         )
         self._reporter.report(reply, event, handler, ending, delivery.started)
-        if isinstance(ending.error, StopIteration):
-            # No future and no coroutine can pass it on, so Python makes this of it (PEP 479).
-            raise RuntimeError("the handler raised StopIteration") from ending.error
         if ending.error is not None:
             raise ending.error
         return Result(reply, ending.result)
