@@ -28,9 +28,7 @@ def build_response(reply: Reply, request: HttpRequest) -> HttpResponse:
     return HttpResponse(reply.body, status=reply.status, headers=headers)
 
 
-def answer_failure(
-    pipeline: Pipeline[Any], request: HttpRequest, error: Exception
-) -> HttpResponse:
+def answer_failure(pipeline: Pipeline[Any], request: HttpRequest, error: Exception) -> HttpResponse:
     """Return what Django answers to ``error``, unless that is a success; call it in ``except``.
 
     Signals, logs, error pages and the debug page are Django's.  The exception does not leave the

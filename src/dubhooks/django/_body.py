@@ -51,11 +51,11 @@ def _read_body(request: HttpRequest, max_body: int) -> bytes:
         BodyTooLarge: it is refused, under WSGI before it is read.
         BodyIncomplete: the client hung up.
     """
-    meta: dict[str, Any] = request.META
-    announced = BodyReader(max_body, meta.get("CONTENT_LENGTH")).announced
-    if announced is None and "wsgi.input" in meta:
+    # No variable holds META: error trackers send those of every frame that an error passes.
+    announced = BodyReader(max_body, request.META.get("CONTENT_LENGTH")).announced
+    if announced is None and "wsgi.input" in request.META:
         # Django takes a body whose length is not announced, as in chunks, for empty.
-        return wsgi.read_body(meta, _limit(max_body))
+        return wsgi.read_body(request.META, _limit(max_body))
     try:
         body = request.body
     except RequestDataTooBig:

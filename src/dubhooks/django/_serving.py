@@ -86,8 +86,7 @@ def _run(
         function = _build_async_call(handler)
         on_loop = handler._replace(function=function, is_async=True)
         return async_to_sync(pipeline.arun)(delivery, on_loop)
-    in_thread = handler._replace(function=_build_call(handler.function), is_async=False)
-    return pipeline.run(delivery, in_thread)
+    return pipeline.run(delivery, handler._replace(function=_build_call(handler.function)))
 
 
 def _build_call(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -95,7 +94,11 @@ def _build_call(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     wait = async_to_sync(_await)
 
     def call(event: Any) -> Any:
-        result = function(event)
+        try:
+            result = function(event)
+        except StopIteration as error:
+            # The future of sync_to_async cannot hold it, and would wait for ever (PEP 479).
+            raise RuntimeError("the handler raised StopIteration") from error
         return wait(result) if inspect.isawaitable(result) else result
 
     return call
@@ -106,12 +109,7 @@ def _build_async_call(handler: Handler) -> Callable[[Any], Any]:
     function = handler.function
     if handler.is_async:
         return function
-    call_in_thread = sync_to_async(_build_call(function), thread_sensitive=True)
-
-    async def call(event: Any) -> Any:
-        return await call_in_thread(event)
-
-    return call
+    return sync_to_async(_build_call(function), thread_sensitive=True)
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:

@@ -53,7 +53,8 @@ def view(hooks: Receiver[Any]) -> Callable[..., HttpResponseBase]:
     def dubhooks_view(request: HttpRequest, *_: Any, **__: Any) -> HttpResponseBase:
         return serve(pipeline, request, pipeline.find)
 
-    return _exempt(dubhooks_view)
+    exempt: Callable[..., HttpResponseBase] = _exempt(dubhooks_view)
+    return exempt
 
 
 def _options(*, dedupe: Dedupe = "id") -> None:
