@@ -18,6 +18,7 @@ from ..errors import (
     MethodNotAllowed,
     PayloadError,
 )
+from ..signature import body_empty_error
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -37,7 +38,7 @@ def read_request(pipeline: Pipeline[Any], request: HttpRequest) -> Request | Rep
     except PayloadError as error:
         return pipeline.refuse(error)
     if not body:
-        _explain_empty_body(pipeline, request)
+        return pipeline.refuse(_empty_body_error(request))
     return Request(body, headers_in_environ(request.META))
 
 
@@ -78,11 +79,8 @@ def _limit(max_body: int) -> int:
     return max_body if site_limit is None else min(max_body, site_limit)
 
 
-def _explain_empty_body(pipeline: Pipeline[Any], request: HttpRequest) -> None:
-    if "wsgi.input" in request.META:
-        wsgi.explain_empty_body(pipeline, request.META)
-    elif request.META.get("CONTENT_LENGTH", "").strip("0"):
-        pipeline.log.error(
-            "the body of a delivery is announced but not there: ASGI middleware around Django has "
-            "read it; let it leave this path alone"
-        )
+def _empty_body_error(request: HttpRequest) -> BodyEmpty:
+    if "wsgi.input" not in request.META:
+        return body_empty_error()
+    readers = "middleware around Django has read it and must leave this path alone"
+    return wsgi.empty_body_error(request.META, readers)
