@@ -68,10 +68,10 @@ def list_receivers() -> dict[str, Webhooks | Postbacks]:
     Raises:
         ConfigurationError: a value of the setting ``DUBHOOKS`` cannot work.
     """
-    given, found = configured(), dict[str, Webhooks | Postbacks]()
-    if WEBHOOK_SECRET in given or hooks.cache_info().currsize:
+    names, found = set(configured()), dict[str, Webhooks | Postbacks]()
+    if WEBHOOK_SECRET in names or hooks.cache_info().currsize:
         found[WEBHOOK_SECRET] = hooks()
-    if POSTBACK_SECRET in given or postback_hooks.cache_info().currsize:
+    if POSTBACK_SECRET in names or postback_hooks.cache_info().currsize:
         found[POSTBACK_SECRET] = postback_hooks()
     return found
 

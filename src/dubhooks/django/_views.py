@@ -84,8 +84,8 @@ def webhook(hooks: Any, /, *events: Any, dedupe: Dedupe = "id") -> Any:
     plan = plan_route(hooks, events, dedupe)
 
     def decorate(handler: Any) -> Any:
-        _refuse_swapped(handler)
         check_handler(handler, plan.classes, position=1)
+        _refuse_swapped(handler)
         is_async = is_async_callable(handler)
         route = plan.add_route(handler, is_async=is_async, status_of=_read_status)
         endpoint: Any = _build_view(plan.pipeline, route, handler)
@@ -152,7 +152,7 @@ def _list_databases() -> list[str]:
 
 
 def _refuse_swapped(handler: Any) -> None:
-    names = [one.name for one in list_parameters(handler) or ()] if callable(handler) else []
+    names = [one.name for one in list_parameters(handler) or ()]
     if names[:1] == ["event"] or names[1:2] == ["request"]:
         raise ConfigurationError(
             f"{name_of(handler)}({', '.join(names)}) takes the request first and the event "
