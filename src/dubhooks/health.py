@@ -49,6 +49,7 @@ class FailureWatch:
         with self._lock:
             self.failures = self.failures + 1 if record.status >= 400 else 0
             failures = self.failures
+        extra = {"family": record.family, "namespace": record.namespace}
         if failures in _MAILS_AT:
             logger.warning(
                 "%d failed deliveries in a row, the last one %s (%d): Dub mails the owner now and "
@@ -57,6 +58,7 @@ class FailureWatch:
                 record.outcome,
                 record.status,
                 _DISABLED_AT,
+                extra=extra,
             )
         elif failures and failures % _DISABLED_AT == 0:
             logger.error(
@@ -65,10 +67,12 @@ class FailureWatch:
                 failures,
                 record.outcome,
                 record.status,
+                extra=extra,
             )
         if record.seconds > self._slow:
             logger.warning(
                 "a delivery took %.1f s: hand slow work to a queue, because the sender's queue "
                 "stops waiting and delivers again",
                 record.seconds,
+                extra=extra,
             )

@@ -82,7 +82,10 @@ def check_takes_event_only(function: Any, events: Sequence[type[Event]]) -> None
     """
     check_handler(function, events)
     parameters = list_parameters(function) or []
-    more = [one.name for one in parameters[1:] if one.kind not in _VARIADIC]
+    given = function.keywords if isinstance(function, partial) else {}
+    more = [
+        one.name for one in parameters[1:] if one.kind not in _VARIADIC and one.name not in given
+    ]
     if more:
         raise ConfigurationError(
             f"{name_of(function)} takes {', '.join(more)} beside the event: a handler of on() "
