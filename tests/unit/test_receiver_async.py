@@ -224,3 +224,15 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
     """A child of a process that has delivered before runs sync handlers."""
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK, "."]
     subprocess.run(command, check=True, timeout=60)
+
+
+@pytest.mark.parametrize("store_type", [None, InlineStore, AsyncMemoryStore])
+def test_stop_iteration_does_not_hang(store_type: Any) -> None:
+    """A handler that raises StopIteration in its thread fails at once."""
+    hooks = receive(store_type, lambda _: next(iter(())))
+
+    async def main() -> None:
+        await asyncio.wait_for(hooks.ahandle(*signed(sale())), 10)
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        asyncio.run(main())

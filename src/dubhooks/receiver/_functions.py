@@ -138,6 +138,8 @@ def read_signature(function: Any, *, follow_wrapped: bool = True) -> inspect.Sig
 def hide_event(view: Any, handler: Any, position: int = 0) -> None:
     """Give ``view`` the signature of ``handler`` without its event, which no caller passes.
 
+    Annotations are resolved here: they name things of the handler's module, not of the view's.
+
     Args:
         view: what the framework calls.
         handler: the function behind it.
@@ -146,7 +148,11 @@ def hide_event(view: Any, handler: Any, position: int = 0) -> None:
     signature = read_signature(handler, follow_wrapped=False)
     if signature is None:
         return
-    parameters = list(signature.parameters.values())
+    scope = globals_of(handler)
+    parameters = [
+        one.replace(annotation=resolve(one.annotation, scope))
+        for one in signature.parameters.values()
+    ]
     if not any(one.kind is one.VAR_POSITIONAL for one in parameters[: position + 1]):
         del parameters[position]
     view.__signature__ = signature.replace(parameters=parameters)
