@@ -373,7 +373,7 @@ def test_check_of_the_table() -> None:
     try:
         assert "Run manage.py migrate" in found("database", databases=["default"])["W009"]
         assert found("database", databases=["other"]) == {}
-        assert found("database") == {}
+        assert "W009" not in found()
     finally:
         call_command("migrate", "dubhooks", verbosity=0)
     assert found("database", databases=["default"]) == {}
