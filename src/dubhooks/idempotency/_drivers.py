@@ -54,7 +54,7 @@ class Caller(Protocol):
         """Call a method of the store, to its end even when this task is cancelled."""
         ...
 
-    async def run(self, handler: Callable[[], Any], *, is_async: bool) -> Any:
+    async def run(self, handler: Callable[[], Any], is_async: bool) -> Any:
         """Call the handler and return its result; ``is_async``: it returns an awaitable."""
         ...
 
@@ -71,7 +71,7 @@ class CallerHere:
         """Call it here."""
         return method(*args, **kwargs)
 
-    async def run(self, handler: Callable[[], Any], *, is_async: bool) -> Any:
+    async def run(self, handler: Callable[[], Any], is_async: bool) -> Any:
         """Call it here; an async one runs on the loop, or on one of its own."""
         del is_async
         result = handler()
@@ -88,7 +88,7 @@ class CallerOfThreads:
         """Call it in a thread."""
         return await finish(self, start_in_thread(partial(method, *args, **kwargs)))
 
-    async def run(self, handler: Callable[[], Any], *, is_async: bool) -> Any:
+    async def run(self, handler: Callable[[], Any], is_async: bool) -> Any:
         """Await it, or call it in a thread, which does not stop when this task is cancelled."""
         if is_async:
             return await handler()

@@ -107,7 +107,7 @@ async def run_claimed(job: Job, terms: ClaimTerms, caller: Caller) -> Ending:
 async def run_handler(job: Job, caller: Caller, log: Log, attempt: int | None = None) -> Ending:
     """Run a job's handler and decide how it ended."""
     try:
-        result = await caller.run(job.call, is_async=job.is_async)
+        result = await caller.run(job.call, job.is_async)
         status = job.status_of(result)
     except BaseException as error:  # noqa: BLE001 - claims are released on every one of them
         return _decide_failure(job, error, log)._replace(attempt=attempt)

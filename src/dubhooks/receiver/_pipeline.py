@@ -143,11 +143,11 @@ class Pipeline(Generic[EventT]):
             self._reporter.report_missing_secret(reply, error, started)
             return reply
         event = self._read(request, keys)
+        if not isinstance(event, DubhooksError):
+            return Delivery(event, started)
         if isinstance(event, ConfigurationError):
             raise event
-        if isinstance(event, (VerificationError, PayloadError)):
-            return event
-        return Delivery(event, started)
+        return event
 
     def _read(
         self, request: Request, keys: tuple[Key, ...]
@@ -329,7 +329,7 @@ class Pipeline(Generic[EventT]):
         if handler.is_fallback:
             outcome = _outcome_without_handler(event)
         if self._terms is None:
-            return Job(call, handler.is_async, handler.status_of, outcome=outcome)
+            return Job(call, handler.is_async, handler.status_of, (), "", outcome)
         keys = build_event_keys(self.settings.namespace, event, handler.dedupe)
         if handler.is_fallback:
             keys = tuple(build_unhandled_key(key) for key in keys)
