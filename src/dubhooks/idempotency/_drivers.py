@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,8 @@ from ..errors import ConfigurationError
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
     from collections.abc import Awaitable, Callable, Coroutine
+
+    from ._log import Log
 
 __all__ = [
     "Caller",
@@ -37,8 +38,6 @@ __all__ = [
     "run_here",
     "run_in_thread",
 ]
-
-logger = logging.getLogger("dubhooks")
 
 ResultT = TypeVar("ResultT")
 
@@ -138,8 +137,13 @@ def run_here(lifecycle: Coroutine[Any, Any, ResultT]) -> ResultT:
     raise AssertionError("a lifecycle without an event loop waited for something")
 
 
-async def run_in_thread(run: Callable[[AbstractEventLoop], ResultT]) -> ResultT:
-    """Call ``run`` with this loop in a thread of ours, which goes on when the task is cancelled."""
+async def run_in_thread(run: Callable[[AbstractEventLoop], ResultT], log: Log) -> ResultT:
+    """Call ``run`` with this loop in a thread of ours, which goes on when the task is cancelled.
+
+    Args:
+        run: what to call.
+        log: gets its error when nobody waits for it any more.
+    """
     loop = asyncio.get_running_loop()
     is_awaited = True
 
@@ -148,7 +152,7 @@ async def run_in_thread(run: Callable[[AbstractEventLoop], ResultT]) -> ResultT:
             return run(loop)
         except Exception:
             if not is_awaited:
-                logger.exception("a delivery failed after its request had been cancelled")
+                log.exception("a delivery failed after its request had been cancelled")
             raise
 
     try:
@@ -161,8 +165,16 @@ async def run_in_thread(run: Callable[[AbstractEventLoop], ResultT]) -> ResultT:
 def start_in_thread(call: Callable[[], ResultT]) -> Future[ResultT]:
     """Call ``call`` in a thread of ours, with this context's variables."""
     # Not the loop's own executor: an async handler that our thread waits for may need that one.
-    loop = asyncio.get_running_loop()
-    return loop.run_in_executor(_executor(), partial(copy_context().run, call))
+    context = copy_context()
+
+    def run() -> ResultT:
+        try:
+            return context.run(call)
+        except StopIteration as stop:
+            # No future takes it, so whoever waits would wait for ever (as PEP 479 in coroutines).
+            raise RuntimeError("StopIteration was raised in a thread") from stop
+
+    return asyncio.get_running_loop().run_in_executor(_executor(), run)
 
 
 def call_and_await(call: Callable[[], Any], loop: AbstractEventLoop | None = None) -> Any:
@@ -172,15 +184,14 @@ def call_and_await(call: Callable[[], Any], loop: AbstractEventLoop | None = Non
         return result
     if loop is not None:
         value, error = asyncio.run_coroutine_threadsafe(_capture(result), loop).result()
-    elif is_on_event_loop():
+        if error is not None:
+            raise error
+        return value
+    if is_on_event_loop():
         if inspect.iscoroutine(result):
             result.close()
         raise ConfigurationError(explain_running_loop())
-    else:
-        value, error = asyncio.run(_capture(result))
-    if error is not None:
-        raise error
-    return value
+    return asyncio.run(_wait_for(result))
 
 
 def is_on_event_loop() -> bool:
@@ -212,6 +223,10 @@ def explain_running_loop() -> str:
             "cannot run there: write the handler as a plain function, or use workers with threads"
         )
     return message
+
+
+async def _wait_for(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
 
 
 async def _capture(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:

@@ -82,7 +82,10 @@ def check_takes_event_only(function: Any, events: Sequence[type[Event]]) -> None
     """
     check_handler(function, events)
     parameters = list_parameters(function) or []
-    more = [one.name for one in parameters[1:] if one.kind not in _VARIADIC]
+    given = function.keywords if isinstance(function, partial) else {}
+    more = [
+        one.name for one in parameters[1:] if one.kind not in _VARIADIC and one.name not in given
+    ]
     if more:
         raise ConfigurationError(
             f"{name_of(function)} takes {', '.join(more)} beside the event: a handler of on() "
@@ -135,6 +138,8 @@ def read_signature(function: Any, *, follow_wrapped: bool = True) -> inspect.Sig
 def hide_event(view: Any, handler: Any, position: int = 0) -> None:
     """Give ``view`` the signature of ``handler`` without its event, which no caller passes.
 
+    Annotations are resolved here: they name things of the handler's module, not of the view's.
+
     Args:
         view: what the framework calls.
         handler: the function behind it.
@@ -143,7 +148,11 @@ def hide_event(view: Any, handler: Any, position: int = 0) -> None:
     signature = read_signature(handler, follow_wrapped=False)
     if signature is None:
         return
-    parameters = list(signature.parameters.values())
+    scope = globals_of(handler)
+    parameters = [
+        one.replace(annotation=resolve(one.annotation, scope))
+        for one in signature.parameters.values()
+    ]
     if not any(one.kind is one.VAR_POSITIONAL for one in parameters[: position + 1]):
         del parameters[position]
     view.__signature__ = signature.replace(parameters=parameters)

@@ -128,7 +128,7 @@ class Pipeline(Generic[EventT]):
             return opened
         is_kept = False
         if isinstance(opened, InvalidEvent) and self.settings.dead_letters is not None:
-            is_kept = await run_in_thread(lambda _: self._keep(request, opened))
+            is_kept = await run_in_thread(lambda _: self._keep(request, opened), self.log)
         return self._refuse(opened, started, is_kept=is_kept)
 
     def refuse(self, error: Refusal) -> Reply:
@@ -139,7 +139,9 @@ class Pipeline(Generic[EventT]):
         try:
             keys = self._keyring.keys()
         except Exception as error:  # noqa: BLE001 - somebody's callable may raise anything
-            return self._explain_missing_secret(error, started)
+            reply = build_reply("unavailable")
+            self._reporter.report_missing_secret(reply, error, started)
+            return reply
         event = self._read(request, keys)
         if isinstance(event, ConfigurationError):
             raise event
@@ -181,7 +183,7 @@ class Pipeline(Generic[EventT]):
         if is_kept and isinstance(error, InvalidEvent):
             status = 501 if error.payout_like else 200
             reply = build_reply("invalid", error.event_id, status=status, code=error.code)
-        self._reporter.report_refusal(reply, error, started)
+        self._reporter.report_refusal(reply, error, started, is_kept=is_kept)
         return reply
 
     def _keep(self, request: Request, error: Refusal) -> bool:
@@ -196,13 +198,6 @@ class Pipeline(Generic[EventT]):
             return False
         return True
 
-    def _explain_missing_secret(self, error: Exception, started: float) -> Reply:
-        what = str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
-        self.log.error("there is no usable secret, so nothing can be verified: %s", what)
-        reply = build_reply("unavailable")
-        self._reporter.report_outage(reply, started)
-        return reply
-
     # -- event → handler ----------------------------------------------------------------------
 
     def find(
@@ -216,9 +211,10 @@ class Pipeline(Generic[EventT]):
             call: that route's handler with its arguments.
         """
         event: Event = delivery.event
+        # Asked first, because it refuses registrations from the first delivery on.
+        handler = self.registry.find(event)
         if route is not None and call is not None and route.matches(event):
             return route.bind(call)
-        handler = self.registry.find(event)
         if handler is None:
             self._warn_of_ignored(event, route)
             return self.registry.fallback
@@ -299,7 +295,9 @@ class Pipeline(Generic[EventT]):
         if handler is None:
             return self._finish_unhandled(delivery)
         if not handler.is_async and not self.needs_loop:
-            return await run_in_thread(lambda loop: self._run_here(delivery, handler, loop))
+            return await run_in_thread(
+                lambda loop: self._run_here(delivery, handler, loop), self.log
+            )
         job = self._build_job(delivery, handler)
         ending = await self._start(job, self._choose_caller())
         return self._finish(delivery, handler, ending)
@@ -353,9 +351,6 @@ class Pipeline(Generic[EventT]):
             ending.outcome, event.id, status=ending.status, retry_after=ending.retry_after
         )
         self._reporter.report(reply, event, handler, ending, delivery.started)
-        if isinstance(ending.error, StopIteration):
-            # No future and no coroutine can pass it on, so Python makes this of it (PEP 479).
-            raise RuntimeError("the handler raised StopIteration") from ending.error
         if ending.error is not None:
             raise ending.error
         return Result(reply, ending.result)

@@ -67,7 +67,8 @@ settings.configure(
 )
 django.setup()
 
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402 - after the settings
+from django.contrib.auth.models import Group as Group  # noqa: E402 - after the settings
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
