@@ -17,7 +17,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, cast
 
 from ._body import Request
-from ._headers import find_signature
+from ._headers import find_signature, list_items
 from .errors import (
     BodyEmpty,
     ConfigurationError,
@@ -201,6 +201,9 @@ def check_request(
     keys: tuple[Key, ...], request: Request
 ) -> VerificationError | PayloadError | ConfigurationError | None:
     """Return why ``request`` is not proven to come from Dub; ``None``: it is."""
+    items = list_items(request.headers)
+    if items is not None:
+        request.headers = items  # an iterator can be read only once
     signature = find_signature(request.headers)
     if isinstance(signature, DubhooksError):
         return signature

@@ -11,8 +11,9 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
 from dubhooks import Reject, RetryLater
+from dubhooks.testing import ASGIClient
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import SALE, SALE_REQUEST
+from tests.support.adapters.behaviour import SALE, SALE_REQUEST, SECRET
 from tests.support.adapters.clients import AsgiClient
 from tests.support.adapters.fastapi_routes import answer, endpoint, seen
 
@@ -194,3 +195,26 @@ def test_background_tasks(ending: Any) -> None:
 
     answer(sale)
     assert ("task" in seen) == (ending is None)
+
+
+@pytest.mark.parametrize(
+    ("error", "answered"),
+    [
+        (RetryLater(), (503, "retry", "retry_later")),
+        (Reject(), (489, "rejected", None)),
+        (HTTPException(307), (500, "failed", None)),
+        (HTTPException(404), (404, None, None)),
+    ],
+)
+def test_the_testing_client_knows_our_exceptions(error: Exception, answered: Any) -> None:
+    """``ASGIClient`` says what became of a delivery, though FastAPI writes the answer."""
+
+    def sale(event: SaleCreated) -> None:
+        raise error
+
+    app = FastAPI()
+    app.post("/x")(endpoint(sale))
+    client = ASGIClient(app, SECRET, path="/x")
+    delivered, tampered = client.deliver(SALE), client.tamper(SALE)
+    assert (delivered.status, delivered.outcome, delivered.code) == answered
+    assert (tampered.outcome, tampered.code) == ("unauthorized", "signature_mismatch")

@@ -147,10 +147,11 @@ def test_a_body_that_is_cut_off(touched: bool) -> None:
     )
 
 
-def test_a_body_that_flask_refuses_is_no_success() -> None:
-    """The application's limit, met while the body is read, is not made a 200 by its error page."""
+def test_the_application_s_own_limit_when_it_touched_the_stream() -> None:
+    """Its stream ends at that limit, so the answer is 413, which no error page makes a 200."""
     app = answering(None)
     app.config["MAX_CONTENT_LENGTH"] = 10
     app.before_request(lambda: request.stream and None)
     app.errorhandler(413)(lambda error: "sorry")
-    assert deliver(app, chunked=True).status == 500
+    response = deliver(app, chunked=True)
+    assert (response.status, b"body_too_large" in response.body) == (413, True)

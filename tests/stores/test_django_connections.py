@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -230,7 +231,7 @@ def test_many_at_once(engine: str, alias_of: Callable[[str], str]) -> None:
                 refused.append(error)  # it would be delivered again
 
     for work in (deliver, take):
-        threads = [in_thread(lambda work=work, number=number: work(number)) for number in range(16)]
+        threads = [in_thread(partial(work, number)) for number in range(16)]
         for thread, _ in threads:
             thread.join(60)
         assert [results for _, results in threads] == [[None]] * CLIENTS

@@ -3,7 +3,7 @@
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def test_cut_connections(backend: Backend, tmp_path: Path) -> None:
 
 
 @contextmanager
-def black_hole() -> Iterator[int]:
+def black_hole() -> Generator[int]:
     """Yield a port that swallows attempts to connect: they are neither taken nor refused."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -117,7 +117,7 @@ def async_sql_store(url: str, **connect_args: Any) -> Any:
     return AsyncSQLAlchemyStore(create_async_engine(url, connect_args=connect_args, pool_timeout=1))
 
 
-STORES = {
+STORES: dict[str, Callable[[int], Any]] = {
     "redis": redis_store,
     "redis-async": async_redis_store,
     "psycopg": lambda port: sql_store(

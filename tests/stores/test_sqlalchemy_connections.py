@@ -107,7 +107,7 @@ def test_cancelled_in_the_middle(postgresql_server: PostgreSQLServer) -> None:
         engine = create_async_engine(postgresql_server.url("asyncpg"), pool_size=1, max_overflow=1)
         store = AsyncSQLAlchemyStore(engine)
         await store.create_table()
-        durations = {"fingerprint": "f", "lease": 60.0, "retention": 600.0}
+        durations: Any = {"fingerprint": "f", "lease": 60.0, "retention": 600.0}
         await store.claim("cancelled", "one", **durations)
         async with engine.begin() as other:
             await other.execute(text("LOCK TABLE dubhooks_claims"))

@@ -5,7 +5,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -28,7 +28,7 @@ ASYNC = {"asyncpg": "postgresql", "aiomysql": "mariadb"}
 
 
 @contextmanager
-def frozen(server: PostgreSQLServer | MariaDBServer) -> Iterator[None]:
+def frozen(server: PostgreSQLServer | MariaDBServer) -> Generator[None]:
     """Stop a server where it is; let it go on at the end."""
     server.freeze()
     try:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -116,7 +116,7 @@ class Server:
 @contextmanager
 def serving(
     command: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = None
-) -> Iterator[Server]:
+) -> Generator[Server]:
     """Start a server in ``cwd``, wait until it accepts connections, and end it in the end.
 
     ``{port}`` in ``command`` becomes a free port.

@@ -330,7 +330,7 @@ def test_rejected() -> None:
 class Quiet(WSGIRequestHandler):
     """A request handler that logs nothing."""
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - its name in http.server
         """Log nothing."""
 
 

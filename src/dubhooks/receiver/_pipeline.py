@@ -220,6 +220,17 @@ class Pipeline(Generic[EventT]):
             return self.registry.fallback
         return handler
 
+    def turn_away(self, delivery: Delivery, route: Route) -> Reply:
+        """Return the reply to an event that ``route`` does not take, and that goes nowhere else."""
+        name = delivery.event.event[:64]
+        self._reporter.warn_once(
+            (name, route.name),
+            "%s came to %s, which does not take it: Dub sends all events of a webhook to one URL",
+            name,
+            route.name,
+        )
+        return self._finish_unhandled(delivery).reply
+
     def _warn_of_ignored(self, event: Event, route: Route | None) -> None:
         registry, name = self.registry, event.event[:64]
         other = registry.find_route(event)

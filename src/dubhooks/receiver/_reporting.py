@@ -110,8 +110,9 @@ class Reporter:
                 event.id,
                 _explain_registration(event),
             )
-        if log.isEnabledFor(logging.INFO):
-            self._log_delivery(reply, event, ending, started)
+        level = logging.WARNING if reply.outcome == "rejected" else logging.INFO
+        if log.isEnabledFor(level):
+            self._log_delivery(level, reply, event, ending, started)
         if self._observers:
             # Other errors may have a ``code`` of their own, and anything in it.
             code = ending.error.code if isinstance(ending.error, DubhooksError) else None
@@ -139,8 +140,9 @@ class Reporter:
                 error,
             )
 
-    def _log_delivery(self, reply: Reply, event: Event, ending: Ending, started: float) -> None:
-        level = logging.WARNING if reply.outcome == "rejected" else logging.INFO
+    def _log_delivery(
+        self, level: int, reply: Reply, event: Event, ending: Ending, started: float
+    ) -> None:
         reason = f": {ending.reason}" if ending.reason is not None else ""
         self._log.log(
             level,

@@ -1,4 +1,4 @@
-"""A store in this process's memory: for tests, and for one process that may forget."""
+"""Claims in memory: for tests, and for a single process that may forget when it restarts."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["MemoryStore"]
 _PURGE_EVERY = 4096
 
 
-# Token (none when the key is free or done), whether it is done, attempt, fingerprint, the
-# lease's end, the row's end.  A named tuple would make a claim half as fast.
+# Token (None: the key is free or done), whether it is done, attempt, fingerprint, end of the
+# lease, end of the row.  A named tuple would halve the speed of a claim.
 _Row: TypeAlias = "tuple[str | None, bool, int, str, float, float]"
 
 
 class MemoryStore:
-    """Claims in memory: lost with the process, not seen by another one.
+    """Claims in memory: lost when the process ends, invisible to other processes.
 
-    Threads and event loops of one process may share it.  A done key takes some
+    Threads and event loops of one process may share it.  A done key takes about
     100 bytes.
     """
 
     never_blocks = True
-    """An event loop calls it directly: it only ever waits for another thread's few lines."""
+    """An event loop calls it directly: a method waits at most for a few lines in another thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -96,9 +96,12 @@ class MemoryStore:
             return True
 
     def purge(self) -> int:
-        """Delete the rows whose retention is over and return how many there were.
+        """Delete the rows whose retention is over.
 
-        Claims do this now and then as well, so calling it is optional.
+        Claims do this now and then, so calling it is optional.
+
+        Returns:
+            How many rows were deleted.
         """
         with self._lock:
             now = monotonic()
