@@ -305,7 +305,7 @@ def answer_200(error: Exception, context: Any) -> Any:
 
 def api_view(view: Any) -> Any:
     """Return a view of Django REST framework that is open to everybody."""
-    from rest_framework.decorators import api_view as decorate
+    from rest_framework.decorators import api_view as decorate  # type: ignore[import-untyped]
     from rest_framework.decorators import authentication_classes, permission_classes
 
     return decorate(["POST"])(authentication_classes([])(permission_classes([])(view)))

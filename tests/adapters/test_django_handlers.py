@@ -18,7 +18,14 @@ from django.views.decorators.csrf import csrf_exempt
 import dubhooks.django
 from dubhooks import ConfigurationError, MemoryStore, Webhooks
 from dubhooks.testing import make_event, make_unknown_event
-from dubhooks.webhooks import LeadCreated, LinkClicked, PayoutConfirmed, SaleCreated, WebhookEvent
+from dubhooks.webhooks import (
+    LeadCreated,
+    LinkClicked,
+    PayoutConfirmed,
+    SaleCreated,
+    UnknownEvent,
+    WebhookEvent,
+)
 from tests.support.adapters.django_setup import MIDDLEWARE, PATH, DjangoClient
 from tests.support.adapters.situations import (
     LINK,
@@ -297,9 +304,11 @@ def test_a_route_of_a_name_without_a_model() -> None:
     """A view may name one event that no model knows; the names of others do not reach it."""
     hooks = Webhooks(SECRET)
     events: list[Any] = []
-    view: Any = dubhooks.django.webhook(hooks, "invoice.refunded")(
-        lambda request, event: events.append(event.event)
-    )
+
+    def note(request: HttpRequest, event: UnknownEvent) -> None:
+        events.append(event.event)
+
+    view: Any = dubhooks.django.webhook(hooks, "invoice.refunded")(note)
     client = DjangoClient(path(PATH, view))
     for name in ("invoice.refunded", "invoice.paid"):
         assert Request(make_unknown_event(name, {}).to_json()).send(client).status == 200

@@ -195,18 +195,22 @@ def test_a_handler_that_returns_no_response(
     assert "returns an HttpResponse or None, not dict" in caplog.text
 
 
+WRONG: Any = SaleCreated
+DECORATE: Any = dubhooks.django.webhook
+
+
 @pytest.mark.parametrize(
     ("mistake", "hint"),
     [
-        (lambda: dubhooks.django.view(SECRET), "the receiver comes first"),
-        (lambda: dubhooks.django.webhook(SaleCreated), "the receiver comes first"),
-        (lambda: dubhooks.django.webhook(lambda request: None), "the receiver comes first"),
+        (lambda: dubhooks.django.view(WRONG), "the receiver comes first"),
+        (lambda: dubhooks.django.webhook(WRONG), "the receiver comes first"),
+        (lambda: DECORATE(lambda request: None), "the receiver comes first"),
         (
-            lambda: dubhooks.django.webhook(Webhooks(SECRET), postbacks.SaleCreated),
+            lambda: DECORATE(Webhooks(SECRET), postbacks.SaleCreated),
             "not a webhook event",
         ),
         (lambda: dubhooks.django.webhook(Webhooks(SECRET), "sale.created"), "SaleCreated"),
-        (lambda: dubhooks.django.webhook(Webhooks(SECRET))(1), "a handler must be callable"),
+        (lambda: DECORATE(Webhooks(SECRET))(1), "a handler must be callable"),
     ],
 )
 def test_mistakes_are_named_when_they_are_made(mistake: Callable[[], object], hint: str) -> None:
@@ -217,7 +221,7 @@ def test_mistakes_are_named_when_they_are_made(mistake: Callable[[], object], hi
 
 def api_view(view: Any) -> Any:
     """Return a view of Django REST framework that is open to everybody."""
-    from rest_framework.decorators import api_view as decorate
+    from rest_framework.decorators import api_view as decorate  # type: ignore[import-untyped]
     from rest_framework.decorators import authentication_classes, permission_classes
 
     return decorate(["POST"])(authentication_classes([])(permission_classes([])(view)))
@@ -271,7 +275,7 @@ def test_a_partial_and_a_callable_object_are_handlers() -> None:
         seen.append(name)
 
     for handler in (Handler(), partial(take, "partial")):
-        view: Any = dubhooks.django.webhook(Webhooks(SECRET), SaleCreated)(handler)  # type: ignore[arg-type]
+        view: Any = DECORATE(Webhooks(SECRET), SaleCreated)(handler)
         assert SALE_REQUEST.send(DjangoClient(path(PATH, view), asgi=True)).status == 200
     assert seen == ["object", "partial"]
 

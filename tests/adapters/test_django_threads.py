@@ -163,7 +163,7 @@ def test_hanging_up_releases_or_completes_the_claim() -> None:
         hooks = Webhooks(SECRET, store=DjangoStore())
         view = mount_handler(hooks, "webhook", wait, is_async=True)
         with override_settings(ROOT_URLCONF=(path(PATH, view),)):
-            server = asgi_request(body, headers)
+            server: Any = asgi_request(body, headers)
             await server.send_input({"type": "http.request", "body": body})
             await asyncio.wait_for(begun.wait(), 20)
             await server.send_input({"type": "http.disconnect"})
@@ -251,7 +251,11 @@ def test_many_deliveries_at_once(mount: str, handler: str, kind: str) -> None:
         assert await Group.objects.acount() == 0
         ran.append(None)
 
-    handlers = {"sync": take, "async": take_async, "decorated": lambda *_: take_async()}
+    handlers: dict[str, Any] = {
+        "sync": take,
+        "async": take_async,
+        "decorated": lambda *_: take_async(),
+    }
     view: Any = dubhooks.django.view(hooks)
     if mount == "view":
         hooks.on(SaleCreated)(handlers[handler])

@@ -176,6 +176,6 @@ def test_the_site_wide_limit_counts_too(asgi: bool, chunked: bool) -> None:
     """A body over DATA_UPLOAD_MAX_MEMORY_SIZE is too large, whatever ``max_body`` is."""
     view = dubhooks.django.view(Webhooks(SECRET))
     for limit, status in ((len(BODY), 200), (len(BODY) - 1, 413), (None, 200)):
-        changes = {"DATA_UPLOAD_MAX_MEMORY_SIZE": limit}
+        changes: dict[str, Any] = {"DATA_UPLOAD_MAX_MEMORY_SIZE": limit}
         client = DjangoClient(path(PATH, view), asgi=asgi, **changes)
         assert Request(BODY, chunked=chunked).send(client).status == status

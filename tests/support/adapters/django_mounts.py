@@ -34,7 +34,7 @@ def mount_handler(
         async def answer_async(request: HttpRequest, event: SaleCreated) -> None:
             await handler(event)
 
-        return dubhooks.django.webhook(hooks, SaleCreated)(answer_async)  # type: ignore[arg-type]
+        return dubhooks.django.webhook(hooks, SaleCreated)(answer_async)
 
     def answer(request: HttpRequest, event: SaleCreated) -> None:
         handler(event)

@@ -137,7 +137,9 @@ def asgi_request(body: bytes, headers: Mapping[str, str]) -> ApplicationCommunic
     encoded.append((b"content-length", str(len(body)).encode()))
     handler = ASGIHandler()
     scope = AsgiClient(handler, f"/{PATH}")._scope("POST", encoded)
-    return ApplicationCommunicator(handler, scope)
+    communicator: Any = ApplicationCommunicator
+    server: ApplicationCommunicator = communicator(handler, scope)
+    return server
 
 
 def add_database(alias: str, database: dict[str, Any]) -> None:
