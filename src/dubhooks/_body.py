@@ -1,11 +1,10 @@
-"""A request's body and headers, and reading a body: never too much of it, never for ever."""
+"""A request's body and headers, and reading a body: never too much of it."""
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from .errors import BodyTooLarge, BodyTooSlow
+from .errors import BodyTooLarge
 
 if TYPE_CHECKING:
     from ._headers import Headers
@@ -34,23 +33,19 @@ class Request:
 
 
 class BodyReader:
-    """Collects the chunks of one body and refuses it as soon as it is too large or too late."""
+    """Collects the chunks of one body and refuses it as soon as it is too large."""
 
-    def __init__(
-        self, max_body: int, content_length: str | None, timeout: float | None = None
-    ) -> None:
+    def __init__(self, max_body: int, content_length: str | None) -> None:
         """Begin a body.
 
         Args:
             max_body: the most bytes to accept.
             content_length: the header of that name.
-            timeout: seconds for the whole body to arrive; ``None`` for no limit.
 
         Raises:
             BodyTooLarge: more is announced.
         """
         self._max_body = max_body
-        self._deadline = None if timeout is None else monotonic() + timeout
         self._chunks: list[bytes] = []
         self.size = 0
         """Bytes that have arrived."""
@@ -67,26 +62,18 @@ class BodyReader:
 
         Raises:
             BodyTooLarge: the body is larger than ``max_body``.
-            BodyTooSlow: the timeout is over.
         """
         self.size += len(chunk)
-        is_late = self._deadline is not None and monotonic() > self._deadline
-        if self.size <= self._max_body and not is_late:
+        if self.size <= self._max_body:
             self._chunks.append(chunk)
             return
         del chunk  # error trackers send the variables of a frame that raises
-        if is_late:
-            raise self.too_slow_error()
         raise self._too_large_error()
 
     def take(self) -> bytes:
         """Return the body in one piece, and keep nothing of it."""
         chunks, self._chunks = self._chunks, []
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    def too_slow_error(self) -> BodyTooSlow:
-        """Return the error for a body that does not arrive in time."""
-        return BodyTooSlow("the body did not arrive in time: it is not read any further")
 
     def _too_large_error(self) -> BodyTooLarge:
         return BodyTooLarge(f"the body has more than max_body={self._max_body} bytes")

@@ -43,12 +43,15 @@ def headers_in_environ(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
     return headers
 
 
-def list_items(headers: Headers) -> list[tuple[object, object]] | None:
+def list_items(headers: Headers) -> list[tuple[Any, Any]] | None:
     """Return headers as a list of name and value as they came; ``None``: they are no headers."""
     if type(headers) is list:
-        return cast("list[tuple[object, object]]", headers)
-    if isinstance(headers, Mapping) and "REQUEST_METHOD" in cast("Mapping[Any, Any]", headers):
-        return [*headers_in_environ(cast("Mapping[str, Any]", headers))]
+        return cast("list[tuple[Any, Any]]", headers)
+    # A dict is told at once; asking whether something is a Mapping takes as long as hashing.
+    if type(headers) is dict or isinstance(headers, Mapping):
+        mapping = cast("Mapping[Any, Any]", headers)
+        if "REQUEST_METHOD" in mapping:
+            return [*headers_in_environ(mapping)]
     items = getattr(cast("object", headers), "items", None)
     try:
         return list(cast("Any", items() if callable(items) else headers))
@@ -57,9 +60,17 @@ def list_items(headers: Headers) -> list[tuple[object, object]] | None:
 
 
 def list_pairs(headers: Headers) -> list[tuple[str, str]]:
-    """Return headers as pairs of lower-case name and value, doubles kept; ``None`` is no value."""
-    pairs = list_items(headers) or []
-    return [(_text(name).lower(), _text(value)) for name, value in pairs if value is not None]
+    """Return headers as pairs of lower-case name and value, doubles kept; ``None`` is no value.
+
+    Raises:
+        ConfigurationError: they are no headers.
+    """
+    items: Any = list_items(headers)
+    try:
+        return [(_text(name).lower(), _text(value)) for name, value in items if value is not None]
+    except (TypeError, ValueError):
+        error = _no_headers_error()
+    raise error
 
 
 def find_signature(
@@ -70,7 +81,7 @@ def find_signature(
     An error is returned, not raised: no frame that holds headers may be in a traceback.
     """
     signature = None
-    items = cast("list[tuple[Any, Any]]", list_items(headers))
+    items: Any = list_items(headers)
     try:
         for name, value in items:
             # Most headers are told apart by the length of their name: this runs for each of them.
@@ -88,11 +99,15 @@ def find_signature(
                     "between compresses it, and the signature cannot match"
                 )
     except (TypeError, ValueError):
-        return ConfigurationError(
-            "headers must be a mapping or an iterable of (name, value) pairs, of str or bytes: "
-            "pass request.headers"
-        )
+        return _no_headers_error()
     return signature
+
+
+def _no_headers_error() -> ConfigurationError:
+    return ConfigurationError(
+        "headers must be a mapping or an iterable of (name, value) pairs, of str or bytes: "
+        "pass request.headers"
+    )
 
 
 def _text(value: object) -> str:

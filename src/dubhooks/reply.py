@@ -12,6 +12,7 @@ from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Final, Literal
 
+from . import errors
 from .errors import (
     BodyCompressed,
     BodyTooLarge,
@@ -20,6 +21,7 @@ from .errors import (
     InvalidEvent,
     MethodNotAllowed,
     PayloadError,
+    RetryLater,
     VerificationError,
 )
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     Refusal: TypeAlias = VerificationError | PayloadError
 
-__all__ = ["DeliveryRecord", "Outcome", "Reply", "build_refusal", "build_reply"]
+__all__ = ["DeliveryRecord", "Outcome", "Reply", "build_refusal", "build_reply", "find_outcome"]
 
 Outcome: TypeAlias = Literal[
     "handled",
@@ -165,9 +167,28 @@ def build_reply(
 
 def build_refusal(error: Refusal) -> Reply:
     """Return the reply to a delivery that was refused with ``error``."""
-    outcome: Outcome = next(outcome for kind, outcome in _REFUSALS if isinstance(error, kind))
+    outcome = _outcome_of(type(error))
     event_id = error.event_id if isinstance(error, (InvalidEvent, EventTooOld)) else None
     return build_reply(outcome, event_id, code=error.code)
+
+
+@cache
+def find_outcome(code: str) -> Outcome | None:
+    """Return the outcome that a code stands for where it is all that was answered.
+
+    FastAPI writes the code of an exception as the ``detail`` of its answer.
+    """
+    if code in _STATUS:
+        return code
+    if code == RetryLater.code:
+        return "retry"
+    kinds = [one for one in vars(errors).values() if isinstance(one, type)]
+    refusals = [one for one in kinds if issubclass(one, (VerificationError, PayloadError))]
+    return next((_outcome_of(one) for one in refusals if one.code == code), None)
+
+
+def _outcome_of(kind: type[Refusal]) -> Outcome:
+    return next(outcome for one, outcome in _REFUSALS if issubclass(kind, one))
 
 
 @cache

@@ -17,7 +17,7 @@ from hmac import compare_digest
 from typing import TYPE_CHECKING, cast
 
 from ._body import Request
-from ._headers import find_signature
+from ._headers import find_signature, list_items
 from .errors import (
     BodyEmpty,
     ConfigurationError,
@@ -81,12 +81,14 @@ class Key:
 class Keyring:
     """The keys of one secret, of several, or of a callable that is asked every time."""
 
-    __slots__ = ("_ask", "_made")
+    __slots__ = ("_ask", "_made", "fixed")
 
     def __init__(self, secret: Secret) -> None:
         # The plain secret is not kept: only its keys, or the callable.
         self._ask = secret if callable(secret) else None
         self._made = () if callable(secret) else _make_keys(secret)
+        self.fixed = () if isinstance(self._made, str) else self._made
+        """The keys that need not be asked for; empty when there are none."""
 
     def __repr__(self) -> str:
         return "<Keyring>"
@@ -201,6 +203,9 @@ def check_request(
     keys: tuple[Key, ...], request: Request
 ) -> VerificationError | PayloadError | ConfigurationError | None:
     """Return why ``request`` is not proven to come from Dub; ``None``: it is."""
+    items = list_items(request.headers)
+    if items is not None:
+        request.headers = items  # an iterator can be read only once
     signature = find_signature(request.headers)
     if isinstance(signature, DubhooksError):
         return signature

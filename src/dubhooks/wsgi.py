@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ._body import BodyReader, Request
 from ._headers import headers_in_environ
-from .errors import BodyIncomplete, ConfigurationError, MethodNotAllowed, PayloadError
+from .errors import BodyEmpty, BodyIncomplete, ConfigurationError, MethodNotAllowed, PayloadError
 from .receiver import pipeline_of
 from .reply import Reply, build_reply
+from .signature import body_empty_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "app",
-    "explain_empty_body",
+    "empty_body_error",
+    "handle_logging",
     "headers_to_send",
     "read_body",
     "read_request",
@@ -52,7 +54,7 @@ def app(hooks: Receiver[Any]) -> WSGIApplication:
         is_head = environ["REQUEST_METHOD"] == "HEAD"
         request = read_request(pipeline, environ)
         del environ  # error trackers send the variables of a frame that a handler is called from
-        reply = request if isinstance(request, Reply) else _handle(pipeline, request)
+        reply = request if isinstance(request, Reply) else handle_logging(pipeline, request)
         headers = [*headers_to_send(reply).items(), ("Content-Length", str(len(reply.body)))]
         start_response(status_line(reply.status), headers)
         # Not every server strips the body of a HEAD response.
@@ -70,7 +72,7 @@ def read_request(pipeline: Pipeline[Any], environ: WSGIEnvironment) -> Request |
     except PayloadError as error:
         return pipeline.refuse(error)
     if not body:
-        explain_empty_body(pipeline, environ)
+        return pipeline.refuse(empty_body_error(environ))
     return Request(body, headers_in_environ(environ))
 
 
@@ -85,7 +87,7 @@ def read_body(environ: WSGIEnvironment, max_body: int) -> bytes:
     stream = environ["wsgi.input"]
     end = reader.announced
     if end is None:
-        if not _marks_end(environ) and not _is_in_memory(stream):
+        if not _has_end(environ):
             # Nothing marks the end of such a stream, so reading it could wait for ever.
             return b""
         end = max_body + 1
@@ -95,26 +97,32 @@ def read_body(environ: WSGIEnvironment, max_body: int) -> bytes:
             reader.add(stream.read(min(end - size, _CHUNK)))
             if reader.size == size:
                 break
-    except OSError:
-        raise BodyIncomplete("the connection ended before the body was there") from None
+    except (OSError, ValueError):  # servers raise either for chunks that make no sense
+        raise BodyIncomplete("the connection, or its chunks, ended in the middle") from None
     if reader.announced is not None and 0 < reader.size < reader.announced:
         raise BodyIncomplete("the body ended before the announced length: the client hung up")
     return reader.take()
 
 
-def explain_empty_body(pipeline: Pipeline[Any], environ: WSGIEnvironment) -> None:
-    """Log why a body is empty, when the environ tells."""
+def empty_body_error(
+    environ: WSGIEnvironment,
+    readers: str = "middleware has read it from wsgi.input and must leave this path alone",
+) -> BodyEmpty:
+    """Return the error for an empty body, which says why it is empty when the environ tells.
+
+    Args:
+        environ: of the request.
+        readers: who may have read the body before us, and what to do.
+    """
     if environ.get("CONTENT_LENGTH", "").strip("0"):
-        pipeline.log.error(
-            "the body of a delivery was read before dubhooks saw it: middleware took it from "
-            "wsgi.input; let it leave this path alone"
-        )
-    elif environ.get("HTTP_TRANSFER_ENCODING") and not _marks_end(environ):
-        pipeline.log.error(
-            "a delivery came in chunks, and this server does not mark where such a body ends "
+        return BodyEmpty(f"the body is announced but not there: {readers}; or the client hung up")
+    if environ.get("HTTP_TRANSFER_ENCODING") and not _has_end(environ):
+        return BodyEmpty(
+            "the body comes in chunks, and this server does not mark where such a body ends "
             "(wsgi.input_terminated): use one that does, such as gunicorn, or let the proxy in "
             "front send a Content-Length"
         )
+    return body_empty_error()
 
 
 def headers_to_send(reply: Reply) -> dict[str, str]:
@@ -137,7 +145,8 @@ def status_line(status: int) -> str:
     return f"{status} {_PHRASES.get(status, 'Unknown')}"
 
 
-def _handle(pipeline: Pipeline[Any], request: Request) -> Reply:
+def handle_logging(pipeline: Pipeline[Any], request: Request) -> Reply:
+    """Handle a request; what the handler raises is logged and answered 500."""
     try:
         return pipeline.handle(request)
     except Exception:
@@ -145,12 +154,14 @@ def _handle(pipeline: Pipeline[Any], request: Request) -> Reply:
         return build_reply("failed")
 
 
-def _marks_end(environ: WSGIEnvironment) -> bool:
-    return bool(environ.get("wsgi.input_terminated"))
+def _has_end(environ: WSGIEnvironment) -> bool:
+    """Tell whether the stream ends where the body does, even when its length is not announced.
 
-
-def _is_in_memory(stream: Any) -> bool:
-    """Tell whether the server has the whole body already, in memory or in a temporary file."""
+    The server says so, or it has the whole body already, in memory or in a temporary file.
+    """
+    if environ.get("wsgi.input_terminated"):
+        return True
+    stream = environ["wsgi.input"]
     is_seekable = getattr(stream, "seekable", None)
     if is_seekable is not None:
         return bool(is_seekable())

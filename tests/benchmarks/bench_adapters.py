@@ -19,12 +19,14 @@ from collections.abc import Callable
 from importlib.metadata import version
 from importlib.util import find_spec
 from io import BytesIO
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import bodies
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import dubhooks
 from dubhooks.webhooks import SaleCreated
+from tests.benchmarks import bodies
 
 ROUNDS, SECONDS_A_ROUND = 60, 0.01
 SECRET = "whsec_" + "0123456789abcdef" * 2

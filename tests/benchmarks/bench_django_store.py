@@ -8,7 +8,7 @@ connection of Django, in turn with the store.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench_stores import FINGERPRINT, LEASE, RETENTION, TOKEN, Target, main
 from django.core.management import call_command
 from django.db import connections
 
 from dubhooks.django import DjangoStore
 from dubhooks.django import _statements as statements
+from tests.benchmarks.bench_stores import FINGERPRINT, LEASE, RETENTION, TOKEN, Target, main
 from tests.support.servers import MariaDBServer, PostgreSQLServer
 from tests.support.stores import django_project
 
@@ -42,13 +42,13 @@ SIZE_MARIADB = (
 
 
 @contextmanager
-def _postgresql() -> Iterator[Target]:
+def _postgresql() -> Generator[Target]:
     with PostgreSQLServer("fsync=on", "max_wal_size=4GB") as server:
         yield _target("DjangoStore, PostgreSQL", server.url(), POSTGRESQL, SIZE_POSTGRESQL)
 
 
 @contextmanager
-def _mariadb() -> Iterator[Target]:
+def _mariadb() -> Generator[Target]:
     with MariaDBServer("--innodb-flush-log-at-trx-commit=1") as server:
         yield _target("DjangoStore, MariaDB", server.url(), MARIADB, SIZE_MARIADB)
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from functools import partial
 from itertools import count
@@ -30,8 +30,8 @@ import redis
 from sqlalchemy import create_engine, text
 
 from dubhooks import MemoryStore, SQLiteStore
-from dubhooks.stores import _redis_scripts as scripts
 from dubhooks.stores.redis import RedisStore
+from dubhooks.stores.redis import _scripts as scripts
 from dubhooks.stores.sqlalchemy import SQLAlchemyStore
 from dubhooks.stores.sqlite import _TABLE as TABLE
 from dubhooks.stores.sqlite._clock import boot_clock
@@ -59,7 +59,7 @@ class Target(NamedTuple):
 
 def main(targets: dict[str, Callable[[], Any]]) -> None:
     """Print the tables of what can be measured."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("engines", nargs="*", default=list(targets))
     parser.add_argument("--seconds", type=float, default=1.5, help="for each measurement")
     parser.add_argument("--keys", type=int, default=0, help="fill with this many completed keys")
@@ -185,12 +185,12 @@ def _key(number: int) -> str:
 
 
 @contextmanager
-def _memory() -> Iterator[Target]:
+def _memory() -> Generator[Target]:
     yield Target("memory", MemoryStore(), None)
 
 
 @contextmanager
-def _sqlite() -> Iterator[Target]:
+def _sqlite() -> Generator[Target]:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "claims.db"
         store = SQLiteStore(path)
@@ -214,7 +214,7 @@ def _sqlite() -> Iterator[Target]:
 
 
 @contextmanager
-def _redis() -> Iterator[Target]:
+def _redis() -> Generator[Target]:
     # The append-only file is flushed once a second, as by default.
     with RedisServer() as server, redis.Redis.from_url(server.url) as client:
         shas = [client.script_load(each) for each in (scripts.CLAIM, scripts.COMPLETE)]
@@ -250,7 +250,7 @@ def _redis() -> Iterator[Target]:
 
 
 @contextmanager
-def _postgresql(**own: Any) -> Iterator[Target]:
+def _postgresql(**own: Any) -> Generator[Target]:
     import psycopg
 
     with PostgreSQLServer("fsync=on", "max_wal_size=4GB") as server:
@@ -269,14 +269,19 @@ def _postgresql(**own: Any) -> Iterator[Target]:
 
 
 @contextmanager
-def _mariadb(**own: Any) -> Iterator[Target]:
+def _mariadb(**own: Any) -> Generator[Target]:
     import pymysql
 
     with MariaDBServer("--innodb-flush-log-at-trx-commit=1") as server:
 
         def connect() -> Any:
-            place = {"host": server.host, "port": server.port}
-            return pymysql.connect(**place, user="dubhooks", database="test", autocommit=bool(own))
+            return pymysql.connect(
+                host=server.host,
+                port=server.port,
+                user="dubhooks",
+                database="test",
+                autocommit=bool(own),
+            )
 
         rows = (
             "INSERT INTO dubhooks_claims SELECT concat('default:evt_', lpad(seq, 24, '0')), "
@@ -300,7 +305,7 @@ def _sql(
     rows: str,
     size: str,
     **options: Any,
-) -> Iterator[Target]:
+) -> Generator[Target]:
     engine = create_engine(url, pool_size=max(CLIENTS), **options)
     name += ", engine of its own" if options else ", shared engine"
     store = SQLAlchemyStore(engine)

@@ -36,7 +36,8 @@ def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> C
             main([str(argument) for argument in arguments])
         code = exit_.value.code
         assert code is None or isinstance(code, int)
-        done = Done(code or 0, *capfd.readouterr())
+        printed = capfd.readouterr()
+        done = Done(code or 0, printed.out, printed.err)
         for secret in (SECRET, POSTBACK_SECRET):
             assert secret not in done.out + done.err
         return done
@@ -47,12 +48,13 @@ def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> C
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Return a function that serves a WSGI application and gives its URL."""
-    running = []
+    running: list[Any] = []
 
     def start(application: Any) -> str:
         context = serving(application)
         running.append(context)
-        return context.__enter__()
+        url: str = context.__enter__()
+        return url
 
     yield start
     for context in running:

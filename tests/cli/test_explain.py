@@ -35,6 +35,15 @@ def mac(key: bytes, body: bytes = BODY, name: str = "sha256") -> str:
     return hmac.new(key, body, name).hexdigest()
 
 
+def cases(table: dict[str, list[Any]]) -> list[Any]:
+    """Return every value with its code, under a name that is the same in every process."""
+    return [
+        pytest.param(code, value, id=f"{code}-{number}")
+        for code, values in table.items()
+        for number, value in enumerate(values)
+    ]
+
+
 def test_a_valid_delivery_has_no_cause() -> None:
     """What the library accepts is valid, with upper-case hex and spaces around it too."""
     for signature in (SIGNATURE, SIGNATURE.upper(), f" {SIGNATURE}\t"):
@@ -52,9 +61,7 @@ SECRETS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("code", "secret"), [(code, secret) for code, all_ in SECRETS.items() for secret in all_]
-)
+@pytest.mark.parametrize(("code", "secret"), cases(SECRETS))
 @pytest.mark.parametrize("kind", [str.encode, str], ids=["bytes", "str"])
 def test_a_changed_secret(code: str, secret: str, kind: Callable[[str], str | bytes]) -> None:
     """What was done to the secret is found by undoing it."""
@@ -120,7 +127,7 @@ def test_a_suspicious_secret_is_a_suspicion(secret: str, code: str) -> None:
 
 
 BASE_64 = base64.b64encode(bytes.fromhex(SIGNATURE)).decode()
-SIGNATURES = {
+SIGNATURES: dict[str, list[str | None]] = {
     "signature_missing": [None, "", "  "],
     "signature_whitespace": [f"{SIGNATURE}\n"],
     "signature_quotes": [f'"{SIGNATURE}"'],
@@ -138,16 +145,14 @@ SIGNATURES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("code", "signature"), [(code, one) for code, all_ in SIGNATURES.items() for one in all_]
-)
+@pytest.mark.parametrize(("code", "signature"), cases(SIGNATURES))
 def test_a_changed_signature(code: str, signature: str | None) -> None:
     """What was done to the signature is found by undoing it."""
     found = explain(BODY, signature, SECRET)
     assert (found.valid, found.proven, codes(found)) == (False, True, [code])
 
 
-@pytest.mark.parametrize("signature", ["nonsense", "abc", "g" * 64, "\u00e9" * 64, SIGNATURE[:7]])
+@pytest.mark.parametrize("signature", ["nonsense", "abc", "g" * 64, "\u00e9" * 64, "0123abc"])
 def test_something_that_is_no_signature(signature: str) -> None:
     """Text that cannot be a signature is called malformed, without a proof."""
     found = explain(BODY, signature, SECRET)
@@ -183,9 +188,7 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("code", "body"), [(c, body) for c, all_ in BODIES.items() for body in all_]
-)
+@pytest.mark.parametrize(("code", "body"), cases(BODIES))
 def test_a_changed_body(code: str, body: bytes) -> None:
     """What was done to the body is found by undoing it."""
     signature = SIGNATURE
@@ -253,12 +256,12 @@ def test_a_body_that_cannot_be_mended_is_a_suspicion(body: bytes, code: str) -> 
 def test_what_a_body_looks_like_is_a_suspicion() -> None:
     """With another secret nothing can be proven, but a body that was written again shows."""
     other = "whsec_ffffffffffffffffffffffffffffffff"
-    for style, code in (
-        ({"indent": 2}, "body_reserialized"),
-        ({"sort_keys": True}, "body_sorted"),
-        ({"separators": (",", ":"), "sort_keys": True}, "body_sorted"),
+    for text, code in (
+        (json.dumps(DOCUMENT, indent=2), "body_reserialized"),
+        (json.dumps(DOCUMENT, sort_keys=True), "body_sorted"),
+        (json.dumps(DOCUMENT, separators=(",", ":"), sort_keys=True), "body_sorted"),
     ):
-        found = explain(json.dumps(DOCUMENT, **style).encode(), SIGNATURE, other)
+        found = explain(text.encode(), SIGNATURE, other)
         assert (found.proven, codes(found)) == (False, [code])
 
 
@@ -307,7 +310,7 @@ def test_a_secret_that_is_not_set(secret: Any) -> None:
         [b"\xff not UTF-8", SECRET],
     ],
 )
-@pytest.mark.parametrize("signature", [SIGNATURE, SIGNATURE.encode()])
+@pytest.mark.parametrize("signature", [SIGNATURE, SIGNATURE.encode()], ids=["str", "bytes"])
 def test_what_a_receiver_takes_is_explained(secret: Any, signature: str | bytes) -> None:
     """A secret in every form that a receiver takes, and a signature as a server's bytes."""
     assert explain(BODY, signature, secret).valid

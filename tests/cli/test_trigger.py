@@ -1,6 +1,7 @@
 """``dubhooks trigger`` and what it shares with the other commands that send."""
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -168,7 +169,7 @@ def _waits(*answers: Answer) -> list[float]:
 def test_what_the_queue_does_with_an_answer() -> None:
     """Dub's schedule holds unless ``Retry-After`` says otherwise; 489 may end the retries."""
     ok, bad = Answer(200, 0.1), Answer(500, 0.1)
-    assert DELAYS == (12, 148, 1808, 22026, 86400)
+    assert list(DELAYS) == [12, 148, 1808, 22026, 86400]
     assert _waits(ok) == []
     assert _waits(*[bad] * 6) == list(DELAYS)
     assert _waits(Answer(None, 0.1, problem="gone"), ok) == [12]
@@ -327,8 +328,7 @@ def test_no_answer_in_time(cli: Any, serve: Any) -> None:
     finally:
         release.set()
     assert done.code == 1
-    assert done.out.startswith("no answer after 10")
-    assert done.out.endswith("no answer in time\n")
+    assert re.fullmatch(r"no answer after [\d.]+ m?s: no answer in time\n", done.out)
 
 
 class _Forgetful(Recorder):
@@ -338,6 +338,7 @@ class _Forgetful(Recorder):
         return super().__call__(environ, start_response)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_deliveries(serve: Any) -> None:
     """Ten times the deliveries take no more memory: nothing is kept of them."""
     url = serve(_Forgetful())

@@ -20,6 +20,8 @@ from dubhooks.webhooks import LeadCreated, SaleCreated
 from tests.support.processes import Server, importing, python, serving, until
 from tests.support.servers import PostgreSQLServer, RedisServer
 
+pytestmark = pytest.mark.slow
+
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 UVICORN = python(
     "-m",
@@ -97,7 +99,8 @@ def test_clients_that_hang_up(
 
         def settle(request: tuple[bytes, dict[str, str]]) -> bytes:
             # Far sooner than the end of a lease.
-            return until(lambda: ok(server.post(path, *request)), "the claim is settled", 10.0)
+            settled: bytes = until(lambda: ok(server.post(path, *request)), "it is settled", 10.0)
+            return settled
 
         answers = set(pool.map(settle, requests))
         assert HANDLED in answers or not cancels, "every cancellation was too late"

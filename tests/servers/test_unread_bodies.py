@@ -29,11 +29,8 @@ COMMANDS = {
     "uvicorn": python("-m", "uvicorn", f"{APPLICATIONS}:asgi_app", "--port={port}"),
     "hypercorn": python("-m", "hypercorn", f"{APPLICATIONS}:asgi_app", "--bind=127.0.0.1:{port}"),
 }
-PATHS = {
-    "gunicorn": ["/plain", "/flask", "/in-file"],
-    "uvicorn": ["/plain", "/router", "/route", "/in-file"],
-}
-PATHS |= {"gunicorn with threads": PATHS["gunicorn"], "hypercorn": PATHS["uvicorn"]}
+WSGI, ASGI = ["/plain", "/flask", "/in-file"], ["/plain", "/router", "/route", "/in-file"]
+PATHS = {"gunicorn": WSGI, "gunicorn with threads": WSGI, "uvicorn": ASGI, "hypercorn": ASGI}
 
 
 class Refused(NamedTuple):
@@ -65,7 +62,7 @@ KINDS = {
     "slow": Refused("POST", "Content-Length: 9010", b"x" * 10, 9_000, b"", 408),
     "method": Refused("PUT", "Content-Length: 9000", b"", 9_000, b"", 405),
 }
-# WSGI has no time limit for bytes that do not come at all, and under ASGI Django waits for them.
+# WSGI has no time limit, and under ASGI Django waits for the bytes.
 CASES = [
     pytest.param(server, path, kind, id=f"{server}-{path}-{kind}")
     for server in COMMANDS

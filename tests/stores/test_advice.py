@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import create_engine, text
@@ -58,7 +59,7 @@ def server_of(request: pytest.FixtureRequest, kind: str) -> Any:
 
 
 @contextmanager
-def reader_of(server: PostgreSQLServer | MariaDBServer) -> Iterator[None]:
+def reader_of(server: PostgreSQLServer | MariaDBServer) -> Generator[None]:
     """Make a user with a password, who may read the table and not write it."""
     with password_needed(server):
         name = "reader" if isinstance(server, PostgreSQLServer) else "reader@'127.0.0.1'"
@@ -74,7 +75,7 @@ def reader_of(server: PostgreSQLServer | MariaDBServer) -> Iterator[None]:
 
 
 @contextmanager
-def password_needed(server: PostgreSQLServer | MariaDBServer) -> Iterator[None]:
+def password_needed(server: PostgreSQLServer | MariaDBServer) -> Generator[None]:
     """Let PostgreSQL ask that user for a password, as MariaDB does anyway."""
     if isinstance(server, MariaDBServer):
         yield
@@ -158,7 +159,7 @@ def test_redis_that_is_not_there(is_async: bool, caplog: pytest.LogCaptureFixtur
 def redis_store(url: str, is_async: bool) -> Any:
     """Return a store of either kind that tries once."""
     if is_async:
-        retry = redis.asyncio.retry.Retry(NoBackoff(), 0)
+        retry = AsyncRetry(NoBackoff(), 0)
         return AsyncRedisStore(
             redis.asyncio.Redis.from_url(url, socket_timeout=5, retry=retry, decode_responses=True)
         )
@@ -222,9 +223,11 @@ def test_node_of_a_cluster(caplog: pytest.LogCaptureFixture) -> None:
             owner.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
             admin.execute_command("CLUSTER", "MEET", other.host, other.port, bus)
             deadline = time.monotonic() + 30
-            while b"cluster_state:ok" not in admin.execute_command("CLUSTER", "INFO"):
+            info: Any = b""
+            while b"cluster_state:ok" not in info:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
+                info = admin.execute_command("CLUSTER", "INFO")
         assert "use redis.RedisCluster" in logged(redis_store(server.url, False), caplog)
 
 

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -86,11 +87,13 @@ def test_a_connection_that_was_cut_is_replaced(kind: str, alias_of: Callable[[st
     connections.close_all()
 
 
+@pytest.mark.slow
 def test_fork_after_use(alias: str) -> None:
     """A child of a process that has claimed uses connections of its own, and so does the parent."""
     check_fork_after_use(DjangoStore(using=alias))
 
 
+@pytest.mark.slow
 def test_a_transaction_that_was_open_at_a_fork(alias: str) -> None:
     """In a child, a transaction on the parent's connection is refused: it is not its own."""
     with transaction.atomic(using=alias):
@@ -111,6 +114,7 @@ def _is_refused_in_a_child(alias: str) -> int:
     return 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [PostgreSQLServer, MariaDBServer])
 def test_clock_set_back_and_forth(
     kind: type[PostgreSQLServer] | type[MariaDBServer],
@@ -199,6 +203,7 @@ EVERY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", EVERY)
 def test_many_at_once(engine: str, alias_of: Callable[[str], str]) -> None:
     """Of many deliveries at once one has the effect, at any isolation and behind PgBouncer."""
@@ -230,7 +235,7 @@ def test_many_at_once(engine: str, alias_of: Callable[[str], str]) -> None:
                 refused.append(error)  # it would be delivered again
 
     for work in (deliver, take):
-        threads = [in_thread(lambda work=work, number=number: work(number)) for number in range(16)]
+        threads = [in_thread(partial(work, number)) for number in range(16)]
         for thread, _ in threads:
             thread.join(60)
         assert [results for _, results in threads] == [[None]] * CLIENTS

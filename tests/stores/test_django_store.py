@@ -53,6 +53,7 @@ class TestDjangoStoreOnPostgreSQL(DjangoStoreContract):
     engine = "postgresql"
 
 
+@pytest.mark.slow
 class TestDjangoStoreOnSerializable(DjangoStoreContract):
     """On PostgreSQL, with every statement serializable."""
 
@@ -110,7 +111,7 @@ def test_in_a_test_case_of_django(alias: str) -> None:
     states: list[str] = []
 
     class Case(TestCase):
-        databases: ClassVar[set[str]] = {alias}
+        databases = {alias}  # noqa: RUF012 - as Django declares it
 
         def test(self) -> None:
             store = DjangoStore(using=alias)

@@ -12,6 +12,8 @@ import pytest
 import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ResponseError
 from redis.retry import Retry
 
 from dubhooks import ConfigurationError
@@ -29,7 +31,7 @@ from tests.support.stores.store_cases import (
 )
 
 SEND_AGAIN: dict[str, Any] = {
-    "retry_on_error": [redis.exceptions.ConnectionError],
+    "retry_on_error": [RedisConnectionError],
     "socket_timeout": 5,
 }
 
@@ -88,8 +90,9 @@ def cluster() -> Iterator[RedisServer]:
     with RedisServer("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server:
         node = redis.Redis.from_url(server.url)
         node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        while b"cluster_state:ok" not in node.execute_command("CLUSTER", "INFO"):
-            pass
+        info: Any = b""
+        while b"cluster_state:ok" not in info:
+            info = node.execute_command("CLUSTER", "INFO")
         node.close()
         yield server
 
@@ -99,7 +102,7 @@ def fill(client: redis.Redis) -> None:
     for number in count():
         try:
             client.set(f"other-{number}", "x" * 1000)
-        except redis.exceptions.OutOfMemoryError:
+        except OutOfMemoryError:
             return
 
 
@@ -300,19 +303,20 @@ def test_wrong_client() -> None:
 def test_unreachable_server() -> None:
     """The driver's error comes through when there is no server."""
     client = redis.Redis(port=free_port(), retry=Retry(NoBackoff(), 0))
-    with pytest.raises(redis.exceptions.ConnectionError):
+    with pytest.raises(RedisConnectionError):
         claim(RedisStore(client))
 
 
 def test_other_errors_come_through(client: redis.Redis) -> None:
     """An error that dubhooks knows nothing about stays the driver's own."""
     client.set("dubhooks:k", "a string is in the way")
-    with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
         claim(RedisStore(client))
-    with pytest.raises(redis.exceptions.ResponseError, match="WRONGTYPE"):
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
         asyncio.run(_claim_async(f"redis://127.0.0.1:{_port_of(client)}/0"))
 
 
+@pytest.mark.slow
 def test_clock_set_back_and_forth() -> None:
     """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""
     clock = FakeClock()
@@ -326,6 +330,7 @@ def test_clock_set_back_and_forth() -> None:
         clock.close()
 
 
+@pytest.mark.slow
 def test_fork_after_use(client: redis.Redis) -> None:
     """A child of a process that has claimed uses connections of its own, and so does the parent."""
     check_fork_after_use(RedisStore(client))

@@ -93,6 +93,7 @@ def test_stale_pool_async(request: pytest.FixtureRequest, kind: str, driver: str
     asyncio.run(work())
 
 
+@pytest.mark.slow
 def test_fork_after_use(engine: Engine) -> None:
     """A child of a process that has claimed uses connections of its own, and so does the parent."""
     store = SQLAlchemyStore(engine)
@@ -107,7 +108,7 @@ def test_cancelled_in_the_middle(postgresql_server: PostgreSQLServer) -> None:
         engine = create_async_engine(postgresql_server.url("asyncpg"), pool_size=1, max_overflow=1)
         store = AsyncSQLAlchemyStore(engine)
         await store.create_table()
-        durations = {"fingerprint": "f", "lease": 60.0, "retention": 600.0}
+        durations: Any = {"fingerprint": "f", "lease": 60.0, "retention": 600.0}
         await store.claim("cancelled", "one", **durations)
         async with engine.begin() as other:
             await other.execute(text("LOCK TABLE dubhooks_claims"))

@@ -77,7 +77,8 @@ def test_connection_that_commits_by_itself(postgresql_server: PostgreSQLServer) 
     event.listen(store._engine, "checkout", lambda each, *_: setattr(each, "autocommit", True))
     assert claim(store, "other").state == "acquired"
     with store._engine.connect() as connection:
-        assert connection.connection.driver_connection.autocommit
+        driver: Any = connection.connection.driver_connection
+        assert driver.autocommit
     store._engine.dispose()
 
 
@@ -131,7 +132,7 @@ def test_exhausted_pool(postgresql_server: PostgreSQLServer) -> None:
 def test_cancelled_while_waiting_for_a_connection(postgresql_server: PostgreSQLServer) -> None:
     """A claim that is cancelled before it has a connection takes none."""
     Backend("postgresql", postgresql_server).empty()
-    options = {"fingerprint": FINGERPRINT, "lease": 60.0, "retention": 60.0}
+    options: Any = {"fingerprint": FINGERPRINT, "lease": 60.0, "retention": 60.0}
 
     async def work() -> None:
         engine = create_async_engine(

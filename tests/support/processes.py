@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,11 +23,12 @@ START_SECONDS = 40.0
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nothing listens on now, of those that no client is given meanwhile."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = START_SECONDS) -> Any:
@@ -116,7 +118,7 @@ class Server:
 @contextmanager
 def serving(
     command: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = None
-) -> Iterator[Server]:
+) -> Generator[Server]:
     """Start a server in ``cwd``, wait until it accepts connections, and end it in the end.
 
     ``{port}`` in ``command`` becomes a free port.

@@ -33,6 +33,7 @@ import pytest
 from typing_extensions import Self
 
 from tests.support.fake_clock import FakeClock
+from tests.support.processes import free_port
 from tests.support.processes_of_servers import children_of, ignore_file_limits, is_stopped, kill
 
 __all__ = [
@@ -47,14 +48,6 @@ __all__ = [
 
 _PATIENCE = 30.0
 _PLACES = ("/usr/sbin", "/usr/bin", "/usr/lib/postgresql/*/bin", "/usr/local/bin")
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def program(name: str) -> str:
@@ -82,7 +75,7 @@ class Server:
         self.directory = directory or Path(tempfile.mkdtemp(prefix="dubhooks-server-"))
         self._options = options
         self._environment = {**os.environ, **(clock.environment if clock else {})}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[Any] | None = None
         self._account: dict[str, Any] = {}
         if self.user is not None and os.getuid() == 0:
             self._account = {"user": self.user, "group": self.user, "extra_groups": []}
@@ -121,7 +114,7 @@ class Server:
         """Start the server and wait until it answers."""
         log = self.directory / "log"
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
+            started: subprocess.Popen[Any] = subprocess.Popen(
                 self.command(),
                 stdout=output,
                 stderr=output,
@@ -130,12 +123,13 @@ class Server:
                 preexec_fn=ignore_file_limits,
                 **self._account,
             )
+        self._process = started
         deadline = time.monotonic() + _PATIENCE
         while True:
             try:
                 self.check()
             except Exception:
-                if self._process.poll() is not None or time.monotonic() > deadline:
+                if started.poll() is not None or time.monotonic() > deadline:
                     self.kill()
                     print(log.read_text(errors="replace")[-4000:])
                     raise
@@ -334,8 +328,9 @@ class MariaDBServer(Server):
         """Raise unless the server answers."""
         import pymysql
 
-        place = {"host": self.host, "port": self.port, "database": "test"}
-        pymysql.connect(**place, user="dubhooks", connect_timeout=2).close()
+        pymysql.connect(
+            host=self.host, port=self.port, database="test", user="dubhooks", connect_timeout=2
+        ).close()
 
     @property
     def _script(self) -> Path:

@@ -143,7 +143,12 @@ def test_where_directories_cannot_be_flushed(
     monkeypatch.setattr(dead_letters, "_CAN_FLUSH_DIRECTORIES", False)
     opened: list[Any] = []
     open_file = os.open
-    monkeypatch.setattr(os, "open", lambda *it: opened.append(it[0]) or open_file(*it))
+
+    def noted(path: Any, flags: int, mode: int = 0o777) -> int:
+        opened.append(path)
+        return open_file(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", noted)
     DeadLetterDirectory(tmp_path).keep(BODY, HEADERS, ERROR)
     assert len(opened) == 2
     assert tmp_path not in opened

@@ -70,7 +70,7 @@ def test_public_names(module: Any) -> None:
     family = module.__name__.rpartition(".")[2]
     used = {
         type(model).__name__
-        for (of, name), body in PRODUCTION.items()
+        for (of, _), body in PRODUCTION.items()
         if of == family
         for _, model in models_in(parse(of, body))
     }

@@ -25,7 +25,7 @@ FAILED = DeliveryRecord(
     handler="record_sale",
     attempt=1,
     seconds=0.1,
-    age=1.5,
+    age=2.0,
     error_code=None,
 )
 HANDLED = replace(FAILED, outcome="handled", status=200)
@@ -51,6 +51,8 @@ def test_the_counts_that_dub_acts_on(caplog: Log) -> None:
     assert "the last one failed (500)" in caplog.messages[0]
     assert "disabled" in caplog.messages[3]
     assert watch.failures == 45
+    for record in caplog.records:
+        assert (vars(record)["family"], vars(record)["namespace"]) == ("webhook", "shop")
 
 
 def test_a_success_starts_anew(caplog: Log) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dubhooks import Reply
+from dubhooks.idempotency import _drivers
 from tests.support.cancelling import Delivery, cancelled, until
 from tests.support.receiving import AsyncMemoryStore, Gate, ThreadStore, errors
 
@@ -98,13 +99,15 @@ def test_while_a_sync_handler_runs() -> None:
     assert delivery.state == "done"
 
 
-def test_there_are_no_threads_any_more() -> None:
+def test_there_are_no_threads_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler that cannot be given a thread has failed, and its claim is released."""
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    monkeypatch.setattr(_drivers, "_executor", lambda: pool)
 
     async def scenario() -> None:
         ran: list[Any] = []
         delivery = Delivery(AsyncMemoryStore(), ran.append)
-        await asyncio.get_running_loop().shutdown_default_executor()
         with pytest.raises(RuntimeError, match="shutdown"):
             await delivery.start()
         assert not ran
@@ -113,14 +116,14 @@ def test_there_are_no_threads_any_more() -> None:
     asyncio.run(scenario())
 
 
-def test_the_handler_was_still_waiting_for_a_thread() -> None:
+def test_the_handler_was_still_waiting_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler whose turn never comes has failed, and its claim is released."""
+    pool = ThreadPoolExecutor(1)
+    monkeypatch.setattr(_drivers, "_executor", lambda: pool)
 
     async def scenario() -> None:
         reached, opened = threading.Event(), threading.Event()
         ran: list[Any] = []
-        pool = ThreadPoolExecutor(1)
-        asyncio.get_running_loop().set_default_executor(pool)
         pool.submit(lambda: (reached.set(), opened.wait(10)))
         await until(reached.is_set)
         delivery = Delivery(AsyncMemoryStore(), ran.append)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ class TestFixtures:
         """An app of each framework gets its client; no app is the Django project."""
         flask, fastapi = pytest.importorskip("flask"), pytest.importorskip("fastapi")
         pytest.importorskip("rest_framework")
-        from tests.support.adapters import django_setup  # noqa: F401 - configures Django
+        import_module("tests.support.adapters.django_setup")  # configures Django
 
         assert isinstance(dub_client(flask.Flask("shop")), WSGIClient)
         assert isinstance(dub_client(fastapi.FastAPI()), ASGIClient)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -255,7 +255,7 @@ class TestLifespan:
         notes: list[str] = []
 
         @asynccontextmanager
-        async def lifespan(_: Any) -> AsyncIterator[dict[str, str]]:
+        async def lifespan(_: Any) -> AsyncGenerator[dict[str, str], None]:
             notes.append("open")
             yield {"pool": "a pool"}
             notes.append("close")

@@ -147,7 +147,7 @@ def test_the_same_thing_under_another_id_did_not_run() -> None:
 def test_a_run_that_lost_its_lease_is_a_second_run() -> None:
     """Two deliveries that both ran to their end are two runs, though only one completed."""
     store, key = RecordingStore(), f"default:{SALE.id}"
-    store.claim(key, "slow", **{**LEASE, "lease": 1e-9})
+    store.claim(key, "slow", fingerprint="f", lease=1e-9, retention=60.0)
     store.claim(key, "next", **LEASE)
     assert not store.complete(key, "slow", retention=60.0)
     assert "its lease was over before its handler was" in fault_of(store)

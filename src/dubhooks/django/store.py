@@ -204,7 +204,8 @@ def _alone(
 
 _IN_TRANSACTION: Final = (
     "DjangoStore was called inside a transaction, whose rollback would undo the claim: take the "
-    "view, or hooks.handle(), out of atomic() and set_autocommit(False)"
+    "view, or hooks.handle(), out of atomic() and set_autocommit(False); with ATOMIC_REQUESTS, put "
+    "@transaction.non_atomic_requests above @api_view"
 )
 
 

@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, Union, get_a
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from ..errors import InvalidEnvelope, InvalidEvent, InvalidJSON, PayloadError, Problem
+from .._body import Request
+from ..errors import (
+    DubhooksError,
+    InvalidEnvelope,
+    InvalidEvent,
+    InvalidJSON,
+    PayloadError,
+    Problem,
+)
 from ..payload import NOT_JSON, is_payout_like, read_document, write_document
-from ..signature import raw_body
+from ..signature import check_body
 from ._base import WIRE, Event, Model
 from ._statistics import put_back, set_aside
 from .unknown import UnknownEvent
@@ -71,9 +79,11 @@ class Family(Generic[EventT]):
             InvalidEvent: the event does not fit its model.
             ConfigurationError: ``body`` is not bytes.
         """
-        event = self.read(body if type(body) is bytes else raw_body(body))
-        if isinstance(event, PayloadError):
-            del body  # error trackers send the variables of a frame that raises
+        request = Request(body, ())
+        del body  # error trackers send the variables of a frame that raises
+        error = check_body(request)
+        event = self.read(request.body) if error is None else error
+        if isinstance(event, DubhooksError):
             raise event
         return event
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -23,20 +22,22 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
     from collections.abc import Awaitable, Callable, Coroutine
 
+    from ._log import Log
+
 __all__ = [
     "Caller",
     "CallerHere",
     "CallerOfCoroutines",
     "CallerOfMemory",
     "CallerOfThreads",
+    "call_and_await",
     "check_asyncio",
+    "explain_running_loop",
     "finish",
     "is_on_event_loop",
     "run_here",
     "run_in_thread",
 ]
-
-logger = logging.getLogger("dubhooks")
 
 ResultT = TypeVar("ResultT")
 
@@ -53,7 +54,7 @@ class Caller(Protocol):
         """Call a method of the store, to its end even when this task is cancelled."""
         ...
 
-    async def run(self, handler: Callable[[], Any], *, is_async: bool) -> Any:
+    async def run(self, handler: Callable[[], Any], is_async: bool) -> Any:
         """Call the handler and return its result; ``is_async``: it returns an awaitable."""
         ...
 
@@ -70,10 +71,11 @@ class CallerHere:
         """Call it here."""
         return method(*args, **kwargs)
 
-    async def run(self, handler: Callable[[], Any], *, is_async: bool) -> Any:
+    async def run(self, handler: Callable[[], Any], is_async: bool) -> Any:
         """Call it here; an async one runs on the loop, or on one of its own."""
         del is_async
-        return call_and_await(handler, self._loop)
+        result = handler()
+        return None if result is None else wait_for_result(result, self._loop)
 
 
 class CallerOfThreads:
@@ -86,7 +88,7 @@ class CallerOfThreads:
         """Call it in a thread."""
         return await finish(self, start_in_thread(partial(method, *args, **kwargs)))
 
-    async def run(self, handler: Callable[[], Any], *, is_async: bool) -> Any:
+    async def run(self, handler: Callable[[], Any], is_async: bool) -> Any:
         """Await it, or call it in a thread, which does not stop when this task is cancelled."""
         if is_async:
             return await handler()
@@ -136,8 +138,13 @@ def run_here(lifecycle: Coroutine[Any, Any, ResultT]) -> ResultT:
     raise AssertionError("a lifecycle without an event loop waited for something")
 
 
-async def run_in_thread(run: Callable[[AbstractEventLoop], ResultT]) -> ResultT:
-    """Call ``run`` with this loop in a thread of ours, which goes on when the task is cancelled."""
+async def run_in_thread(run: Callable[[AbstractEventLoop], ResultT], log: Log) -> ResultT:
+    """Call ``run`` with this loop in a thread of ours, which goes on when the task is cancelled.
+
+    Args:
+        run: what to call.
+        log: gets its error when nobody waits for it any more.
+    """
     loop = asyncio.get_running_loop()
     is_awaited = True
 
@@ -146,7 +153,7 @@ async def run_in_thread(run: Callable[[AbstractEventLoop], ResultT]) -> ResultT:
             return run(loop)
         except Exception:
             if not is_awaited:
-                logger.exception("a delivery failed after its request had been cancelled")
+                log.exception("a delivery failed after its request had been cancelled")
             raise
 
     try:
@@ -159,26 +166,42 @@ async def run_in_thread(run: Callable[[AbstractEventLoop], ResultT]) -> ResultT:
 def start_in_thread(call: Callable[[], ResultT]) -> Future[ResultT]:
     """Call ``call`` in a thread of ours, with this context's variables."""
     # Not the loop's own executor: an async handler that our thread waits for may need that one.
-    loop = asyncio.get_running_loop()
-    return loop.run_in_executor(_executor(), partial(copy_context().run, call))
+    context = copy_context()
+
+    def run() -> ResultT:
+        try:
+            return context.run(call)
+        except StopIteration as stop:
+            # No future takes it, so whoever waits would wait for ever (as PEP 479 in coroutines).
+            raise RuntimeError("StopIteration was raised in a thread") from stop
+
+    return asyncio.get_running_loop().run_in_executor(_executor(), run)
 
 
 def call_and_await(call: Callable[[], Any], loop: AbstractEventLoop | None = None) -> Any:
     """Return the result of ``call``; when that is an awaitable, the result of that one."""
-    result = call()
-    if result is None or not inspect.isawaitable(result):
+    return wait_for_result(call(), loop)
+
+
+def wait_for_result(result: Any, loop: AbstractEventLoop | None = None) -> Any:
+    """Return ``result``, or what it gives when it is an awaitable.
+
+    Args:
+        result: what a callable returned.
+        loop: where an awaitable runs, in another thread; without it, on a loop of its own.
+    """
+    if not inspect.isawaitable(result):
         return result
     if loop is not None:
         value, error = asyncio.run_coroutine_threadsafe(_capture(result), loop).result()
-    elif is_on_event_loop():
+        if error is not None:
+            raise error
+        return value
+    if is_on_event_loop():
         if inspect.iscoroutine(result):
             result.close()
-        raise ConfigurationError(_explain_running_loop())
-    else:
-        value, error = asyncio.run(_capture(result))
-    if error is not None:
-        raise error
-    return value
+        raise ConfigurationError(explain_running_loop())
+    return asyncio.run(_wait_for(result))
 
 
 def is_on_event_loop() -> bool:
@@ -201,7 +224,8 @@ def check_asyncio() -> None:
         ) from None
 
 
-def _explain_running_loop() -> str:
+def explain_running_loop() -> str:
+    """Return why an async handler cannot run in this thread, and what to do."""
     message = "handle() cannot run an async handler on a running event loop: await ahandle()"
     if "gevent" in sys.modules:
         message += (
@@ -209,6 +233,10 @@ def _explain_running_loop() -> str:
             "cannot run there: write the handler as a plain function, or use workers with threads"
         )
     return message
+
+
+async def _wait_for(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
 
 
 async def _capture(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:

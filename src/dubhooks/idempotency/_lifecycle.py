@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import DubhooksError, Reject, RetryLater
+from ..errors import Reject, RetryLater
+from ._log import log_store_error
 from ._renewal import LoopRenewal, RenewalTerms, RenewalThread, ThreadRenewal
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from ..reply import Outcome
     from . import AsyncStore, Claim, Store
     from ._drivers import Caller
-    from ._renewal import Log, Renewal
+    from ._log import Log
+    from ._renewal import Renewal
 
 __all__ = ["ClaimTerms", "Ending", "Job", "run_claimed", "run_handler"]
 
@@ -84,12 +86,19 @@ class ClaimTerms:
 async def run_claimed(job: Job, terms: ClaimTerms, caller: Caller) -> Ending:
     """Claim, run and complete or release a job."""
     claims = _ClaimSet(job, terms, caller)
-    ending = await claims.acquire()
-    if ending is None:
-        claims.start_renewing()
-        ending = await run_handler(job, caller, terms.log, claims.attempt)
-        await claims.stop_renewing()
-    await (claims.complete() if ending.is_done else claims.release())
+    ending = Ending("failed")  # what stops the process can come between any two lines
+    try:
+        refused = await claims.acquire()
+        if refused is not None:
+            ending = refused
+        else:
+            claims.start_renewing()
+            try:
+                ending = await run_handler(job, caller, terms.log, claims.attempt)
+            finally:
+                await claims.stop_renewing()
+    finally:
+        await (claims.complete() if ending.is_done else claims.release())
     if ending.error is None and caller.interrupt is not None:
         return ending._replace(error=caller.interrupt)
     return ending
@@ -98,29 +107,31 @@ async def run_claimed(job: Job, terms: ClaimTerms, caller: Caller) -> Ending:
 async def run_handler(job: Job, caller: Caller, log: Log, attempt: int | None = None) -> Ending:
     """Run a job's handler and decide how it ended."""
     try:
-        result = await caller.run(job.call, is_async=job.is_async)
+        result = await caller.run(job.call, job.is_async)
         status = job.status_of(result)
     except BaseException as error:  # noqa: BLE001 - claims are released on every one of them
         return _decide_failure(job, error, log)._replace(attempt=attempt)
-    return _decide_ending(job, result, status, log)._replace(attempt=attempt)
+    return _decide_ending(job, result, status, log, attempt)
 
 
-def _decide_ending(job: Job, result: object, status: int, log: Log) -> Ending:
+def _decide_ending(
+    job: Job, result: object, status: int, log: Log, attempt: int | None = None
+) -> Ending:
     if 200 <= status < 300:
         if job.outcome == "handled":
-            return Ending("handled", is_done=True, result=result, status=status)
+            return Ending("handled", attempt, True, result, status)
         # ``on_unhandled`` never changes the outcome, and does not accept a payout.
-        return Ending(job.outcome, is_done=job.outcome != "unhandled_payout")
+        return Ending(job.outcome, attempt, job.outcome != "unhandled_payout")
     if job.outcome == "unhandled_payout":
-        return Ending("unhandled_payout")
+        return Ending("unhandled_payout", attempt)
     if status < 400:
         log.error(
             "the handler answered %d: Dub takes a redirect as success and its queue does not, so "
             "500 is sent instead; answer 2xx or from 400 on",
             status,
         )
-        return Ending("failed")
-    return Ending("failed", result=result, status=status)
+        return Ending("failed", attempt)
+    return Ending("failed", attempt, False, result, status)
 
 
 def _decide_failure(job: Job, error: BaseException, log: Log) -> Ending:
@@ -151,18 +162,22 @@ class _ClaimSet:
     async def acquire(self) -> Ending | None:
         """Claim every key; return how the job ends when it must not run."""
         for key in self._job.keys:
+            # Held before the store says so: what stops the process can come before its answer.
+            self._held.append(key)
             try:
                 claim: Claim = await self._caller.call(self._claim, key)
             except Exception as error:  # noqa: BLE001 - drivers raise what they like
-                _log_store_error(
+                self._held.remove(key)
+                log_store_error(
                     self._terms.log,
                     "the store did not answer a claim, so the handler does not run",
                     error,
                 )
                 return Ending("unavailable", self.attempt)
             except BaseException as error:  # noqa: BLE001 - whatever the store decided is undone
-                self._held.append(key)
                 return Ending("failed", self.attempt, error=error)
+            if claim.state != "acquired":
+                self._held.remove(key)
             refused = self._judge(key, claim)
             if refused is not None:
                 return refused
@@ -174,14 +189,19 @@ class _ClaimSet:
         renewal = RenewalTerms(self._claim, tuple(self._held), terms.lease, terms.log)
         if terms.renewals is None:
             self._renewal = LoopRenewal(renewal)
-        else:
+            return
+        try:
             self._renewal = ThreadRenewal(renewal, terms.renewals)
+        except RuntimeError as error:  # of threading: there can be no more threads
+            terms.log.warning("a claim is not renewed while its handler runs: %s", error)
 
     async def stop_renewing(self) -> None:
         """Renew no more: a renewal after a release would take the claim again."""
-        if self._renewal is not None:
+        # It refers to these claims, so they refer to it no more.
+        renewal, self._renewal = self._renewal, None
+        if renewal is not None:
             with suppress(CancelledError):  # of a loop that closes, which ends renewals too
-                await self._renewal.stop(self._caller)
+                await renewal.stop(self._caller)
 
     async def complete(self) -> None:
         """Complete every claim that is held."""
@@ -225,7 +245,6 @@ class _ClaimSet:
         if key == self._job.keys[0]:
             self.attempt = claim.attempt
         if claim.state == "acquired":
-            self._held.append(key)
             # The task was cancelled while the store decided.
             interrupt = self._caller.interrupt
             return Ending("failed", self.attempt, error=interrupt) if interrupt else None
@@ -249,38 +268,8 @@ class _ClaimSet:
                 await self._caller.call(method, key, self._token, **arguments)
                 return True
         except BaseException as error:  # noqa: BLE001 - the other claims are settled all the same
-            _log_store_error(self._terms.log, failure, error)
+            log_store_error(self._terms.log, failure, error)
             if not isinstance(error, Exception):
                 self._caller.interrupt = error
             return None
         return is_settled
-
-
-_PYTHONS_OWN = (
-    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError),
-    *(NameError, RuntimeError, TypeError, ValueError),
-)
-_UNREACHABLE = frozenset(
-    (
-        *("ConnectionError", "InterfaceError", "InternalError", "OSError", "OperationalError"),
-        *("PostgresError", "TimeoutError"),
-    )
-)
-"""Every driver's class for a server that cannot be used has one of these among its bases."""
-
-
-def _log_store_error(log: Log, what: str, error: BaseException) -> None:
-    """Log a store's error: a driver's message can quote statements, values and passwords."""
-    if isinstance(error, DubhooksError):
-        log.error("%s: %s", what, error)
-    elif isinstance(error, _PYTHONS_OWN) and type(error).__module__ == "builtins":
-        log.error("%s: %s: %s", what, type(error).__qualname__, error, exc_info=error)
-    elif _UNREACHABLE.isdisjoint(each.__name__ for each in type(error).__mro__):
-        log.error("%s: %s", what, type(error).__qualname__)
-    else:
-        log.error(
-            "%s: %s: see that the store's server runs, can be reached from here within its "
-            "timeouts, takes more connections, and has room on its disk",
-            what,
-            type(error).__qualname__,
-        )

@@ -7,22 +7,23 @@ at most: a handler that hangs must not hold its event for ever.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+from contextlib import suppress
 from threading import Condition, Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakValueDictionary
 
 from ._drivers import finish
+from ._log import log_store_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from logging import LoggerAdapter
 
     from . import Claim, Store
     from ._drivers import Caller
-
-    Log = LoggerAdapter[Any]
+    from ._log import Log
 
 __all__ = [
     "LoopRenewal",
@@ -64,8 +65,9 @@ class RenewalTerms:
         if monotonic() <= self._ends_at:
             return False
         self._log.error(
-            "a handler has been running for %d leases: its claim is renewed no more, and another "
-            "delivery of the event will run it again",
+            "the handler of %s has been running for %d leases: its claim is renewed no more, and "
+            "another delivery of the event will run it again",
+            self.keys[0],
             MOST_LEASES - 1,
         )
         return True
@@ -75,18 +77,17 @@ class RenewalTerms:
         if claim.state == "acquired":
             return False
         self._log.error(
-            "the claim of a running handler was lost (it is %s now), so another worker may run "
-            "the event too: is the store's data deleted, or was this process frozen?",
+            "the claim on %s was lost while its handler runs (it is %s now), so another worker "
+            "may run the event too: is the store's data deleted, or was this process frozen?",
+            self.keys[0],
             claim.state,
         )
         return True
 
-    def log_failure(self, error: Exception) -> None:
+    def log_failure(self, error: BaseException) -> None:
         """Say that a renewal failed, and is tried again."""
-        self._log.warning(
-            "a claim could not be renewed while its handler runs, and is tried again: %s",
-            type(error).__qualname__,
-        )
+        what = "a claim could not be renewed while its handler runs, which is tried again"
+        log_store_error(self._log, what, error, level=logging.WARNING)
 
 
 class ThreadRenewal:
@@ -96,13 +97,9 @@ class ThreadRenewal:
         self._terms: RenewalTerms | None = terms
         self._lock = Lock()
         self._thread = thread
-        thread.add(self)
-
-    @property
-    def due_at(self) -> float:
+        self.due_at = terms.due_at
         """When to renew, by the monotonic clock."""
-        terms = self._terms
-        return 0.0 if terms is None else terms.due_at
+        thread.add(self)
 
     def renew(self) -> None:
         """Renew every claim once."""
@@ -112,10 +109,10 @@ class ThreadRenewal:
                 return
             try:
                 is_over = terms.is_over() or any(terms.is_lost(terms.claim(k)) for k in terms.keys)
-            except Exception as error:  # noqa: BLE001 - the next third of the lease tries again
+            except BaseException as error:  # noqa: BLE001 - the thread must last; it tries again
                 terms.log_failure(error)
                 is_over = False
-            terms.due_at = monotonic() + terms.every
+            self.due_at = monotonic() + terms.every
             if is_over:
                 self._terms = None
         if is_over:
@@ -123,12 +120,12 @@ class ThreadRenewal:
 
     async def stop(self, caller: Caller) -> None:
         """Renew no more; what is referred to is dropped."""
+        self._thread.discard(self)
         if self._lock.acquire(blocking=False):
             self._terms = None
             self._lock.release()
         else:  # a renewal is under way, and must not come after the release
             await caller.call(self._drop)
-        self._thread.discard(self)
 
     def _drop(self) -> None:
         with self._lock:
@@ -146,25 +143,30 @@ class RenewalThread:
 
     def start_anew(self) -> None:
         """Forget everything, as a forked child must."""
-        self._condition = Condition()
+        self._lock = Lock()
+        self._condition = Condition(self._lock)
         self._renewals: set[ThreadRenewal] = set()
         self._thread: Thread | None = None
         self._wakes_at = 0.0
 
     def add(self, renewal: ThreadRenewal) -> None:
-        """Renew from now on."""
-        with self._condition:
-            self._renewals.add(renewal)
+        """Renew from now on.
+
+        Raises:
+            RuntimeError: there can be no more threads.
+        """
+        with self._lock:
             if self._thread is None:
-                self._wakes_at = renewal.due_at
-                self._thread = Thread(target=self._run, name="dubhooks renewals", daemon=True)
-                self._thread.start()
-            elif renewal.due_at < self._wakes_at:
+                thread = Thread(target=self._run, name="dubhooks renewals", daemon=True)
+                thread.start()
+                self._thread, self._wakes_at = thread, renewal.due_at
+            self._renewals.add(renewal)
+            if renewal.due_at < self._wakes_at:
                 self._condition.notify()
 
     def discard(self, renewal: ThreadRenewal) -> None:
         """Renew no more."""
-        with self._condition:
+        with self._lock:
             self._renewals.discard(renewal)
 
     def _run(self) -> None:
@@ -175,7 +177,8 @@ class RenewalThread:
             for renewal in due:
                 renewal.renew()
             if self._close is not None:
-                self._close()
+                with suppress(Exception):  # a connection that is lost needs no closing
+                    self._close()
 
     def _wait_for_due(self) -> list[ThreadRenewal] | None:
         with self._condition:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 from .._body import Request
 from ..errors import ConfigurationError
 from ..events._base import Event
-from ..idempotency._drivers import run_in_thread
+from ..idempotency._drivers import check_asyncio, run_in_thread
 from ..idempotency._keys import check_dedupe, list_keys_of
 from ..signature import Keyring, explain_odd_secret
 from ._pipeline import Pipeline
@@ -178,7 +178,9 @@ class Receiver(Generic[EventT]):
         store = self._store_to_forget_in()
         keys = self._keys_to_forget(what)
         if not self._pipeline.needs_loop:
-            return await run_in_thread(lambda _: _forget_all(cast("Store", store), keys))
+            check_asyncio()
+            log = self._pipeline.log
+            return await run_in_thread(lambda _: _forget_all(cast("Store", store), keys), log)
         forgotten = [await cast("AsyncStore", store).forget(key) for key in keys]
         return any(forgotten)
 

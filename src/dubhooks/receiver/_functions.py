@@ -24,6 +24,7 @@ __all__ = [
     "check_handler",
     "check_takes_event_only",
     "globals_of",
+    "hide_event",
     "is_async_callable",
     "list_parameters",
     "members_of",
@@ -81,7 +82,10 @@ def check_takes_event_only(function: Any, events: Sequence[type[Event]]) -> None
     """
     check_handler(function, events)
     parameters = list_parameters(function) or []
-    more = [one.name for one in parameters[1:] if one.kind not in _VARIADIC]
+    given = function.keywords if isinstance(function, partial) else {}
+    more = [
+        one.name for one in parameters[1:] if one.kind not in _VARIADIC and one.name not in given
+    ]
     if more:
         raise ConfigurationError(
             f"{name_of(function)} takes {', '.join(more)} beside the event: a handler of on() "
@@ -129,6 +133,29 @@ def read_signature(function: Any, *, follow_wrapped: bool = True) -> inspect.Sig
         return inspect.signature(function, follow_wrapped=follow_wrapped, **options)
     except (TypeError, ValueError, NameError):  # some are written in C
         return None
+
+
+def hide_event(view: Any, handler: Any, position: int = 0) -> None:
+    """Give ``view`` the signature of ``handler`` without its event, which no caller passes.
+
+    Annotations are resolved here: they name things of the handler's module, not of the view's.
+
+    Args:
+        view: what the framework calls.
+        handler: the function behind it.
+        position: of the event, counted from 0; 1 where the framework's request comes first.
+    """
+    signature = read_signature(handler, follow_wrapped=False)
+    if signature is None:
+        return
+    scope = globals_of(handler)
+    parameters = [
+        one.replace(annotation=resolve(one.annotation, scope))
+        for one in signature.parameters.values()
+    ]
+    if not any(one.kind is one.VAR_POSITIONAL for one in parameters[: position + 1]):
+        del parameters[position]
+    view.__signature__ = signature.replace(parameters=parameters)
 
 
 def name_of(function: Any) -> str:

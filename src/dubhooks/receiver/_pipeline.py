@@ -30,6 +30,7 @@ from ..idempotency._drivers import (
     CallerOfMemory,
     CallerOfThreads,
     check_asyncio,
+    explain_running_loop,
     is_on_event_loop,
     run_here,
     run_in_thread,
@@ -102,7 +103,7 @@ class Pipeline(Generic[EventT]):
 
     def unwrap(self, request: Request) -> EventT:
         """Return the verified event, or raise; see :meth:`Receiver.unwrap`."""
-        event = self._read(request, self._keyring.keys())
+        event = self._read(request, self._keyring.fixed or self._keyring.keys())
         if isinstance(event, DubhooksError):
             raise event
         return event
@@ -127,7 +128,7 @@ class Pipeline(Generic[EventT]):
             return opened
         is_kept = False
         if isinstance(opened, InvalidEvent) and self.settings.dead_letters is not None:
-            is_kept = await run_in_thread(lambda _: self._keep(request, opened))
+            is_kept = await run_in_thread(lambda _: self._keep(request, opened), self.log)
         return self._refuse(opened, started, is_kept=is_kept)
 
     def refuse(self, error: Refusal) -> Reply:
@@ -136,22 +137,25 @@ class Pipeline(Generic[EventT]):
 
     def _open(self, request: Request, started: float) -> Delivery | Reply | Refusal:
         try:
-            keys = self._keyring.keys()
+            keys = self._keyring.fixed or self._keyring.keys()
         except Exception as error:  # noqa: BLE001 - somebody's callable may raise anything
-            return self._explain_missing_secret(error, started)
+            reply = build_reply("unavailable")
+            self._reporter.report_missing_secret(reply, error, started)
+            return reply
         event = self._read(request, keys)
+        if not isinstance(event, DubhooksError):
+            return Delivery(event, started)
         if isinstance(event, ConfigurationError):
             raise event
-        if isinstance(event, (VerificationError, PayloadError)):
-            return event
-        return Delivery(event, started)
+        return event
 
     def _read(
         self, request: Request, keys: tuple[Key, ...]
     ) -> EventT | VerificationError | PayloadError | ConfigurationError:
-        unusable = check_body(request)
-        if unusable is not None:
-            return unusable
+        if type(request.body) is not bytes:
+            unusable = check_body(request)
+            if unusable is not None:
+                return unusable
         size, max_body = len(request.body), self.settings.max_body
         if size > max_body:
             return BodyTooLarge(f"the body has more than max_body={max_body} bytes")
@@ -180,7 +184,7 @@ class Pipeline(Generic[EventT]):
         if is_kept and isinstance(error, InvalidEvent):
             status = 501 if error.payout_like else 200
             reply = build_reply("invalid", error.event_id, status=status, code=error.code)
-        self._reporter.report_refusal(reply, error, started)
+        self._reporter.report_refusal(reply, error, started, is_kept=is_kept)
         return reply
 
     def _keep(self, request: Request, error: Refusal) -> bool:
@@ -195,13 +199,6 @@ class Pipeline(Generic[EventT]):
             return False
         return True
 
-    def _explain_missing_secret(self, error: Exception, started: float) -> Reply:
-        what = str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
-        self.log.error("there is no usable secret, so nothing can be verified: %s", what)
-        reply = build_reply("unavailable")
-        self._reporter.report_outage(reply, started)
-        return reply
-
     # -- event → handler ----------------------------------------------------------------------
 
     def find(
@@ -215,13 +212,25 @@ class Pipeline(Generic[EventT]):
             call: that route's handler with its arguments.
         """
         event: Event = delivery.event
+        # Asked first, because it refuses registrations from the first delivery on.
+        handler = self.registry.find(event)
         if route is not None and call is not None and route.matches(event):
             return route.bind(call)
-        handler = self.registry.find(event)
         if handler is None:
             self._warn_of_ignored(event, route)
             return self.registry.fallback
         return handler
+
+    def turn_away(self, delivery: Delivery, route: Route) -> Reply:
+        """Return the reply to an event that ``route`` does not take, and that goes nowhere else."""
+        name = delivery.event.event[:64]
+        self._reporter.warn_once(
+            (name, route.name),
+            "%s came to %s, which does not take it: Dub sends all events of a webhook to one URL",
+            name,
+            route.name,
+        )
+        return self._finish_unhandled(delivery).reply
 
     def _warn_of_ignored(self, event: Event, route: Route | None) -> None:
         registry, name = self.registry, event.event[:64]
@@ -275,9 +284,7 @@ class Pipeline(Generic[EventT]):
                 "ASGI adapter, or the sync store of the same engine"
             )
         if handler.is_async and is_on_event_loop():
-            raise ConfigurationError(
-                "handle() cannot run an async handler on a running event loop: await ahandle()"
-            )
+            raise ConfigurationError(explain_running_loop())
         return self._run_here(delivery, handler)
 
     async def arun(self, delivery: Delivery, handler: Handler | None) -> Result:
@@ -289,7 +296,9 @@ class Pipeline(Generic[EventT]):
         if handler is None:
             return self._finish_unhandled(delivery)
         if not handler.is_async and not self.needs_loop:
-            return await run_in_thread(lambda loop: self._run_here(delivery, handler, loop))
+            return await run_in_thread(
+                lambda loop: self._run_here(delivery, handler, loop), self.log
+            )
         job = self._build_job(delivery, handler)
         ending = await self._start(job, self._choose_caller())
         return self._finish(delivery, handler, ending)
@@ -320,7 +329,7 @@ class Pipeline(Generic[EventT]):
         if handler.is_fallback:
             outcome = _outcome_without_handler(event)
         if self._terms is None:
-            return Job(call, handler.is_async, handler.status_of, outcome=outcome)
+            return Job(call, handler.is_async, handler.status_of, (), "", outcome)
         keys = build_event_keys(self.settings.namespace, event, handler.dedupe)
         if handler.is_fallback:
             keys = tuple(build_unhandled_key(key) for key in keys)
@@ -343,9 +352,6 @@ class Pipeline(Generic[EventT]):
             ending.outcome, event.id, status=ending.status, retry_after=ending.retry_after
         )
         self._reporter.report(reply, event, handler, ending, delivery.started)
-        if isinstance(ending.error, StopIteration):
-            # No future and no coroutine can pass it on, so Python makes this of it (PEP 479).
-            raise RuntimeError("the handler raised StopIteration") from ending.error
         if ending.error is not None:
             raise ending.error
         return Result(reply, ending.result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from types import UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from ..errors import ConfigurationError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..events._family import Family
-    from ..idempotency._renewal import Log
+    from ..idempotency._log import Log
 
 __all__ = ["Handler", "Registry", "Route", "Taken", "is_payout", "resolve_events"]
 
@@ -28,6 +29,9 @@ Taken: TypeAlias = "type[Event] | str"
 """What a handler takes: a class, or the name of an event that has none."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.]+")
+_TYPO = 0.9
+"""How alike a name and a known one are when one is the other misspelt; ``discount_code.updated``
+and ``discount_code.created`` are not."""
 
 
 class Handler(NamedTuple):
@@ -177,7 +181,7 @@ def _check_name(family: Family[Any], name: str, log: Log) -> str:
             f"{name!r} is no name of an event: letters, digits, dots and underscores; for every "
             "event without a handler there is on_unhandled"
         )
-    close = get_close_matches(name, family.classes, 1, 0.85)
+    close = get_close_matches(name.lower(), family.classes, 1, _TYPO)
     if close:
         log.warning(
             "on(%r) is for an event that no model knows: did you mean on(%s), for %r?",
@@ -205,9 +209,9 @@ def _check_class(family: Family[Any], event: object) -> type[Event]:
         raise ConfigurationError(
             f"a name stands alone, on({event!r}): register the same function again for the classes"
         )
-    if isinstance(event, Iterable) and not isinstance(event, type):
+    if isinstance(event, (Iterable, UnionType)) and not isinstance(event, type):
         raise ConfigurationError("pass the classes one by one: on(LinkCreated, LinkUpdated)")
-    if callable(cast("Any", event)):
+    if callable(cast("Any", event)) and not isinstance(event, type):
         raise ConfigurationError(
             "a function is no event: the events come first, as in @hooks.on(SaleCreated) or "
             "@webhook(hooks, SaleCreated)"

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime, timezone
 from threading import Lock
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from ..errors import (
     DubhooksError,
@@ -18,15 +18,15 @@ from ..errors import (
 )
 from ..events.unknown import UnknownEvent
 from ..reply import DeliveryRecord
+from ._functions import name_of
 
 if TYPE_CHECKING:
     from ..events._base import Event
     from ..idempotency._lifecycle import Ending
+    from ..idempotency._log import Log
     from ..reply import Reply
     from ._registry import Handler
     from ._settings import Observer
-
-    Log: TypeAlias = logging.LoggerAdapter[logging.Logger]
 
 __all__ = ["Reporter", "build_log"]
 
@@ -51,18 +51,21 @@ class Reporter:
         self._namespace = namespace
         self._observers = observers
         self._log = log
+        self._unsigned = _Flood()
+        self._unverified = _Flood()
         self._lock = Lock()
-        self._refused = 0
-        self._next_line_at = 0.0
         self._warned: set[object] = set()
 
-    def report_refusal(self, reply: Reply, error: DubhooksError, started: float) -> None:
-        """Report a request that did not become an event."""
+    def report_refusal(
+        self, reply: Reply, error: DubhooksError, started: float, *, is_kept: bool
+    ) -> None:
+        """Report a request that did not become an event; ``is_kept``: it is a dead letter."""
         name: str | None = None
         if isinstance(error, (InvalidEvent, EventTooOld)):
             name = error.event_name
             level = logging.ERROR if isinstance(error, InvalidEvent) else logging.WARNING
-            self._log.log(level, "refused a delivery of event %.64r: %s", error.event_id, error)
+            what = "kept a dead letter" if is_kept else "refused a delivery"
+            self._log.log(level, "%s of event %.64r: %s", what, error.event_id, error)
         elif isinstance(error, _SIGNED):
             self._log.warning("refused a delivery (%s): %s", error.code, error)
         elif isinstance(error, MethodNotAllowed):
@@ -73,8 +76,18 @@ class Reporter:
         if self._observers:
             self._observe(reply, name, None, None, error.code, started, None)
 
-    def report_outage(self, reply: Reply, started: float) -> None:
-        """Report a request that could not be verified, as there was no secret."""
+    def report_missing_secret(self, reply: Reply, error: Exception, started: float) -> None:
+        """Report a request that could not be verified, because there was no usable secret."""
+        # The message of somebody else's error may hold the secret.
+        what = str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
+        count = self._unverified.count()
+        if count:
+            self._log.error(
+                "there is no usable secret, so nothing can be verified (requests since the last "
+                "such line: %d): %s",
+                count,
+                what,
+            )
         if self._observers:
             self._observe(reply, None, None, None, None, started, None)
 
@@ -98,7 +111,7 @@ class Reporter:
                 _explain_registration(event),
             )
         level = logging.WARNING if reply.outcome == "rejected" else logging.INFO
-        if log.isEnabledFor(level):
+        if log.logger.isEnabledFor(level):
             self._log_delivery(level, reply, event, ending, started)
         if self._observers:
             # Other errors may have a ``code`` of their own, and anything in it.
@@ -109,22 +122,17 @@ class Reporter:
 
     def warn_once(self, about: object, message: str, *arguments: object) -> None:
         """Log a WARNING, but only the first time that it is ``about`` this."""
-        if about not in self._warned:
+        with self._lock:
+            if about in self._warned:
+                return
             self._warned.add(about)
-            self._log.warning(message, *arguments)
+        self._log.warning(message, *arguments)
 
     def _log_unsigned(self, error: DubhooksError) -> None:
-        """Log the first refusal, and then one line a minute: a flood must not fill the disk."""
-        with self._lock:
-            self._refused += 1
-            now = monotonic()
-            if now < self._next_line_at:
-                return
-            self._next_line_at = now + _FLOOD_SECONDS
-            count, self._refused = self._refused, 0
+        count = self._unsigned.count()
         if count == 1:
             self._log.warning("refused a delivery (%s): %s", error.code, error)
-        else:
+        elif count:
             self._log.warning(
                 "refused %d requests since the last such line, the last one (%s): %s",
                 count,
@@ -173,14 +181,30 @@ class Reporter:
             try:
                 observer(record)
             except Exception as error:  # noqa: BLE001 - watching must not change the reply
-                self._log.error("the observer %s failed", _name_of(observer), exc_info=error)
+                self._log.error("the observer %s failed", name_of(observer), exc_info=error)
+
+
+class _Flood:
+    """Counts what anybody can send, for one line a minute: a flood must not fill the disk."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._count = 0
+        self._next_line_at = 0.0
+
+    def count(self) -> int:
+        """Count one more, and return how many a line is due for; 0: it is not yet time."""
+        with self._lock:
+            self._count += 1
+            now = monotonic()
+            if now < self._next_line_at:
+                return 0
+            self._next_line_at = now + _FLOOD_SECONDS
+            count, self._count = self._count, 0
+            return count
 
 
 def _explain_registration(event: Event) -> str:
     if isinstance(event, UnknownEvent):
         return f'@hooks.on("{event.event:.64}")'
     return f"@hooks.on({type(event).__name__})"
-
-
-def _name_of(observer: Any) -> str:
-    return str(getattr(observer, "__qualname__", type(observer).__qualname__))

@@ -17,6 +17,7 @@ from ._registry import Route, resolve_events
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from datetime import timedelta
 
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
@@ -135,7 +136,7 @@ class RouteTable(Protocol[ShapeT_co, O]):
     @overload
     def __call__(self, hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], d: type[W4], /, *_: O.args, **options: O.kwargs) -> Decorator[W1 | W2 | W3 | W4, ShapeT_co]: ...  # noqa: E501
     @overload
-    def __call__(self, hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], d: type[W4], e: type[w.KnownWebhookEvent], /, *more: type[w.KnownWebhookEvent], dedupe: Dedupe = "id", read_timeout: float = ...) -> Decorator[Any, ShapeT_co]: ...  # noqa: E501
+    def __call__(self, hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], d: type[W4], e: type[w.KnownWebhookEvent], /, *more: type[w.KnownWebhookEvent], dedupe: Dedupe = "id", read_timeout: float | timedelta = ...) -> Decorator[Any, ShapeT_co]: ...  # noqa: E501
     @overload
     def __call__(self, hooks: Postbacks, /, *_: O.args, **options: O.kwargs) -> Decorator[p.PostbackEvent, ShapeT_co]: ...  # noqa: E501
     @overload

