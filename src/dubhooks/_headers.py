@@ -47,8 +47,11 @@ def list_items(headers: Headers) -> list[tuple[Any, Any]] | None:
     """Return headers as a list of name and value as they came; ``None``: they are no headers."""
     if type(headers) is list:
         return cast("list[tuple[Any, Any]]", headers)
-    if isinstance(headers, Mapping) and "REQUEST_METHOD" in cast("Mapping[Any, Any]", headers):
-        return [*headers_in_environ(cast("Mapping[str, Any]", headers))]
+    # A dict is told at once; asking whether something is a Mapping takes as long as hashing.
+    if type(headers) is dict or isinstance(headers, Mapping):
+        mapping = cast("Mapping[Any, Any]", headers)
+        if "REQUEST_METHOD" in mapping:
+            return [*headers_in_environ(mapping)]
     items = getattr(cast("object", headers), "items", None)
     try:
         return list(cast("Any", items() if callable(items) else headers))

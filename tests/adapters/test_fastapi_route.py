@@ -312,6 +312,19 @@ def test_a_decorator_in_between() -> None:
     assert "event" not in signature(endpoint(sale)).parameters
 
 
+def test_a_decorator_that_hides_what_it_wraps() -> None:
+    """Without ``functools.wraps`` FastAPI can fill in nothing: the handler gets the event."""
+
+    async def sale(event: SaleCreated, source: str = "nobody") -> None:
+        seen.append(f"handler {source}")
+
+    def inner(*args: Any, **options: Any) -> Any:
+        return sale(*args, **options)
+
+    assert answer(inner).status == 200
+    assert "handler nobody" in seen
+
+
 def test_two_routes_on_one_url(caplog: pytest.LogCaptureFixture) -> None:
     """Dub has one URL: the log says which route got an event and which one takes it."""
     hooks, app = Webhooks(SECRET), FastAPI()

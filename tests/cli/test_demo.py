@@ -83,6 +83,7 @@ def test_machines_get_one_json_document() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("code", "found_in"), BREAKAGES.values(), ids=BREAKAGES)
 def test_a_broken_library_makes_the_demo_fail(code: str, found_in: str) -> None:
     """Whatever part of the library is broken, the demo names the row and exits with 1."""

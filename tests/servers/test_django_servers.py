@@ -149,6 +149,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @EVERY_SERVER
 @pytest.mark.parametrize("path", SLOW)
 def test_sigterm_mid_handler(
@@ -168,6 +169,7 @@ def test_sigterm_mid_handler(
     assert notes(directory) == {"begin": 1, "end": 1}
 
 
+@pytest.mark.slow
 @EVERY_SERVER
 @pytest.mark.parametrize("path", SLOW)
 def test_sigkill_mid_handler(
@@ -186,6 +188,7 @@ def test_sigkill_mid_handler(
     assert notes(directory) == {"begin": 2, "end": 1}
 
 
+@pytest.mark.slow
 @EVERY_SERVER
 def test_everything_is_killed(kind: str, directory: Path, pool: ThreadPoolExecutor) -> None:
     """A delivery survives the end of every process."""

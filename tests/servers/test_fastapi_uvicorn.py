@@ -143,6 +143,7 @@ def begun(server: Server, directory: Path) -> int:
     return workers(directory)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SLOW)
 def test_sigterm_mid_handler(tmp_path: Path, pool: ThreadPoolExecutor, path: str) -> None:
     """A server that is told to stop finishes the delivery and answers it."""
@@ -159,6 +160,7 @@ def test_sigterm_mid_handler(tmp_path: Path, pool: ThreadPoolExecutor, path: str
     assert notes(tmp_path) == {"begin": 1, "end": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SLOW)
 def test_sigkill_mid_handler(tmp_path: Path, pool: ThreadPoolExecutor, path: str) -> None:
     """What a killed worker held is handled by a retry, once the lease is over."""
@@ -174,6 +176,7 @@ def test_sigkill_mid_handler(tmp_path: Path, pool: ThreadPoolExecutor, path: str
     assert notes(tmp_path) == {"begin": 2, "end": 1}
 
 
+@pytest.mark.slow
 def test_everything_is_killed(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
     """A delivery survives the end of every process."""
     request = signed_request(make_event(LeadCreated), SECRET)
@@ -188,6 +191,7 @@ def test_everything_is_killed(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
     assert notes(tmp_path) == {"begin": 2, "end": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SLOW)
 def test_client_hangs_up_mid_handler(tmp_path: Path, path: str) -> None:
     """A handler goes on when its client leaves, and the retry is a duplicate."""

@@ -78,6 +78,7 @@ def post_too_much(server: Server, body: Iterator[bytes], headers: dict[str, str]
         return None
 
 
+@pytest.mark.slow
 @PRELOADED
 def test_a_killed_worker_loses_nothing(options: list[str], tmp_path: Path) -> None:
     """After SIGKILL in the middle of a handler, the event waits for its lease and runs again."""
@@ -102,6 +103,7 @@ def test_a_killed_worker_loses_nothing(options: list[str], tmp_path: Path) -> No
     assert len(notes(tmp_path, "finished", event.id)) == 1
 
 
+@pytest.mark.slow
 def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
     """After all processes were killed, the next server runs the event when its lease is over."""
     event = make_event(SaleCreated)
@@ -123,6 +125,7 @@ def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
     assert len(notes(tmp_path, "finished", event.id)) == 1
 
 
+@pytest.mark.slow
 def test_a_stopped_server_finishes_and_loses_nothing(tmp_path: Path) -> None:
     """SIGTERM lets the handler finish: its answer arrives, and the event is done for good."""
     event = make_event(SaleCreated)
@@ -144,6 +147,7 @@ def test_a_stopped_server_finishes_and_loses_nothing(tmp_path: Path) -> None:
     assert len(notes(tmp_path, "started", event.id)) == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_given_time_loses_nothing(tmp_path: Path) -> None:
     """A handler that outlives the server's patience after SIGTERM runs again later."""
     event = make_event(SaleCreated)

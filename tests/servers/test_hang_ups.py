@@ -20,6 +20,8 @@ from dubhooks.webhooks import LeadCreated, SaleCreated
 from tests.support.processes import Server, importing, python, serving, until
 from tests.support.servers import PostgreSQLServer, RedisServer
 
+pytestmark = pytest.mark.slow
+
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 UVICORN = python(
     "-m",

@@ -84,6 +84,7 @@ def test_raw_bytes_and_many_at_once(kind: str, tmp_path: Path) -> None:
         assert json.loads(server.post(PATH, *request)[2]) == {"outcome": "duplicate"}
 
 
+@pytest.mark.slow
 @EVERY_SERVER
 def test_sigterm_mid_handler(kind: str, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
     """A server that is told to stop finishes the delivery and answers it."""
@@ -100,6 +101,7 @@ def test_sigterm_mid_handler(kind: str, tmp_path: Path, pool: ThreadPoolExecutor
     assert notes(tmp_path) == {"begin": 1, "end": 1}
 
 
+@pytest.mark.slow
 @EVERY_SERVER
 def test_everything_is_killed(kind: str, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
     """A delivery survives the end of every process: a retry runs it when the lease is over."""

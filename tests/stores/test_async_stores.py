@@ -24,6 +24,8 @@ from tests.support.stores.store_cases import (
     check_purge_while_claiming,
 )
 
+pytestmark = pytest.mark.slow
+
 DRIVERS = {"asyncpg": "postgresql", "psycopg_async": "postgresql", "aiomysql": "mariadb"}
 
 

@@ -28,10 +28,11 @@ __all__ = ["alias_of"]  # a fixture
 FORGETS = django.VERSION >= (6, 0)
 """Django 6 with asgiref 3.13 may fail to tidy up after any sync view that is cut off while it waits
 for a coroutine: its last signal raises, and the garbage collector closes the connection."""
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")
-    for _ in range(FORGETS)
-]
+pytestmark = [pytest.mark.slow]
+if FORGETS:
+    pytestmark.append(
+        pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")
+    )
 EVENTS = [make_event(SaleCreated, seed=number) for number in range(25)]
 
 

@@ -87,11 +87,13 @@ def test_a_connection_that_was_cut_is_replaced(kind: str, alias_of: Callable[[st
     connections.close_all()
 
 
+@pytest.mark.slow
 def test_fork_after_use(alias: str) -> None:
     """A child of a process that has claimed uses connections of its own, and so does the parent."""
     check_fork_after_use(DjangoStore(using=alias))
 
 
+@pytest.mark.slow
 def test_a_transaction_that_was_open_at_a_fork(alias: str) -> None:
     """In a child, a transaction on the parent's connection is refused: it is not its own."""
     with transaction.atomic(using=alias):
@@ -112,6 +114,7 @@ def _is_refused_in_a_child(alias: str) -> int:
     return 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [PostgreSQLServer, MariaDBServer])
 def test_clock_set_back_and_forth(
     kind: type[PostgreSQLServer] | type[MariaDBServer],
@@ -200,6 +203,7 @@ EVERY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", EVERY)
 def test_many_at_once(engine: str, alias_of: Callable[[str], str]) -> None:
     """Of many deliveries at once one has the effect, at any isolation and behind PgBouncer."""

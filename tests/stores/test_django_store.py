@@ -53,6 +53,7 @@ class TestDjangoStoreOnPostgreSQL(DjangoStoreContract):
     engine = "postgresql"
 
 
+@pytest.mark.slow
 class TestDjangoStoreOnSerializable(DjangoStoreContract):
     """On PostgreSQL, with every statement serializable."""
 

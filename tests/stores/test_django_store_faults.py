@@ -16,6 +16,8 @@ from tests.support.stores.django_databases import alias, alias_of, in_thread
 from tests.support.stores.django_project import database_at
 from tests.support.stores.store_cases import FINGERPRINT, check_purge_while_claiming, claim
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["alias", "alias_of"]  # fixtures
 
 

@@ -16,6 +16,8 @@ from tests.support.stores import workers
 from tests.support.stores.backends import Backend, check
 from tests.support.stores.workers import Workers
 
+pytestmark = pytest.mark.slow
+
 KILLS = 100
 AT_ONCE = 4
 EVENTS = 1500

@@ -23,6 +23,8 @@ from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer
 from tests.support.stores import workers
 from tests.support.stores.backends import Backend, Receiver
 
+pytestmark = pytest.mark.slow
+
 # Rows enough to make the table's file larger than every other file of the server.
 FILL = {
     "postgresql": (

@@ -316,6 +316,7 @@ def test_other_errors_come_through(client: redis.Redis) -> None:
         asyncio.run(_claim_async(f"redis://127.0.0.1:{_port_of(client)}/0"))
 
 
+@pytest.mark.slow
 def test_clock_set_back_and_forth() -> None:
     """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""
     clock = FakeClock()
@@ -329,6 +330,7 @@ def test_clock_set_back_and_forth() -> None:
         clock.close()
 
 
+@pytest.mark.slow
 def test_fork_after_use(client: redis.Redis) -> None:
     """A child of a process that has claimed uses connections of its own, and so does the parent."""
     check_fork_after_use(RedisStore(client))

@@ -205,6 +205,7 @@ def test_purge_in_many_steps(store: SQLAlchemyStore, engine: Engine) -> None:
     assert claim(store, token="two").state == "busy"
 
 
+@pytest.mark.slow
 def test_purge_while_claiming(store: SQLAlchemyStore) -> None:
     """Purges never delete a row that a claim has just taken."""
     check_purge_while_claiming(store)
@@ -242,6 +243,7 @@ def test_time_zones(
         there.dispose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [PostgreSQLServer, MariaDBServer])
 def test_clock_set_back_and_forth(kind: type[PostgreSQLServer] | type[MariaDBServer]) -> None:
     """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""

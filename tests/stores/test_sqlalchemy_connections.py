@@ -93,6 +93,7 @@ def test_stale_pool_async(request: pytest.FixtureRequest, kind: str, driver: str
     asyncio.run(work())
 
 
+@pytest.mark.slow
 def test_fork_after_use(engine: Engine) -> None:
     """A child of a process that has claimed uses connections of its own, and so does the parent."""
     store = SQLAlchemyStore(engine)

@@ -90,6 +90,7 @@ class TestPostgreSQLAsync(PostgreSQL, AsyncSQLContract):
     driver = "asyncpg"
 
 
+@pytest.mark.slow
 class TestPostgreSQLSerializable(PostgreSQL, SQLContract):
     """It keeps the contract where every transaction is serializable."""
 
@@ -99,6 +100,7 @@ class TestPostgreSQLSerializable(PostgreSQL, SQLContract):
     }
 
 
+@pytest.mark.slow
 class TestPgBouncer(SQLContract):
     """It keeps the contract behind PgBouncer in transaction mode."""
 
@@ -110,6 +112,7 @@ class TestPgBouncer(SQLContract):
         self.url = pgbouncer_server.url()
 
 
+@pytest.mark.slow
 class TestPgBouncerAsync(AsyncSQLContract):
     """It keeps the contract behind PgBouncer through asyncpg, which prepares every statement."""
 
@@ -130,12 +133,14 @@ class TestMariaDBAsync(MariaDB, AsyncSQLContract):
     driver = "aiomysql"
 
 
+@pytest.mark.slow
 class TestMariaDBSerializable(MariaDB, SQLContract):
     """It keeps the contract where every transaction is serializable."""
 
     options: ClassVar = {"isolation_level": "SERIALIZABLE"}
 
 
+@pytest.mark.slow
 class TestWithoutReturning(MariaDB, SQLContract):
     """It keeps the contract as on MySQL, which cannot return the row that it wrote."""
 
@@ -147,6 +152,7 @@ class TestWithoutReturning(MariaDB, SQLContract):
         return engine
 
 
+@pytest.mark.slow
 class TestMariaDBAutocommit(MariaDB, SQLContract):
     """It keeps the contract on an engine of its own, as the documentation advises."""
 

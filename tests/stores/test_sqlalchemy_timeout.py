@@ -54,6 +54,7 @@ def store_on(url: str, is_async: bool) -> Any:
     return SQLAlchemyStore(create_engine(url, **options), timeout=TIMEOUT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("driver", [*SYNC, *ASYNC])
 def test_frozen_server(request: pytest.FixtureRequest, driver: str) -> None:
     """A server that stops answering costs a 503 in bounded time; later the event is handled."""
@@ -74,6 +75,7 @@ def test_frozen_server(request: pytest.FixtureRequest, driver: str) -> None:
     receiver.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", SYNC.values())
 def test_locked_table(request: pytest.FixtureRequest, kind: str) -> None:
     """Somebody's lock on the table, as a migration takes it, is not waited for without end."""
@@ -90,6 +92,7 @@ def test_locked_table(request: pytest.FixtureRequest, kind: str) -> None:
     store._engine.dispose()
 
 
+@pytest.mark.slow
 def test_frozen_server_after_a_fork(postgresql_server: PostgreSQLServer) -> None:
     """A child, which has none of its parent's threads, gives up in time as well."""
     Backend("postgresql", postgresql_server).empty()

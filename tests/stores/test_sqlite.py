@@ -157,6 +157,7 @@ def test_claims_purge(store: SQLiteStore, path: Path, monkeypatch: pytest.Monkey
     assert claim(store, "new", "two").state == "busy"
 
 
+@pytest.mark.slow
 def test_purge_while_claiming(store: SQLiteStore, path: Path) -> None:
     """Purges and claims at the same time do not disturb each other."""
     stop = threading.Event()

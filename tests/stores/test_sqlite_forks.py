@@ -9,6 +9,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from dubhooks import SQLiteStore
 from tests.support.stores.sqlite_cases import (
     PATIENCE,
@@ -18,6 +20,8 @@ from tests.support.stores.sqlite_cases import (
     rows_in,
     store,
 )
+
+pytestmark = pytest.mark.slow
 
 __all__ = ["path", "store"]  # fixtures
 

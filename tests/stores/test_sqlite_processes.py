@@ -20,6 +20,8 @@ from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
 from tests.support.processes import importing
 
+pytestmark = pytest.mark.slow
+
 WORKER = "tests.support.stores.sqlite_worker"
 SECRET = "whsec_" + "0" * 32
 PROCESSES, THREADS = 5, 10

@@ -33,6 +33,7 @@ import pytest
 from typing_extensions import Self
 
 from tests.support.fake_clock import FakeClock
+from tests.support.processes import free_port
 from tests.support.processes_of_servers import children_of, ignore_file_limits, is_stopped, kill
 
 __all__ = [
@@ -47,14 +48,6 @@ __all__ = [
 
 _PATIENCE = 30.0
 _PLACES = ("/usr/sbin", "/usr/bin", "/usr/lib/postgresql/*/bin", "/usr/local/bin")
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def program(name: str) -> str:

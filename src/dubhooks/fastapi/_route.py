@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ..receiver._functions import is_async_callable
+from ..receiver._pipeline import Result
 from ..receiver._registry import Route
 from ..reply import Reply, build_reply
 from ._handler import read_rest, refuse_body_parameter, refuse_routed
@@ -22,7 +23,7 @@ from ._request import build_error, build_response, is_signed, open_request
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from ..receiver._pipeline import Delivery, Pipeline, Result
+    from ..receiver._pipeline import Delivery, Pipeline
     from ..receiver._route import RoutePlan
 
     Endpoint: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
@@ -67,7 +68,7 @@ def build_endpoint(plan: RoutePlan, read_timeout: float, handler: Any) -> Endpoi
     async def endpoint(**values: Any) -> Any:
         admitted: _Admitted = values.pop(_ADMITTED)
         if isinstance(admitted.opened, Reply):
-            return build_response(admitted.opened)
+            return _answer(admitted, Result(admitted.opened), is_own=False)
         call = _Call(handler, admitted.opened.event, **values)
         del values  # error trackers send the variables of a frame that a handler is called from
         return await _run(pipeline, route, admitted, admitted.opened, call)
@@ -119,8 +120,8 @@ def _build_admission(
             if error.status_code >= 400:
                 raise
             pipeline.log.error(
-                "a handler or a dependency raised HTTPException(%d): Dub takes it as success and "
-                "the event is not handled, so 500 is sent instead; raise one from 400 on",
+                "a handler or a dependency raised HTTPException(%d): Dub takes that as success, so "
+                "500 is sent instead; raise one from 400 on",
                 error.status_code,
             )
             raise build_error(build_reply("failed")) from error
@@ -156,11 +157,8 @@ def _read_status(result: object, admitted: _Admitted | None = None) -> int:
     """Return the status that FastAPI would send for ``result``."""
     if isinstance(result, Response):
         return result.status_code
-    if admitted is None:
-        return 200
     # FastAPI leaves None in the Response parameter until somebody sets a status.
-    own: int | None = admitted.response.status_code
-    return own or admitted.default_status
+    return 200 if admitted is None else admitted.response.status_code or admitted.default_status
 
 
 def _find_status(route: object) -> int:

@@ -54,7 +54,7 @@ class Caller(Protocol):
         """Call a method of the store, to its end even when this task is cancelled."""
         ...
 
-    async def run(self, handler: Callable[[], Any], *, is_async: bool) -> Any:
+    async def run(self, handler: Callable[[], Any], is_async: bool) -> Any:
         """Call the handler and return its result; ``is_async``: it returns an awaitable."""
         ...
 
@@ -71,10 +71,11 @@ class CallerHere:
         """Call it here."""
         return method(*args, **kwargs)
 
-    async def run(self, handler: Callable[[], Any], *, is_async: bool) -> Any:
+    async def run(self, handler: Callable[[], Any], is_async: bool) -> Any:
         """Call it here; an async one runs on the loop, or on one of its own."""
         del is_async
-        return call_and_await(handler, self._loop)
+        result = handler()
+        return None if result is None else wait_for_result(result, self._loop)
 
 
 class CallerOfThreads:
@@ -87,7 +88,7 @@ class CallerOfThreads:
         """Call it in a thread."""
         return await finish(self, start_in_thread(partial(method, *args, **kwargs)))
 
-    async def run(self, handler: Callable[[], Any], *, is_async: bool) -> Any:
+    async def run(self, handler: Callable[[], Any], is_async: bool) -> Any:
         """Await it, or call it in a thread, which does not stop when this task is cancelled."""
         if is_async:
             return await handler()
@@ -179,8 +180,17 @@ def start_in_thread(call: Callable[[], ResultT]) -> Future[ResultT]:
 
 def call_and_await(call: Callable[[], Any], loop: AbstractEventLoop | None = None) -> Any:
     """Return the result of ``call``; when that is an awaitable, the result of that one."""
-    result = call()
-    if result is None or not inspect.isawaitable(result):
+    return wait_for_result(call(), loop)
+
+
+def wait_for_result(result: Any, loop: AbstractEventLoop | None = None) -> Any:
+    """Return ``result``, or what it gives when it is an awaitable.
+
+    Args:
+        result: what a callable returned.
+        loop: where an awaitable runs, in another thread; without it, on a loop of its own.
+    """
+    if not inspect.isawaitable(result):
         return result
     if loop is not None:
         value, error = asyncio.run_coroutine_threadsafe(_capture(result), loop).result()

@@ -107,29 +107,31 @@ async def run_claimed(job: Job, terms: ClaimTerms, caller: Caller) -> Ending:
 async def run_handler(job: Job, caller: Caller, log: Log, attempt: int | None = None) -> Ending:
     """Run a job's handler and decide how it ended."""
     try:
-        result = await caller.run(job.call, is_async=job.is_async)
+        result = await caller.run(job.call, job.is_async)
         status = job.status_of(result)
     except BaseException as error:  # noqa: BLE001 - claims are released on every one of them
         return _decide_failure(job, error, log)._replace(attempt=attempt)
-    return _decide_ending(job, result, status, log)._replace(attempt=attempt)
+    return _decide_ending(job, result, status, log, attempt)
 
 
-def _decide_ending(job: Job, result: object, status: int, log: Log) -> Ending:
+def _decide_ending(
+    job: Job, result: object, status: int, log: Log, attempt: int | None = None
+) -> Ending:
     if 200 <= status < 300:
         if job.outcome == "handled":
-            return Ending("handled", is_done=True, result=result, status=status)
+            return Ending("handled", attempt, True, result, status)
         # ``on_unhandled`` never changes the outcome, and does not accept a payout.
-        return Ending(job.outcome, is_done=job.outcome != "unhandled_payout")
+        return Ending(job.outcome, attempt, job.outcome != "unhandled_payout")
     if job.outcome == "unhandled_payout":
-        return Ending("unhandled_payout")
+        return Ending("unhandled_payout", attempt)
     if status < 400:
         log.error(
             "the handler answered %d: Dub takes a redirect as success and its queue does not, so "
             "500 is sent instead; answer 2xx or from 400 on",
             status,
         )
-        return Ending("failed")
-    return Ending("failed", result=result, status=status)
+        return Ending("failed", attempt)
+    return Ending("failed", attempt, False, result, status)
 
 
 def _decide_failure(job: Job, error: BaseException, log: Log) -> Ending:

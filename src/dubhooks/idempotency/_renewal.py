@@ -97,13 +97,9 @@ class ThreadRenewal:
         self._terms: RenewalTerms | None = terms
         self._lock = Lock()
         self._thread = thread
-        thread.add(self)
-
-    @property
-    def due_at(self) -> float:
+        self.due_at = terms.due_at
         """When to renew, by the monotonic clock."""
-        terms = self._terms
-        return 0.0 if terms is None else terms.due_at
+        thread.add(self)
 
     def renew(self) -> None:
         """Renew every claim once."""
@@ -116,7 +112,7 @@ class ThreadRenewal:
             except BaseException as error:  # noqa: BLE001 - the thread must last; it tries again
                 terms.log_failure(error)
                 is_over = False
-            terms.due_at = monotonic() + terms.every
+            self.due_at = monotonic() + terms.every
             if is_over:
                 self._terms = None
         if is_over:
@@ -147,7 +143,8 @@ class RenewalThread:
 
     def start_anew(self) -> None:
         """Forget everything, as a forked child must."""
-        self._condition = Condition()
+        self._lock = Lock()
+        self._condition = Condition(self._lock)
         self._renewals: set[ThreadRenewal] = set()
         self._thread: Thread | None = None
         self._wakes_at = 0.0
@@ -158,7 +155,7 @@ class RenewalThread:
         Raises:
             RuntimeError: there can be no more threads.
         """
-        with self._condition:
+        with self._lock:
             if self._thread is None:
                 thread = Thread(target=self._run, name="dubhooks renewals", daemon=True)
                 thread.start()
@@ -169,7 +166,7 @@ class RenewalThread:
 
     def discard(self, renewal: ThreadRenewal) -> None:
         """Renew no more."""
-        with self._condition:
+        with self._lock:
             self._renewals.discard(renewal)
 
     def _run(self) -> None:

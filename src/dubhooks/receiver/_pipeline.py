@@ -103,7 +103,7 @@ class Pipeline(Generic[EventT]):
 
     def unwrap(self, request: Request) -> EventT:
         """Return the verified event, or raise; see :meth:`Receiver.unwrap`."""
-        event = self._read(request, self._keyring.keys())
+        event = self._read(request, self._keyring.fixed or self._keyring.keys())
         if isinstance(event, DubhooksError):
             raise event
         return event
@@ -137,24 +137,25 @@ class Pipeline(Generic[EventT]):
 
     def _open(self, request: Request, started: float) -> Delivery | Reply | Refusal:
         try:
-            keys = self._keyring.keys()
+            keys = self._keyring.fixed or self._keyring.keys()
         except Exception as error:  # noqa: BLE001 - somebody's callable may raise anything
             reply = build_reply("unavailable")
             self._reporter.report_missing_secret(reply, error, started)
             return reply
         event = self._read(request, keys)
+        if not isinstance(event, DubhooksError):
+            return Delivery(event, started)
         if isinstance(event, ConfigurationError):
             raise event
-        if isinstance(event, (VerificationError, PayloadError)):
-            return event
-        return Delivery(event, started)
+        return event
 
     def _read(
         self, request: Request, keys: tuple[Key, ...]
     ) -> EventT | VerificationError | PayloadError | ConfigurationError:
-        unusable = check_body(request)
-        if unusable is not None:
-            return unusable
+        if type(request.body) is not bytes:
+            unusable = check_body(request)
+            if unusable is not None:
+                return unusable
         size, max_body = len(request.body), self.settings.max_body
         if size > max_body:
             return BodyTooLarge(f"the body has more than max_body={max_body} bytes")
@@ -328,7 +329,7 @@ class Pipeline(Generic[EventT]):
         if handler.is_fallback:
             outcome = _outcome_without_handler(event)
         if self._terms is None:
-            return Job(call, handler.is_async, handler.status_of, outcome=outcome)
+            return Job(call, handler.is_async, handler.status_of, (), "", outcome)
         keys = build_event_keys(self.settings.namespace, event, handler.dedupe)
         if handler.is_fallback:
             keys = tuple(build_unhandled_key(key) for key in keys)

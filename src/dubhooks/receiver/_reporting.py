@@ -111,7 +111,7 @@ class Reporter:
                 _explain_registration(event),
             )
         level = logging.WARNING if reply.outcome == "rejected" else logging.INFO
-        if log.isEnabledFor(level):
+        if log.logger.isEnabledFor(level):
             self._log_delivery(level, reply, event, ending, started)
         if self._observers:
             # Other errors may have a ``code`` of their own, and anything in it.
