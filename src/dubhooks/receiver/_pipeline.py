@@ -217,40 +217,14 @@ class Pipeline(Generic[EventT]):
         if route is not None and call is not None and route.matches(event):
             return route.bind(call)
         if handler is None:
-            self._warn_of_ignored(event, route)
+            self._reporter.report_ignored(event, route, self.registry)
             return self.registry.fallback
         return handler
 
     def turn_away(self, delivery: Delivery, route: Route) -> Reply:
         """Return the reply to an event that ``route`` does not take, and that goes nowhere else."""
-        name = delivery.event.event[:64]
-        self._reporter.warn_once(
-            (name, route.name),
-            "%s came to %s, which does not take it: Dub sends all events of a webhook to one URL",
-            name,
-            route.name,
-        )
+        self._reporter.report_turned_away(delivery.event, route)
         return self._finish_unhandled(delivery).reply
-
-    def _warn_of_ignored(self, event: Event, route: Route | None) -> None:
-        registry, name = self.registry, event.event[:64]
-        other = registry.find_route(event)
-        if other is not None:
-            here = "a route of the handlers of on()" if route is None else f"the route {route.name}"
-            self._reporter.warn_once(
-                (name, here),
-                "%s came to %s, which does not take it, while the route %s does: Dub sends all "
-                "events of a webhook to one URL, so name both on one route, or use on()",
-                name,
-                here,
-                other,
-            )
-        elif registry.is_empty:
-            self._reporter.warn_once(
-                None, "no handler is registered: every event is ignored; is the module imported?"
-            )
-        elif registry.fallback is None and not is_payout(event):
-            self._reporter.warn_once(name, "no handler for %s: ignored", name)
 
     # -- claim → handler → reply --------------------------------------------------------------
 
