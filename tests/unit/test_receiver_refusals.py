@@ -200,7 +200,9 @@ class TestDeadLetters:
             hooks.handle(*signed(unfit(SALE)))
 
     @pytest.mark.parametrize(
-        "body", [b"marker", signed(b"[]")[0], make_unknown_event("a").to_json()]
+        "body",
+        [b"marker", signed(b"[]")[0], make_unknown_event("a").to_json()],
+        ids=["no JSON", "no envelope", "unknown event"],
     )
     def test_what_is_no_letter(self, handle: Handle, body: bytes) -> None:
         """Only known events that do not fit are kept, and only when Dub has signed them."""

@@ -91,7 +91,7 @@ BAD: list[tuple[Mapping[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"), BAD, ids=[f"{next(reversed(it))}={it!r}"[:60] for it, _ in BAD]
+    ("settings", "message"), BAD, ids=[f"{at}-{'-'.join(it)}" for at, (it, _) in enumerate(BAD)]
 )
 def test_bad_settings(settings: dict[str, Any], message: str) -> None:
     """A setting that cannot work is refused with a message that says what would."""
