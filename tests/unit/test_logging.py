@@ -204,6 +204,21 @@ class TestDeliveries:
         assert first == second
 
 
+@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
+def test_a_rejection_at_any_level(level: int, discreet: Log) -> None:
+    """Whoever configures no logging sees that a handler rejected an event."""
+    hooks = Webhooks(SECRET)
+
+    @hooks.on(SaleCreated)
+    def refuse(_: Any) -> None:
+        raise Reject("no partner")
+
+    with discreet.at_level(level, "dubhooks"):
+        assert hooks.handle(*signed(sale())).outcome == "rejected"
+    [message] = warnings(discreet)
+    assert message.startswith("rejected 'sale.created' 'evt_")
+
+
 class TestRefusals:
     """Requests that are not from Dub, or seem not to be."""
 

@@ -43,8 +43,8 @@ NOW = datetime.now(timezone.utc)
 SALE = sale(id="evt_1")
 BODY = SALE.to_json()
 SIGNATURE = sign(BODY, SECRET)
-OLD = changed(SALE, createdAt=(NOW - timedelta(days=30, minutes=1)).isoformat())
-FUTURE = changed(SALE, createdAt=(NOW + timedelta(days=1, minutes=1)).isoformat())
+OLD = changed(SALE, createdAt=(NOW - timedelta(days=31)).isoformat())
+FUTURE = changed(SALE, createdAt=(NOW + timedelta(days=2)).isoformat())
 
 
 @pytest.fixture(params=WAYS.values(), ids=WAYS.keys())

@@ -5,7 +5,6 @@ Adapters drive it: ``open`` a request, ``find`` the handler of the delivery, ``r
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from functools import partial
 from hashlib import sha256
 from time import perf_counter
@@ -16,8 +15,6 @@ from ..errors import (
     BodyTooLarge,
     ConfigurationError,
     DubhooksError,
-    EventFromFuture,
-    EventTooOld,
     InvalidEvent,
     PayloadError,
     VerificationError,
@@ -40,6 +37,7 @@ from ..idempotency._lifecycle import ClaimTerms, Ending, Job, run_claimed, run_h
 from ..idempotency._renewal import share_renewal_thread
 from ..reply import Reply, build_refusal, build_reply
 from ..signature import body_empty_error, check_body, check_request
+from ._age import check_age
 from ._registry import Registry, is_payout
 from ._reporting import Reporter, build_log
 
@@ -58,9 +56,6 @@ if TYPE_CHECKING:
 __all__ = ["Delivery", "Pipeline", "Result"]
 
 EventT = TypeVar("EventT", bound=Event)
-
-_AHEAD = timedelta(days=1)
-"""How far a clock may be behind Dub's before its events cannot be told from replays."""
 
 
 class Delivery(NamedTuple):
@@ -165,19 +160,9 @@ class Pipeline(Generic[EventT]):
         if error is not None:
             return error
         event = self.family.read(request.body)
-        if self.settings.max_age is None or isinstance(event, PayloadError):
+        if isinstance(event, PayloadError):
             return event
-        return self._check_age(event, self.settings.max_age)
-
-    def _check_age(self, event: EventT, max_age: float) -> EventT | EventTooOld:
-        age = datetime.now(timezone.utc) - event.created_at
-        if age.total_seconds() > max_age:
-            message = "the event is older than max_age: it is a replay, not a retry"
-            return EventTooOld(message, event.event, event.id)
-        if -age > _AHEAD:
-            message = "the event is from more than a day ahead: is the clock of this machine right?"
-            return EventFromFuture(message, event.event, event.id)
-        return event
+        return check_age(event, self.settings.max_age) or event
 
     def _refuse(self, error: Refusal, started: float, *, is_kept: bool) -> Reply:
         reply = build_refusal(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timezone
 from threading import Lock
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Final
@@ -18,6 +17,7 @@ from ..errors import (
 )
 from ..events.unknown import UnknownEvent
 from ..reply import DeliveryRecord
+from ._age import measure_age
 from ._functions import name_of
 from ._registry import is_payout
 
@@ -118,7 +118,7 @@ class Reporter:
             # Other errors may have a ``code`` of their own, and anything in it.
             code = ending.error.code if isinstance(ending.error, DubhooksError) else None
             name = handler.name if handler is not None else None
-            age = (datetime.now(timezone.utc) - event.created_at).total_seconds()
+            age = measure_age(event)
             self._observe(reply, event.event, name, ending.attempt, code, started, age)
 
     def report_ignored(self, event: Event, route: Route | None, registry: Registry) -> None:
