@@ -125,7 +125,12 @@ def test_the_handler_was_still_waiting_for_a_thread(monkeypatch: pytest.MonkeyPa
     async def scenario() -> None:
         reached, opened = threading.Event(), threading.Event()
         ran: list[Any] = []
-        pool.submit(lambda: (reached.set(), opened.wait(10)))
+
+        def keep_busy() -> None:
+            reached.set()
+            opened.wait(10)
+
+        pool.submit(keep_busy)
         await until(reached.is_set)
         delivery = Delivery(AsyncMemoryStore(), ran.append)
         task = delivery.start()

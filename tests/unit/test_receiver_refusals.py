@@ -47,7 +47,7 @@ OLD = changed(SALE, createdAt=(NOW - timedelta(days=31)).isoformat())
 FUTURE = changed(SALE, createdAt=(NOW + timedelta(days=2)).isoformat())
 
 
-@pytest.fixture(params=WAYS.values(), ids=WAYS.keys())
+@pytest.fixture(params=WAYS.values(), ids=list(WAYS))
 def handle(request: pytest.FixtureRequest) -> Handle:
     """Return either way to deliver."""
     return request.param  # type: ignore[no-any-return]

@@ -117,7 +117,7 @@ def test_durations(name: str, given: Any, seconds: float) -> None:
 def test_settings_are_keyword_only() -> None:
     """Only the secret can be given by position."""
     with pytest.raises(TypeError):
-        Webhooks(SECRET, MemoryStore())  # type: ignore[misc]
+        Webhooks(SECRET, MemoryStore())  # type: ignore[call-arg]
 
 
 def test_what_a_receiver_shows() -> None:

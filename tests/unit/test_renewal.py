@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -59,6 +60,10 @@ def lines(log: Log, level: int) -> list[str]:
     return [record.getMessage() for record in log.records if record.levelno == level]
 
 
+def _is_past(moment: float) -> bool:
+    return monotonic() > moment
+
+
 class TestAsTheContractSays:
     """Lease 1 s, handler 4 s, 15 other deliveries; and a handler that hangs."""
 
@@ -78,7 +83,8 @@ class TestAsTheContractSays:
             outcomes = set()
             for number in range(15):
                 # Spread over the whole time that the handler takes.
-                until(lambda at=number: monotonic() > runs[0] + at / 4, "its turn")
+                turn = runs[0] + number / 4
+                until(partial(_is_past, turn), "its turn")
                 outcomes.add(pool.submit(hooks.handle, *request).result().outcome)
             assert first.result().outcome == "handled"
         assert outcomes == {"busy"}
