@@ -283,7 +283,7 @@ class TestRefusals:
         """The ERROR names the fields, and says whether the delivery was kept."""
 
         class Letters:
-            def keep(self, *_: object) -> None: ...
+            def keep(self, body: object, headers: object, error: object) -> None: ...
 
         hooks = Webhooks(SECRET, dead_letters=Letters() if is_kept else None)
         event = sale()

@@ -108,7 +108,8 @@ def test_bad_settings(settings: dict[str, Any], message: str) -> None:
 )
 def test_durations(name: str, given: Any, seconds: float) -> None:
     """Seconds or a ``timedelta``, everywhere."""
-    hooks = Webhooks(SECRET, **{"retention": 2 * DAY, name: given})
+    settings: dict[str, Any] = {"retention": 2 * DAY, name: given}
+    hooks = Webhooks(SECRET, **settings)
     kept = getattr(pipeline_of(hooks).settings, name)
     assert kept == seconds
     assert type(kept) is float
