@@ -152,7 +152,7 @@ class HasNoForget(Model):
     """Was written before there was such a method."""
 
     @property
-    def forget(self) -> Any:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+    def forget(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Be no attribute."""
         raise AttributeError("forget")
 

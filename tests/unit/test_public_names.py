@@ -15,7 +15,7 @@ import dubhooks
 
 SOURCE = Path(dubhooks.__file__)
 ADAPTERS = set(dubhooks._ADAPTERS.split())
-ALL: list[str] = dubhooks.__dict__["__all__"]
+ALL: list[str] = vars(dubhooks)["__all__"]
 """Modules that may need something that is not installed."""
 
 

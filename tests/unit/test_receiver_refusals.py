@@ -59,7 +59,7 @@ class Letters:
     def __init__(self, error: BaseException) -> None:
         self.error = error
 
-    def keep(self, body: object, headers: object, error: object) -> None:
+    def keep(self, body: object, headers: object, error: object) -> None:  # noqa: ARG002
         """Fail."""
         raise self.error
 
