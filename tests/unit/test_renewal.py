@@ -112,10 +112,11 @@ class TestAsTheContractSays:
         assert asyncio.run(main()) == ["handled"] + ["busy"] * 15
         assert runs == [1]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("store_type", [InlineStore, AsyncMemoryStore])
     def test_a_handler_that_hangs(self, store_type: Any, discreet: Log) -> None:
         """After ten leases another delivery takes the event over, and somebody is told."""
-        hooks, runs = Webhooks(SECRET, store=store_type(), lease=0.3), list[float]()
+        hooks, runs = Webhooks(SECRET, store=store_type(), lease=1.0), list[float]()
         event = sale()
 
         async def main() -> None:
@@ -135,7 +136,7 @@ class TestAsTheContractSays:
 
         asyncio.run(main())
         assert len(runs) == 2
-        assert 9 * 0.3 < runs[1] - runs[0] < 20
+        assert runs[1] - runs[0] > 9  # a lease after the last renewal at the earliest
         first, second = lines(discreet, logging.ERROR)
         assert f"the handler of {key_of(event)} has been running for 9 leases" in first
         assert "another worker may have run it too" in second
