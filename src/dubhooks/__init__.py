@@ -96,24 +96,24 @@ _ELSEWHERE = {
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 _PUBLIC = sorted([*_MODULES.split(), *_MODULE_OF, "__version__"])
 
-if not TYPE_CHECKING:  # who reads the imports above
+if not TYPE_CHECKING:  # type checkers read the imports above, and refuse any other name
     __all__ = _PUBLIC
 
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
 
-def __getattr__(name: str) -> object:
-    from importlib import import_module
-
-    if name in _MODULES.split() or name in _ADAPTERS.split():
-        return import_module(f".{name}", __name__)
-    if name in _MODULE_OF:
-        value: object = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    homes = [] if name.startswith("_") else _find_elsewhere(name)
-    if homes:
-        # ``from dubhooks import name`` would replace the message of an AttributeError.
-        raise ImportError(f"{name} is in {' and in '.join(homes)}: from {homes[0]} import {name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in _MODULES.split() or name in _ADAPTERS.split():
+            return import_module(f".{name}", __name__)
+        if name in _MODULE_OF:
+            value: object = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+            globals()[name] = value
+            return value
+        homes = [] if name.startswith("_") else _find_elsewhere(name)
+        if homes:
+            # ``from dubhooks import name`` would replace the message of an AttributeError.
+            where = " and in ".join(homes)
+            raise ImportError(f"{name} is in {where}: from {homes[0]} import {name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _find_elsewhere(name: str) -> list[str]:

@@ -42,6 +42,8 @@ partner_hooks.on(SaleCreated)  # expect-error
 hooks.on(SaleCreated)(lambda event: event.data.slae)  # expect-error
 hooks.on(SaleCreated)(lambda event: event.data.sale.amount + "1")  # expect-error
 
+dubhooks.Webhook("whsec_x")  # expect-error
+dubhooks.SaleCreated  # expect-error
 dubhooks.Webhooks()  # expect-error
 dubhooks.Webhooks(None)  # expect-error
 dubhooks.Webhooks("whsec_x", store=object())  # expect-error

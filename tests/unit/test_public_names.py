@@ -14,8 +14,9 @@ import pytest
 import dubhooks
 
 SOURCE = Path(dubhooks.__file__)
+PUBLIC: list[str] = vars(dubhooks)["__all__"]
+"""What a star import takes; type checkers have the imports instead."""
 ADAPTERS = set(dubhooks._ADAPTERS.split())
-ALL: list[str] = vars(dubhooks)["__all__"]
 """Modules that may need something that is not installed."""
 
 
@@ -51,18 +52,18 @@ def test_type_checkers_see_what_there_is() -> None:
     at_run_time = dubhooks._MODULE_OF | {name: name for name in modules}
     assert names_for_type_checkers() == at_run_time
     # A star import must not need a framework.
-    assert set(ALL) == {*at_run_time, "__version__"} - ADAPTERS
-    assert len(ALL) == len(set(ALL))
+    assert set(PUBLIC) == {*at_run_time, "__version__"} - ADAPTERS
+    assert len(PUBLIC) == len(set(PUBLIC))
 
 
 def test_every_error_is_public() -> None:
     """Whatever dubhooks raises can be caught by a name of the package."""
     raised = {name for name, it in vars(dubhooks.errors).items() if isinstance(it, type)}
     ours = {name for name in raised if issubclass(getattr(dubhooks.errors, name), Exception)}
-    assert ours <= set(ALL)
+    assert ours <= set(PUBLIC)
 
 
-@pytest.mark.parametrize("name", sorted(ALL))
+@pytest.mark.parametrize("name", sorted(PUBLIC))
 def test_every_name_resolves(name: str) -> None:
     """A public name gives what its module calls so, the same each time, with a docstring."""
     value = getattr(dubhooks, name)
@@ -86,7 +87,7 @@ def test_adapters_resolve_or_say_what_is_missing(name: str) -> None:
 
 def test_dir_lists_them() -> None:
     """Completion at a prompt shows every name and adapter, and does so before any was used."""
-    assert set(dir(dubhooks)) >= {*ALL, *ADAPTERS}
+    assert set(dir(dubhooks)) >= {*PUBLIC, *ADAPTERS}
     script = f"import dubhooks; print(*{{*dubhooks.__all__, *{ADAPTERS}}} - set(dir(dubhooks)))"
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
