@@ -11,6 +11,10 @@ from hypothesis import HealthCheck, settings
 # Asserts in these say what they compared, as those in test modules do.
 pytest.register_assert_rewrite("tests.support")
 
+# Coverage is of the processes that run tests, not of the programs that these start.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
 IN_CI = os.environ.get("CI") == "true"
 
 # A shell that runs CI in the background has all it starts ignore Ctrl-C, which tests press.

@@ -165,7 +165,7 @@ def _has_end(environ: WSGIEnvironment) -> bool:
     is_seekable = getattr(stream, "seekable", None)
     if is_seekable is not None:
         return bool(is_seekable())
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # pragma: no cover - tested with that Python
         from tempfile import SpooledTemporaryFile
 
         return isinstance(stream, SpooledTemporaryFile)

@@ -6,6 +6,7 @@ import sys
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -78,7 +79,8 @@ def client_of(view: Any, *, asgi: bool = False, **names: Any) -> DjangoClient:
     urls = ModuleType("urls")
     changes = {name: names.pop(name) for name in list(names) if name.isupper()}
     vars(urls).update(urlpatterns=[path(PATH, view), path("page", broken_page)], **names)
-    return DjangoClient(asgi=asgi, **{"ROOT_URLCONF": urls, "MIDDLEWARE": WITHOUT_LOGIN, **changes})
+    settings: dict[str, Any] = {"ROOT_URLCONF": urls, "MIDDLEWARE": WITHOUT_LOGIN, **changes}
+    return DjangoClient(asgi=asgi, **settings)
 
 
 def broken_page(request: HttpRequest) -> HttpResponse:
@@ -305,10 +307,9 @@ def answer_200(error: Exception, context: Any) -> Any:
 
 def api_view(view: Any) -> Any:
     """Return a view of Django REST framework that is open to everybody."""
-    from rest_framework.decorators import api_view as decorate  # type: ignore[import-untyped]
-    from rest_framework.decorators import authentication_classes, permission_classes
-
-    return decorate(["POST"])(authentication_classes([])(permission_classes([])(view)))
+    decorators = import_module("rest_framework.decorators")  # it has no types
+    is_open = decorators.authentication_classes([])(decorators.permission_classes([])(view))
+    return decorators.api_view(["POST"])(is_open)
 
 
 @BOTH

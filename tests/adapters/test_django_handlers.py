@@ -243,6 +243,20 @@ def test_a_route_of_django_ninja(
     assert seen == [SALE.id, Tenant.ACME, 1]
 
 
+@ASYNC
+def test_a_route_of_django_ninja_that_would_run_unverified(is_async: bool) -> None:
+    """The decorators in the wrong order are refused: ninja would call the function itself."""
+    from ninja import NinjaAPI
+
+    def sale(request: HttpRequest, event: SaleCreated) -> None: ...
+
+    async def sale_async(request: HttpRequest, event: SaleCreated) -> None: ...
+
+    api = NinjaAPI(urls_namespace=f"swapped {is_async}")
+    with pytest.raises(ConfigurationError, match=r"put @webhook\(...\) below @api.post"):
+        decorate(api.post("/dub")(sale_async if is_async else sale))
+
+
 # -- where events go -------------------------------------------------------------------------------
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 from django.core.handlers.asgi import ASGIHandler
 from django.core.signals import request_finished
 from django.db import connections
+from django.db.backends.signals import connection_created
 from django.test import override_settings
 from django.urls import path
 
@@ -177,6 +180,43 @@ def test_hanging_up_releases_or_completes_the_claim() -> None:
     claim = DjangoStore().claim(f"default:{event.id}", "t", fingerprint="", **settings)
     connections.close_all()
     assert claim.state == ("done" if django.VERSION < (5, 0) else "acquired")
+
+
+@BOTH
+@HANDLERS
+@MOUNTS
+def test_a_claim_is_renewed_while_its_handler_runs(mount: str, is_async: bool, asgi: bool) -> None:
+    """A handler longer than the lease runs once; the connection of the renewals is closed."""
+    opened: dict[str, list[Any]] = {}
+    ran: list[int] = []
+    statuses: list[int] = []
+    body = make_event(SaleCreated).to_json()
+
+    def note(connection: Any, **_: Any) -> None:
+        opened.setdefault(threading.current_thread().name, []).append(connection)
+
+    def work() -> None:
+        ran.append(1)
+        deadline = monotonic() + 30
+        while len(renewals := opened.get("dubhooks renewals", [])) < 5:
+            assert monotonic() < deadline, renewals
+            sleep(0.01)
+        again = threads.submit(DjangoClient(path(PATH, view)).post, body, signed(body))
+        statuses.append(again.result(30).status)
+
+    view = mount_handler(
+        Webhooks(SECRET, store=DjangoStore(), lease=0.3), mount, work, is_async=is_async
+    )
+    connection_created.connect(note)
+    try:
+        client = DjangoClient(path(PATH, view), asgi=asgi)
+        with ThreadPoolExecutor(1) as threads:
+            assert client.post(body, signed(body)).status == 200
+    finally:
+        connection_created.disconnect(note)
+        connections.close_all()
+    assert (ran, statuses) == ([1], [409])
+    assert {each.connection for each in opened["dubhooks renewals"]} == {None}
 
 
 STORES: dict[str, Callable[[], Any]] = {

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
+from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
@@ -249,7 +250,8 @@ def own_django(take: Taking, *, parses: bool) -> Served:
         return HttpResponse("ok")
 
     own.csrf_exempt = True  # type: ignore[attr-defined]
-    own._non_atomic_requests = {"default", "other"}  # type: ignore[attr-defined]
+    for alias in connections:
+        transaction.non_atomic_requests(using=alias)(own)
     return django_app(own, is_asgi=True)
 
 

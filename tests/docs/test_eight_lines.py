@@ -23,7 +23,7 @@ MOST = 8
 BOILERPLATE = {
     "flask": {"from flask import Flask", "app = Flask(__name__)"},
     "fastapi": {"from fastapi import FastAPI", "app = FastAPI()"},
-    "django": {"from django.urls import path", "urlpatterns = []  # is there, with your URLs"},
+    "django": {"from django.urls import path", "urlpatterns = []  # your existing URLs"},
 }
 
 

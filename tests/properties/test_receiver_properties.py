@@ -64,7 +64,7 @@ class Counted:
             Webhooks(SECRET, store=MemoryStore()),
             Postbacks(SECRET, store=MemoryStore(), max_body=2_000),
         ]
-        families = (webhooks.family, webhooks.family, postbacks.family)
+        families: Any = (webhooks.family, webhooks.family, postbacks.family)
         for receiver, family in zip(self.receivers, families, strict=True):
             for cls in set(family.classes.values()):
                 receiver.on(cls)(self.run)

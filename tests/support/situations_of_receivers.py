@@ -89,8 +89,9 @@ def mend(store: Any, _: Event) -> None:
     store.fails.clear()
 
 
-def wait_until_free(store: Any, event: Event) -> None:
-    """Wait until the lease of the event is over."""
+def let_a_worker_die(store: Any, event: Event) -> None:
+    """Claim the event as another worker would, and wait until that lease is over."""
+    claim_elsewhere(store, event, 0.02)
     while state_of(store, f"default:{event.id}") == "busy":
         pass
 
@@ -105,7 +106,8 @@ def another_worker_handled(store: Any, event: Event) -> None:
 
 def invoice() -> Event:
     """Return a sale that has a natural key."""
-    return sale(data__sale__invoiceId="in_1")
+    event: Event = sale(data__sale__invoiceId="in_1")
+    return event
 
 
 def payout() -> Event:
@@ -292,10 +294,7 @@ CLAIMS = {
         (
             AGAIN._replace(
                 attempt=3,  # the second one is that of the test, which looks at the state
-                before=lambda store, event: (
-                    claim_elsewhere(store, event, 0.02),
-                    wait_until_free(store, event),
-                ),
+                before=let_a_worker_die,
             ),
         ),
         needs_store=True,

@@ -31,7 +31,11 @@ class World:
 
     def build_receiver(self, **settings: Any) -> Webhooks:
         """Return a receiver of this world."""
-        given = {"store": self.store, "observers": [self.records.append], **settings}
+        given: dict[str, Any] = {
+            "store": self.store,
+            "observers": [self.records.append],
+            **settings,
+        }
         return Webhooks(SECRET, **given)
 
     def build_handler(self, results: list[Any]) -> Callable[[Any], Any]:

@@ -266,7 +266,7 @@ def test_while_a_dead_letter_is_kept() -> None:
         kept: list[bytes] = []
 
         class Letters:
-            def keep(self, body: bytes, *_: object) -> None:
+            def keep(self, body: bytes, headers: object, error: object) -> None:  # noqa: ARG002
                 reached.set()
                 assert opened.wait(10)
                 kept.append(body)

@@ -195,13 +195,28 @@ class TestDeliveries:
         """``return False`` is no way to fail: the first one of each handler is a WARNING."""
         hooks = Webhooks(SECRET)
         for cls in (SaleCreated, LeadCreated):
-            hooks.on(cls)(lambda _: {"ok": False})  # type: ignore[call-overload]
+            hooks.on(cls)(lambda _: {"ok": False})
         for _ in range(2):
             for event in (sale(), make_event(LeadCreated)):
                 assert hooks.handle(*signed(event)).status == 200
         first, second = warnings(discreet)
         assert "<lambda> returned dict, which means nothing here" in first
         assert first == second
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
+def test_a_rejection_at_any_level(level: int, discreet: Log) -> None:
+    """Whoever configures no logging sees that a handler rejected an event."""
+    hooks = Webhooks(SECRET)
+
+    @hooks.on(SaleCreated)
+    def refuse(_: Any) -> None:
+        raise Reject("no partner")
+
+    with discreet.at_level(level, "dubhooks"):
+        assert hooks.handle(*signed(sale())).outcome == "rejected"
+    [message] = warnings(discreet)
+    assert message.startswith("rejected 'sale.created' 'evt_")
 
 
 class TestRefusals:
@@ -268,7 +283,7 @@ class TestRefusals:
         """The ERROR names the fields, and says whether the delivery was kept."""
 
         class Letters:
-            def keep(self, *_: object) -> None: ...
+            def keep(self, body: object, headers: object, error: object) -> None: ...
 
         hooks = Webhooks(SECRET, dead_letters=Letters() if is_kept else None)
         event = sale()

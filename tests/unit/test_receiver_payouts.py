@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dubhooks import MemoryStore, Postbacks, Reject, Webhooks
+from dubhooks import MemoryStore, Postbacks, Reject, UnknownEvent, Webhooks
 from dubhooks._body import Request
 from dubhooks.receiver import pipeline_of
 from dubhooks.receiver._registry import is_payout
@@ -22,6 +22,8 @@ from tests.support.receiving import (
     signed,
     state_of,
 )
+
+Log = pytest.LogCaptureFixture
 
 PAYOUTS: dict[str, Any] = {
     "payout.confirmed": make_event(PayoutConfirmed),
@@ -192,6 +194,30 @@ class TestRoute:
         result = self.run(hooks, sale(), LinkClicked)
         assert (result.reply.outcome, result.response) == ("handled", None)
         assert len(told) == 2
+
+    def test_what_a_handler_of_a_route_must_accept(self) -> None:
+        """The classes that it names; for a name an unknown event; without any every event."""
+        hooks = Webhooks(SECRET)
+        assert plan_route(hooks, (SaleCreated, LinkClicked)).classes == (SaleCreated, LinkClicked)
+        assert plan_route(hooks, ("a.b",)).classes == (UnknownEvent,)
+        assert {SaleCreated, PayoutConfirmed, UnknownEvent} < {*plan_route(hooks, ()).classes}
+
+    def test_turned_away(self, discreet: Log) -> None:
+        """What may go nowhere else is ignored, or 501 for a payout, and told once."""
+        hooks = Webhooks(SECRET)
+        pipeline = pipeline_of(hooks)
+        route = plan_route(hooks, (LinkClicked,)).add_route(
+            self.run, is_async=False, status_of=lambda _: 200
+        )
+        for event, status in ((sale(), 200), (sale(), 200), (PAYOUTS["payout.confirmed"], 501)):
+            delivery: Any = pipeline.open(Request(*signed(event)))
+            assert pipeline.turn_away(delivery, route).status == status
+        messages = [it.getMessage() for it in discreet.records if it.levelname == "WARNING"]
+        assert [message[:20] for message in messages] == [
+            "sale.created came to",
+            "payout.confirmed cam",
+        ]
+        assert "which does not take it" in messages[0]
 
     def test_a_route_wins_over_on(self) -> None:
         """The same class may stand on routes and in ``on``."""

@@ -43,11 +43,11 @@ NOW = datetime.now(timezone.utc)
 SALE = sale(id="evt_1")
 BODY = SALE.to_json()
 SIGNATURE = sign(BODY, SECRET)
-OLD = changed(SALE, createdAt=(NOW - timedelta(days=30, minutes=1)).isoformat())
-FUTURE = changed(SALE, createdAt=(NOW + timedelta(days=1, minutes=1)).isoformat())
+OLD = changed(SALE, createdAt=(NOW - timedelta(days=31)).isoformat())
+FUTURE = changed(SALE, createdAt=(NOW + timedelta(days=2)).isoformat())
 
 
-@pytest.fixture(params=WAYS.values(), ids=WAYS.keys())
+@pytest.fixture(params=WAYS.values(), ids=list(WAYS))
 def handle(request: pytest.FixtureRequest) -> Handle:
     """Return either way to deliver."""
     return request.param  # type: ignore[no-any-return]
@@ -59,7 +59,7 @@ class Letters:
     def __init__(self, error: BaseException) -> None:
         self.error = error
 
-    def keep(self, *_: object) -> None:
+    def keep(self, body: object, headers: object, error: object) -> None:  # noqa: ARG002
         """Fail."""
         raise self.error
 

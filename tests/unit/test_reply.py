@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from dubhooks import Outcome, Reply, errors
-from dubhooks.reply import build_refusal, build_reply
+from dubhooks.reply import build_refusal, build_reply, find_outcome
 
 EXPECTED = {
     "handled": 200,
@@ -135,3 +135,13 @@ def test_every_error_of_a_delivery_is_listed() -> None:
     public = {getattr(errors, name) for name in errors.__all__}
     refusing = {it for it in public if isinstance(it, type) and issubclass(it, families)}
     assert {type(error) for error, _, _ in REFUSALS} == refusing
+
+
+def test_the_outcome_of_a_code() -> None:
+    """Where a code is all that was answered, it says what became of the delivery."""
+    for error, _, code in REFUSALS:
+        assert find_outcome(code) == build_refusal(error).outcome  # type: ignore[arg-type]
+    assert find_outcome("retry_later") == "retry"
+    assert [find_outcome(outcome) for outcome in EXPECTED] == list(EXPECTED)
+    assert find_outcome("configuration") is None
+    assert find_outcome("Not Found") is None

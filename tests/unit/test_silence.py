@@ -64,7 +64,8 @@ def test_while_a_handler_runs(kind: tuple[str, str, str]) -> None:
 
     async def main() -> str:
         tasks.append(asyncio.ensure_future(hooks.ahandle(BODY, HEADERS)))
-        return (await tasks[0]).outcome
+        outcome: str = (await tasks[0]).outcome
+        return outcome
 
     outcome = asyncio.run(main()) if kind[0] == "ahandle" else hooks.handle(BODY, HEADERS).outcome
     assert outcome == "handled"
@@ -143,9 +144,9 @@ def test_what_leaves_an_entrance(entrance: Callable[[bytes, Any], object]) -> No
         except Exception as error:  # noqa: BLE001 - which one it is, other tests say
             raised[fault] = error
     assert raised
-    for fault, error in raised.items():
-        assert not find_leaks(frames_of_error(error), HIDDEN), fault
-        assert not any(marker in f"{error!r} {error.args!r}" for marker in HIDDEN), fault
+    for fault, one in raised.items():
+        assert not find_leaks(frames_of_error(one), HIDDEN), fault
+        assert not any(marker in f"{one!r} {one.args!r}" for marker in HIDDEN), fault
 
 
 BAD_RECEIVERS: dict[str, Callable[[Any], object]] = {

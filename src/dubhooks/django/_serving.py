@@ -91,7 +91,6 @@ def _run(
 
 def _build_call(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a call for the request's thread; what it awaits runs on the server's event loop."""
-    wait = async_to_sync(_await)
 
     def call(event: Any) -> Any:
         try:
@@ -99,7 +98,7 @@ def _build_call(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         except StopIteration as error:
             # The future of sync_to_async cannot hold it, and would wait for ever (PEP 479).
             raise RuntimeError("the handler raised StopIteration") from error
-        return wait(result) if inspect.isawaitable(result) else result
+        return async_to_sync(_await)(result) if inspect.isawaitable(result) else result
 
     return call
 

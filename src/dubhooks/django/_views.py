@@ -86,6 +86,7 @@ def webhook(hooks: Any, /, *events: Any, dedupe: Dedupe = "id") -> Any:
     def decorate(handler: Any) -> Any:
         check_handler(handler, plan.classes, position=1)
         _refuse_swapped(handler)
+        _refuse_registered(handler)
         is_async = is_async_callable(handler)
         route = plan.add_route(handler, is_async=is_async, status_of=_read_status)
         endpoint: Any = _build_view(plan.pipeline, route, handler)
@@ -157,6 +158,16 @@ def _refuse_swapped(handler: Any) -> None:
         raise ConfigurationError(
             f"{name_of(handler)}({', '.join(names)}) takes the request first and the event "
             "second: (request, event, ...)"
+        )
+
+
+def _refuse_registered(handler: Any) -> None:
+    # django-ninja calls the function that it was given, so above its decorator ours would verify
+    # nothing.  Of that, this mark on the function is the only trace.
+    if hasattr(handler, "_ninja_operation"):
+        raise ConfigurationError(
+            f"django-ninja has {name_of(handler)} already, and would call it with unverified "
+            "events: put @webhook(...) below @api.post(...), next to the function"
         )
 
 

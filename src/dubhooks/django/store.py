@@ -117,6 +117,10 @@ class DjangoStore:
             if count < _PURGE_BATCH:
                 return deleted
 
+    def close_connection(self) -> None:
+        """Close this thread's connection: Django closes only those of threads with requests."""
+        self._database.connection().close()
+
     def _purge_now_and_then(self) -> None:
         self._claims += 1
         if self._claims % _PURGE_EVERY == 0:

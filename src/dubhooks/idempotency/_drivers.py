@@ -253,5 +253,5 @@ def _executor() -> ThreadPoolExecutor:
 
 
 # A forked child has none of its parent's threads.
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows does not fork
     os.register_at_fork(after_in_child=_executor.cache_clear)

@@ -55,7 +55,6 @@ class RenewalTerms:
         self.claim = claim
         self.keys = keys
         self.every = lease / 3
-        self.due_at = now + self.every
         # The last renewal holds for a lease more.
         self._ends_at = now + (MOST_LEASES - 1) * lease
         self._log = log
@@ -94,11 +93,11 @@ class ThreadRenewal:
     """Renews the claims of one handler in a sync store, by that store's thread."""
 
     def __init__(self, terms: RenewalTerms, thread: RenewalThread) -> None:
+        self.due_at = monotonic() + terms.every
+        """When to renew, by the monotonic clock."""
         self._terms: RenewalTerms | None = terms
         self._lock = Lock()
         self._thread = thread
-        self.due_at = terms.due_at
-        """When to renew, by the monotonic clock."""
         thread.add(self)
 
     def renew(self) -> None:
@@ -236,10 +235,10 @@ def share_renewal_thread(store: Store) -> RenewalThread:
     return thread
 
 
-def _start_anew_in_child() -> None:
+def _start_anew_in_child() -> None:  # pragma: no cover - in a forked child
     for thread in list(_THREADS.values()):
         thread.start_anew()
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows does not fork
     os.register_at_fork(after_in_child=_start_anew_in_child)

@@ -124,7 +124,7 @@ def list_parameters(function: Any) -> list[inspect.Parameter] | None:
 def read_signature(function: Any, *, follow_wrapped: bool = True) -> inspect.Signature | None:
     """Return a signature, or ``None`` for one that Python cannot tell."""
     options: dict[str, Any] = {}
-    if sys.version_info >= (3, 14):
+    if sys.version_info >= (3, 14):  # pragma: no cover - tested with that Python
         from annotationlib import Format
 
         # Names that only type checkers import stay as they are written.

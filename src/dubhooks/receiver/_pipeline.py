@@ -5,7 +5,6 @@ Adapters drive it: ``open`` a request, ``find`` the handler of the delivery, ``r
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from functools import partial
 from hashlib import sha256
 from time import perf_counter
@@ -16,8 +15,6 @@ from ..errors import (
     BodyTooLarge,
     ConfigurationError,
     DubhooksError,
-    EventFromFuture,
-    EventTooOld,
     InvalidEvent,
     PayloadError,
     VerificationError,
@@ -40,6 +37,7 @@ from ..idempotency._lifecycle import ClaimTerms, Ending, Job, run_claimed, run_h
 from ..idempotency._renewal import share_renewal_thread
 from ..reply import Reply, build_refusal, build_reply
 from ..signature import body_empty_error, check_body, check_request
+from ._age import check_age
 from ._registry import Registry, is_payout
 from ._reporting import Reporter, build_log
 
@@ -58,9 +56,6 @@ if TYPE_CHECKING:
 __all__ = ["Delivery", "Pipeline", "Result"]
 
 EventT = TypeVar("EventT", bound=Event)
-
-_AHEAD = timedelta(days=1)
-"""How far a clock may be behind Dub's before its events cannot be told from replays."""
 
 
 class Delivery(NamedTuple):
@@ -165,19 +160,9 @@ class Pipeline(Generic[EventT]):
         if error is not None:
             return error
         event = self.family.read(request.body)
-        if self.settings.max_age is None or isinstance(event, PayloadError):
+        if isinstance(event, PayloadError):
             return event
-        return self._check_age(event, self.settings.max_age)
-
-    def _check_age(self, event: EventT, max_age: float) -> EventT | EventTooOld:
-        age = datetime.now(timezone.utc) - event.created_at
-        if age.total_seconds() > max_age:
-            message = "the event is older than max_age: it is a replay, not a retry"
-            return EventTooOld(message, event.event, event.id)
-        if -age > _AHEAD:
-            message = "the event is from more than a day ahead: is the clock of this machine right?"
-            return EventFromFuture(message, event.event, event.id)
-        return event
+        return check_age(event, self.settings.max_age) or event
 
     def _refuse(self, error: Refusal, started: float, *, is_kept: bool) -> Reply:
         reply = build_refusal(error)
@@ -217,40 +202,14 @@ class Pipeline(Generic[EventT]):
         if route is not None and call is not None and route.matches(event):
             return route.bind(call)
         if handler is None:
-            self._warn_of_ignored(event, route)
+            self._reporter.report_ignored(event, route, self.registry)
             return self.registry.fallback
         return handler
 
     def turn_away(self, delivery: Delivery, route: Route) -> Reply:
         """Return the reply to an event that ``route`` does not take, and that goes nowhere else."""
-        name = delivery.event.event[:64]
-        self._reporter.warn_once(
-            (name, route.name),
-            "%s came to %s, which does not take it: Dub sends all events of a webhook to one URL",
-            name,
-            route.name,
-        )
+        self._reporter.report_turned_away(delivery.event, route)
         return self._finish_unhandled(delivery).reply
-
-    def _warn_of_ignored(self, event: Event, route: Route | None) -> None:
-        registry, name = self.registry, event.event[:64]
-        other = registry.find_route(event)
-        if other is not None:
-            here = "a route of the handlers of on()" if route is None else f"the route {route.name}"
-            self._reporter.warn_once(
-                (name, here),
-                "%s came to %s, which does not take it, while the route %s does: Dub sends all "
-                "events of a webhook to one URL, so name both on one route, or use on()",
-                name,
-                here,
-                other,
-            )
-        elif registry.is_empty:
-            self._reporter.warn_once(
-                None, "no handler is registered: every event is ignored; is the module imported?"
-            )
-        elif registry.fallback is None and not is_payout(event):
-            self._reporter.warn_once(name, "no handler for %s: ignored", name)
 
     # -- claim → handler → reply --------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timezone
 from threading import Lock
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Final
@@ -18,14 +17,16 @@ from ..errors import (
 )
 from ..events.unknown import UnknownEvent
 from ..reply import DeliveryRecord
+from ._age import measure_age
 from ._functions import name_of
+from ._registry import is_payout
 
 if TYPE_CHECKING:
     from ..events._base import Event
     from ..idempotency._lifecycle import Ending
     from ..idempotency._log import Log
     from ..reply import Reply
-    from ._registry import Handler
+    from ._registry import Handler, Registry, Route
     from ._settings import Observer
 
 __all__ = ["Reporter", "build_log"]
@@ -117,10 +118,39 @@ class Reporter:
             # Other errors may have a ``code`` of their own, and anything in it.
             code = ending.error.code if isinstance(ending.error, DubhooksError) else None
             name = handler.name if handler is not None else None
-            age = (datetime.now(timezone.utc) - event.created_at).total_seconds()
+            age = measure_age(event)
             self._observe(reply, event.event, name, ending.attempt, code, started, age)
 
-    def warn_once(self, about: object, message: str, *arguments: object) -> None:
+    def report_ignored(self, event: Event, route: Route | None, registry: Registry) -> None:
+        """Warn, once for each name, of an event that nothing takes where it came."""
+        name, other = event.event[:64], registry.find_route(event)
+        if other is not None:
+            here = "a route of the handlers of on()" if route is None else f"the route {route.name}"
+            self._warn_once(
+                (name, here),
+                "%s came to %s, which does not take it, while the route %s does: Dub sends all "
+                "events of a webhook to one URL, so name both on one route, or use on()",
+                name,
+                here,
+                other,
+            )
+        elif registry.is_empty:
+            self._warn_once(
+                None, "no handler is registered: every event is ignored; is the module imported?"
+            )
+        elif registry.fallback is None and not is_payout(event):
+            self._warn_once(name, "no handler for %s: ignored", name)
+
+    def report_turned_away(self, event: Event, route: Route) -> None:
+        """Warn, once for each name, of an event that came to a route for verification alone."""
+        self._warn_once(
+            (event.event[:64], route.name),
+            "%s came to %s, which does not take it: Dub sends all events of a webhook to one URL",
+            event.event[:64],
+            route.name,
+        )
+
+    def _warn_once(self, about: object, message: str, *arguments: object) -> None:
         """Log a WARNING, but only the first time that it is ``about`` this."""
         with self._lock:
             if about in self._warned:

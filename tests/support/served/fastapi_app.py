@@ -13,7 +13,7 @@ from dubhooks.fastapi import router, webhook
 from dubhooks.webhooks import LeadCreated, SaleCreated
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
-LEASE = 2.0
+LEASE = 4.0
 """Seconds until another delivery takes over what a killed worker held."""
 NOTES = Path("notes.txt")
 GO = Path("go")
