@@ -37,7 +37,7 @@ def test_the_cause_and_what_to_do(cli: Any, body: Path) -> None:
     done = cli("verify", "--body", body, "--signature", f"sha256={signature}")
     assert (done.code, done.err) == (1, "")
     assert "prefix such as sha256=" in done.out
-    assert "To do: " in done.out
+    assert "Fix: " in done.out
     assert signature not in done.out
 
 

@@ -51,9 +51,9 @@ class Explanation:
     def __str__(self) -> str:
         if self.valid:
             return "valid"
-        told = "\n".join(f"{one.meaning}. To do: {one.fix}." for one in self.causes)
+        reasons = "\n".join(f"{one.meaning}. Fix: {one.fix}." for one in self.causes)
         is_guess = not self.proven and self.causes[0].code != "unknown"
-        return f"not proven, but it looks wrong:\n{told}" if is_guess else told
+        return f"not proven, but suspicious:\n{reasons}" if is_guess else reasons
 
 
 def explain(
