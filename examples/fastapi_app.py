@@ -25,7 +25,7 @@ hooks = dubhooks.Webhooks(
 # One endpoint for every event: a handler per event, mounted as a router.
 
 
-@hooks.on("link.clicked")
+@hooks.on(LinkClicked)
 async def log_click(event: LinkClicked) -> None:
     """Log a click."""
     logging.getLogger("uvicorn.error").info("%s was clicked", event.data.link.short_link)

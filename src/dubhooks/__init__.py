@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .errors import BodyTooSlow as BodyTooSlow
     from .errors import ConfigurationError as ConfigurationError
     from .errors import DubhooksError as DubhooksError
+    from .errors import EventFromFuture as EventFromFuture
     from .errors import EventTooOld as EventTooOld
     from .errors import InvalidEnvelope as InvalidEnvelope
     from .errors import InvalidEvent as InvalidEvent
@@ -61,127 +62,68 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = (
-    "asgi",
-    "aws_lambda",
-    "django",
-    "errors",
-    "fastapi",
-    "flask",
-    "health",
-    "idempotency",
-    "postbacks",
-    "stores",
-    "testing",
-    "webhooks",
-    "wsgi",
-)
+_MODULES = "asgi errors health idempotency postbacks stores testing webhooks wsgi"
+_ADAPTERS = "aws_lambda django fastapi flask"
+"""Modules that a star import leaves out, since each may need a framework."""
+
 _NAMES = {
-    "Explanation": "_explain",
-    "explain": "_explain",
-    "DeadLetterDirectory": "dead_letters",
-    "DeadLetters": "dead_letters",
-    "BodyCompressed": "errors",
-    "BodyEmpty": "errors",
-    "BodyIncomplete": "errors",
-    "BodyTooLarge": "errors",
-    "BodyTooSlow": "errors",
-    "ConfigurationError": "errors",
-    "DubhooksError": "errors",
-    "EventTooOld": "errors",
-    "InvalidEnvelope": "errors",
-    "InvalidEvent": "errors",
-    "InvalidJSON": "errors",
-    "MethodNotAllowed": "errors",
-    "PayloadError": "errors",
-    "Problem": "errors",
-    "Reject": "errors",
-    "RetryLater": "errors",
-    "SignatureMalformed": "errors",
-    "SignatureMismatch": "errors",
-    "SignatureMissing": "errors",
-    "VerificationError": "errors",
-    "UnknownEvent": "events.unknown",
-    "AsyncStore": "idempotency",
-    "Claim": "idempotency",
-    "Store": "idempotency",
-    "Receiver": "receiver",
-    "Postbacks": "receiver._typed",
-    "Webhooks": "receiver._typed",
-    "DeliveryRecord": "reply",
-    "Outcome": "reply",
-    "Reply": "reply",
-    "sign": "signature",
-    "verify": "signature",
-    "MemoryStore": "stores.memory",
-    "SQLiteInbox": "stores.sqlite",
-    "SQLiteStore": "stores.sqlite",
+    "_explain": "Explanation explain",
+    "dead_letters": "DeadLetterDirectory DeadLetters",
+    "errors": (
+        "BodyCompressed BodyEmpty BodyIncomplete BodyTooLarge BodyTooSlow ConfigurationError "
+        "DubhooksError EventFromFuture EventTooOld InvalidEnvelope InvalidEvent InvalidJSON "
+        "MethodNotAllowed PayloadError Problem Reject RetryLater SignatureMalformed "
+        "SignatureMismatch SignatureMissing VerificationError"
+    ),
+    "events.unknown": "UnknownEvent",
+    "idempotency": "AsyncStore Claim Store",
+    "receiver": "Receiver",
+    "receiver._typed": "Postbacks Webhooks",
+    "reply": "DeliveryRecord Outcome Reply",
+    "signature": "sign verify",
+    "stores.memory": "MemoryStore",
+    "stores.sqlite": "SQLiteInbox SQLiteStore",
 }
+"""Module → the public names that are found in it."""
 
-__all__ = [
-    "AsyncStore",
-    "BodyCompressed",
-    "BodyEmpty",
-    "BodyIncomplete",
-    "BodyTooLarge",
-    "BodyTooSlow",
-    "Claim",
-    "ConfigurationError",
-    "DeadLetterDirectory",
-    "DeadLetters",
-    "DeliveryRecord",
-    "DubhooksError",
-    "EventTooOld",
-    "Explanation",
-    "InvalidEnvelope",
-    "InvalidEvent",
-    "InvalidJSON",
-    "MemoryStore",
-    "MethodNotAllowed",
-    "Outcome",
-    "PayloadError",
-    "Postbacks",
-    "Problem",
-    "Receiver",
-    "Reject",
-    "Reply",
-    "RetryLater",
-    "SQLiteInbox",
-    "SQLiteStore",
-    "SignatureMalformed",
-    "SignatureMismatch",
-    "SignatureMissing",
-    "Store",
-    "UnknownEvent",
-    "VerificationError",
-    "Webhooks",
-    "__version__",
-    "asgi",
-    "errors",
-    "explain",
-    "health",
-    "idempotency",
-    "postbacks",
-    "sign",
-    "stores",
-    "testing",
-    "verify",
-    "webhooks",
-    "wsgi",
-]
+_ELSEWHERE = {
+    "django": "DjangoInbox DjangoStore",
+    "stores.redis": "AsyncRedisStore RedisStore",
+    "stores.sqlalchemy": "AsyncSQLAlchemyStore SQLAlchemyInbox SQLAlchemyStore",
+}
+"""The same for names that need more than the core, and are public only there."""
+
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
+_PUBLIC = sorted([*_MODULES.split(), *_MODULE_OF, "__version__"])
+
+if not TYPE_CHECKING:  # type checkers read the imports above, and refuse any other name
+    __all__ = _PUBLIC
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name in _MODULES.split() or name in _ADAPTERS.split():
+            return import_module(f".{name}", __name__)
+        if name in _MODULE_OF:
+            value: object = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+            globals()[name] = value
+            return value
+        homes = [] if name.startswith("_") else _find_elsewhere(name)
+        if homes:
+            # ``from dubhooks import name`` would replace the message of an AttributeError.
+            where = " and in ".join(homes)
+            raise ImportError(f"{name} is in {where}: from {homes[0]} import {name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __getattr__(name: str) -> object:
-    from importlib import import_module
+def _find_elsewhere(name: str) -> list[str]:
+    """Return the public modules that have ``name``."""
+    from . import health, postbacks, testing, webhooks
 
-    if name in _MODULES:
-        return import_module(f".{name}", __name__)
-    if name in _NAMES:
-        value: object = getattr(import_module(f".{_NAMES[name]}", __name__), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    homes = [it.__name__ for it in (webhooks, postbacks, health, testing) if name in it.__all__]
+    homes += [f"{__name__}.{module}" for module, it in _ELSEWHERE.items() if name in it.split()]
+    return homes
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_PUBLIC, *_ADAPTERS.split()})

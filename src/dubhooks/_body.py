@@ -1,59 +1,82 @@
-"""Reading a request body: never more than ``max_body`` bytes, never for ever."""
+"""A request's body and headers, and reading a body: never too much of it."""
 
 from __future__ import annotations
 
-from time import monotonic
+from typing import TYPE_CHECKING
 
-from .errors import BodyTooLarge, BodyTooSlow
+from .errors import BodyTooLarge
 
-__all__ = ["READ_TIMEOUT", "BodyReader"]
+if TYPE_CHECKING:
+    from ._headers import Headers
 
-READ_TIMEOUT = 30.0
+__all__ = ["READ_TIMEOUT", "BodyReader", "Request"]
+
+READ_TIMEOUT = 10.0
 """Seconds for a whole body to arrive.  Dub's bodies are a few kilobytes."""
 
 
-class BodyReader:
-    """Collects the chunks of one body and refuses it as soon as it is too large or too late."""
+class Request:
+    """The body and headers of one request, as an adapter hands them over.
 
-    def __init__(self, max_body: int, content_length: str | None, timeout: float) -> None:
-        """Raise ``BodyTooLarge`` at once when the announced length (in bytes) is too large."""
+    Error trackers send the local variables of every frame, so an entrance puts
+    what it was given in here and deletes its arguments: this ``repr`` shows nothing.
+    """
+
+    __slots__ = ("body", "headers")
+
+    def __init__(self, body: bytes, headers: Headers) -> None:
+        self.body = body
+        self.headers = headers
+
+    def __repr__(self) -> str:
+        return "<Request>"
+
+
+class BodyReader:
+    """Collects the chunks of one body and refuses it as soon as it is too large."""
+
+    def __init__(self, max_body: int, content_length: str | None) -> None:
+        """Begin a body.
+
+        Args:
+            max_body: the most bytes to accept.
+            content_length: the header of that name.
+
+        Raises:
+            BodyTooLarge: more is announced.
+        """
         self._max_body = max_body
-        self._deadline = monotonic() + timeout
         self._chunks: list[bytes] = []
-        self._size = 0
+        self.size = 0
+        """Bytes that have arrived."""
         # Anything but digits is not a length, and the chunks are counted anyway.  No length that
         # matters has 20 digits, and int() refuses thousands of them.
         length = content_length or ""
         self.announced = int(length[:20]) if length.isdecimal() else None
         """Bytes to come, when the request says so."""
         if self.announced is not None and self.announced > max_body:
-            raise self._too_large()
-
-    @property
-    def seconds_left(self) -> float:
-        """Seconds until the body is too late, at least 0."""
-        return max(0.0, self._deadline - monotonic())
+            raise self._too_large_error()
 
     def add(self, chunk: bytes) -> None:
         """Take one chunk.
 
         Raises:
-            BodyTooLarge, BodyTooSlow: the body is refused.
+            BodyTooLarge: the body is larger than ``max_body``.
         """
-        self._size += len(chunk)
-        if self._size > self._max_body:
-            raise self._too_large()
-        if monotonic() > self._deadline:
-            raise self.too_slow()
-        self._chunks.append(chunk)
+        self.size += len(chunk)
+        if self.size <= self._max_body:
+            self._chunks.append(chunk)
+            return
+        del chunk  # error trackers send the variables of a frame that raises
+        raise self._too_large_error()
 
-    def body(self) -> bytes:
-        """Return the chunks in one piece."""
-        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+    def take(self) -> bytes:
+        """Return the body in one piece, and keep nothing of it."""
+        chunks, self._chunks = self._chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def too_slow(self) -> BodyTooSlow:
-        """Return the error for a body that does not arrive in time."""
-        return BodyTooSlow("the body did not arrive in time: it is not read any further")
-
-    def _too_large(self) -> BodyTooLarge:
+    def _too_large_error(self) -> BodyTooLarge:
         return BodyTooLarge(f"the body has more than max_body={self._max_body} bytes")
+
+    def __repr__(self) -> str:
+        return f"<BodyReader of {self.size} bytes>"

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
-from types import coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from ._body import READ_TIMEOUT, BodyReader
-from .errors import MethodNotAllowed, PayloadError
-from .reply import Reply, reply_to
+from ._body import READ_TIMEOUT, BodyReader, Request
+from .errors import BodyIncomplete, BodyTooSlow, MethodNotAllowed, PayloadError, to_seconds
+from .idempotency._drivers import check_asyncio
+from .receiver import pipeline_of
+from .reply import Reply, build_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, MutableMapping
+    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+    from datetime import timedelta
     from typing import TypeAlias
 
+    from ._headers import Headers
     from .receiver import Receiver
+    from .receiver._pipeline import Pipeline
 
     Scope: TypeAlias = MutableMapping[str, Any]
     Message: TypeAlias = MutableMapping[str, Any]
@@ -24,22 +27,26 @@ if TYPE_CHECKING:
     Send: TypeAlias = Callable[[Message], Awaitable[None]]
     Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-__all__ = ["app", "read_body"]
-
-logger = logging.getLogger("dubhooks")
+__all__ = ["app", "read_request"]
 
 
-class ClientGone(Exception):
-    """The client hung up before the body was there: nobody waits for a reply."""
-
-
-def app(hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT) -> Application:
+def app(hooks: Receiver[Any], *, read_timeout: float | timedelta = READ_TIMEOUT) -> Application:
     """Return an ASGI application that gives every POST to ``hooks``.
 
-    ``read_timeout``: seconds for the body to arrive.  It serves alone, as a
-    mounted application, or as the endpoint of a Starlette ``Route``.
+    It serves alone, as a mounted application, or as the endpoint of a Starlette ``Route``.
+    It needs asyncio: trio cannot run it.
+
+    What a handler raises is answered with 500.  Alone, it is logged; inside Starlette
+    or FastAPI it is raised once the 500 is sent, so that their error reporting sees it.
+
+    Args:
+        hooks: the receiver.
+        read_timeout: seconds, or a ``timedelta``, for the whole body to arrive.
+
+    Raises:
+        ConfigurationError: there is no receiver, or the time is no duration above 0.
     """
-    return Endpoint(hooks, read_timeout)
+    return Endpoint(pipeline_of(hooks), to_seconds("read_timeout", read_timeout))
 
 
 class Endpoint:
@@ -49,104 +56,136 @@ class Endpoint:
     function with a request and an object with scope, receive and send.
     """
 
-    def __init__(
-        self, hooks: Receiver[Any], read_timeout: float, *, has_framework: bool = False
-    ) -> None:
-        """``has_framework``: what a handler raises is for the framework around this to answer."""
-        self._hooks = hooks
+    def __init__(self, pipeline: Pipeline[Any], read_timeout: float) -> None:
+        self._pipeline = pipeline
         self._read_timeout = read_timeout
-        self._has_framework = has_framework
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http":
-            try:
-                reply = await self._reply(scope, receive)
-            except ClientGone:
-                return
-            await send_reply(reply, send)
+            connection = _Connection(scope, receive, send)
+            del scope, receive, send
+            await self._serve(connection)
         elif scope["type"] == "lifespan":
-            await _lifespan(self._hooks, receive, send)
+            await self._live(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1003})
 
-    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
-        hooks = self._hooks
+    async def _serve(self, connection: _Connection) -> None:
+        check_asyncio()
+        request = await read_request(
+            self._pipeline, connection.scope, connection.receive, self._read_timeout
+        )
+        if request is None:
+            return
+        if isinstance(request, Reply):
+            await send_reply(request, connection.send)
+            return
         try:
-            if scope["method"] != "POST":
-                return hooks.refuse(MethodNotAllowed("a delivery is a POST"))
-            body = await read_body(receive, scope["headers"], hooks.max_body, self._read_timeout)
-        except PayloadError as error:
-            return hooks.refuse(error)
-        try:
-            return await hooks.ahandle(body, scope["headers"])
+            reply = await self._pipeline.ahandle(request)
         except Exception:
-            if self._has_framework:
+            if not connection.has_framework:
+                self._pipeline.log.exception("the handler of a delivery failed")
+            # The reply first: after it, no exception handler of a framework can send a success.
+            await send_reply(build_reply("failed"), connection.send)
+            if connection.has_framework:
                 raise
-            logger.exception("the handler of a delivery failed")
-            return reply_to("failed")
+        else:
+            await send_reply(reply, connection.send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._pipeline.family.warm_up()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
 
 
-async def read_body(
-    receive: Receive, headers: Iterable[tuple[bytes, bytes]], max_body: int, read_timeout: float
-) -> bytes:
-    """Return the raw body of a request.
+class _Connection:
+    """One HTTP connection, as a server hands it over.
+
+    Its headers are in the scope, and error trackers send the variables of every
+    frame: this ``repr`` shows nothing.
+    """
+
+    __slots__ = ("receive", "scope", "send")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+
+    @property
+    def has_framework(self) -> bool:
+        """Starlette, or what is made of it, stands around the application."""
+        return "app" in self.scope
+
+    def __repr__(self) -> str:
+        return "<_Connection>"
+
+
+async def read_request(
+    pipeline: Pipeline[Any], scope: Scope, receive: Receive, read_timeout: float
+) -> Request | Reply | None:
+    """Return the body and headers of a request, or the reply that refuses it.
+
+    ``None``: the client hung up, so nobody waits for a reply.
+    """
+    if scope["method"] != "POST":
+        return pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
+    request = Request(b"", scope["headers"])
+    del scope  # error trackers send the variables of a frame in which waiting fails
+    try:
+        reader = BodyReader(pipeline.settings.max_body, _find_length(request.headers))
+        if not await _read_in_time(receive, reader, read_timeout):
+            return None
+    except PayloadError as error:
+        return pipeline.refuse(error)
+    request.body = reader.take()
+    return request
+
+
+async def _read_in_time(receive: Receive, reader: BodyReader, read_timeout: float) -> bool:
+    """Read a body and tell whether the client sent it to its end.
 
     Raises:
-        BodyTooLarge, BodyTooSlow: it is refused, and read no further.
-        ClientGone: the client hung up.
+        BodyTooLarge, BodyTooSlow: it is read no further.
+        BodyIncomplete: it ended too early.
     """
-    length = None
-    for name, value in headers:
-        if name == b"content-length":
-            length = value.decode("latin-1")
-    reader = BodyReader(max_body, length, read_timeout)
     try:
         if sys.version_info >= (3, 11):
-            await _read_in_time(receive, reader)
+            async with asyncio.timeout(read_timeout):
+                is_whole = await _read(receive, reader)
         else:  # before Python 3.11
-            await asyncio.wait_for(_read(receive, reader), reader.seconds_left)
+            is_whole = await asyncio.wait_for(_read(receive, reader), read_timeout)
     except asyncio.TimeoutError:
-        raise reader.too_slow() from None
-    return reader.body()
+        raise BodyTooSlow("the body did not arrive in time: it is not read any further") from None
+    # Of an empty one, something in between has most likely read it all.
+    if is_whole and reader.announced is not None and 0 < reader.size < reader.announced:
+        raise BodyIncomplete("the body ended before the announced length: the client hung up")
+    return is_whole
 
 
-async def _read_in_time(receive: Receive, reader: BodyReader) -> None:
-    # A body is mostly there before its request is run, and a timer costs more than verifying the
-    # signature: so only a body that is waited for gets one.
-    reading = _read(receive, reader)
-    try:
-        waits_for = reading.send(None)
-    except StopIteration:
-        return
-    async with asyncio.timeout(reader.seconds_left):
-        await _resumed(reading, waits_for)
-
-
-@coroutine
-def _resumed(begun: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that waits for its first future."""
-    while True:
-        try:
-            yield waits_for
-        except BaseException as error:  # noqa: BLE001 - cancelling is for the coroutine too
-            try:
-                waits_for = begun.throw(error)
-            except StopIteration:  # pragma: no cover - tested, but throw() blinds the tracer
-                return
-        else:
-            yield from begun
-            return
-
-
-async def _read(receive: Receive, reader: BodyReader) -> None:
+async def _read(receive: Receive, reader: BodyReader) -> bool:
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            return False
         reader.add(message.get("body", b""))
         more = message.get("more_body", False)
+        del message  # before the next one is waited for, as above
+    return True
+
+
+def _find_length(headers: Headers) -> str | None:
+    length = None
+    for name, value in cast("Iterable[tuple[bytes, bytes]]", headers):
+        if name == b"content-length":
+            length = value.decode("latin-1")
+    return length
 
 
 async def send_reply(reply: Reply, send: Send) -> None:
@@ -155,13 +194,3 @@ async def send_reply(reply: Reply, send: Send) -> None:
     headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
-
-
-async def _lifespan(hooks: Receiver[Any], receive: Receive, send: Send) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "lifespan.startup":
-            hooks.warm_up()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

@@ -1,22 +1,24 @@
-"""A receiver as an AWS Lambda function behind API Gateway, a function URL or a load balancer.
+"""A receiver as an AWS Lambda function behind a gateway, a load balancer or VPC Lattice.
 
-Told apart by their shape (AWS docs: "Lambda proxy integrations in API Gateway",
-"Invoking Lambda function URLs", "Lambda functions as targets" of Elastic Load
-Balancing): REST APIs and HTTP APIs with format 1.0, HTTP APIs and function URLs
-with format 2.0, and Application Load Balancers with single or multiple headers.
+The shape of an event tells where it comes from (AWS docs: "Lambda proxy integrations in API
+Gateway", "Invoking Lambda function URLs", "Lambda functions as targets" of Elastic Load
+Balancing and of VPC Lattice): REST APIs and HTTP APIs with format 1.0, HTTP APIs and function
+URLs with format 2.0, Application Load Balancers with single or multiple headers, and both
+versions of VPC Lattice.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
+from ._body import Request
 from .errors import ConfigurationError, MethodNotAllowed
-from .reply import reply_to
-from .wsgi import headers_to, refuse_async_store, status_line
+from .receiver import pipeline_of
+from .wsgi import handle_logging, headers_to_send, refuse_async_store, status_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,123 +28,133 @@ if TYPE_CHECKING:
 
 __all__ = ["handler"]
 
-logger = logging.getLogger("dubhooks")
-
-
-class _Request(NamedTuple):
-    method: str
-    headers: list[tuple[str, str]]
-    body: bytes
+_Members: TypeAlias = Mapping[str, Any]
+_Sender: TypeAlias = Literal["gateway", "load balancer", "load balancer with multiple headers"]
+"""Who gets the answer; a gateway, a function URL and VPC Lattice take the same."""
 
 
 def handler(hooks: Receiver[Any]) -> Callable[[Mapping[str, Any], object], dict[str, Any]]:
     """Return a function for Lambda that gives every POST to ``hooks``.
 
-    Functions share no disk and no memory: use a store that they all reach, and
-    a lease longer than the function's timeout.  The parser is built here,
-    while Lambda starts the function.
+    Functions share no disk and no memory, so use a store that they all reach.  The parser is
+    built here, while Lambda starts the function.
 
-    The returned function raises ``ConfigurationError`` when it is invoked with
-    anything but an HTTP request.
+    The returned function raises ``ConfigurationError`` when it is invoked with anything but an
+    HTTP request.
+
+    Args:
+        hooks: the receiver.
 
     Raises:
-        ConfigurationError: the store needs an event loop.
+        ConfigurationError: there is no receiver, or its store needs an event loop.
     """
-    refuse_async_store(hooks, "Lambda")
+    pipeline = pipeline_of(hooks)
+    refuse_async_store(pipeline, "Lambda")
     hooks.warm_up()
 
     def lambda_handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
         del context
-        reply = _reply(hooks, _request_in(event))
-        response: dict[str, Any] = {
-            "statusCode": reply.status,
-            "headers": headers_to(reply),
-            "body": reply.body.decode(),
-            "isBase64Encoded": False,
-        }
-        return _for_load_balancer(event, response) if _is_of_load_balancer(event) else response
+        read = _read_event(event)
+        del event  # error trackers send the variables of a frame that a handler is called from
+        if isinstance(read, ConfigurationError):
+            raise read
+        sender, method, request = read
+        if method == "POST":
+            reply = handle_logging(pipeline, request)
+        else:
+            reply = pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
+        return _build_answer(reply, sender)
 
     return lambda_handler
 
 
-def _reply(hooks: Receiver[Any], request: _Request) -> Reply:
-    if request.method != "POST":
-        return hooks.refuse(MethodNotAllowed("a delivery is a POST"))
-    try:
-        return hooks.handle(request.body, request.headers)
-    except Exception:
-        logger.exception("the handler of a delivery failed")
-        return reply_to("failed")
+def _build_answer(reply: Reply, sender: _Sender) -> dict[str, Any]:
+    headers = headers_to_send(reply)
+    answer: dict[str, Any] = {
+        "statusCode": reply.status,
+        "headers": headers,
+        "body": reply.body.decode(),
+        "isBase64Encoded": False,
+    }
+    if sender != "gateway":
+        answer["statusDescription"] = status_line(reply.status)
+    if sender == "load balancer with multiple headers":
+        # A target group with multiple headers takes no others.
+        del answer["headers"]
+        answer["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
+    return answer
 
 
-def _request_in(event: object) -> _Request:
+def _read_event(event: object) -> tuple[_Sender, str, Request] | ConfigurationError:
+    """Return who sent an event, its method and its request; or the error, to be raised.
+
+    An error that leaves here would show the event in the variables of its frames.
+    """
     if not isinstance(event, Mapping):
-        raise _not_http("it is no object")
-    members = cast("Mapping[str, Any]", event)
-    return _Request(_method_in(members), _headers_in(members), _body_in(members))
+        return _not_http_error("it is no object")
+    members = cast("_Members", event)
+    try:
+        request = Request(_read_body(members), _read_headers(members))
+        return _find_sender(members), _read_method(members), request
+    except ConfigurationError as error:
+        return error.with_traceback(None)
 
 
-def _method_in(event: Mapping[str, Any]) -> str:
-    method = event.get("httpMethod")
-    if method is None:
-        method = _member(_member(event, "requestContext"), "http").get("method")
-    if not isinstance(method, str):
-        raise _not_http("it has neither httpMethod nor requestContext.http.method")
-    return method
+def _find_sender(event: _Members) -> _Sender:
+    if "elb" not in _get_object(event, "requestContext"):
+        return "gateway"
+    if event.get("multiValueHeaders") is None:
+        return "load balancer"
+    return "load balancer with multiple headers"
 
 
-def _headers_in(event: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _read_method(event: _Members) -> str:
+    http = _get_object(_get_object(event, "requestContext"), "http")
+    # In this order: REST API or load balancer, VPC Lattice, HTTP API or function URL.
+    for method in (event.get("httpMethod"), event.get("method"), http.get("method")):
+        if isinstance(method, str):
+            return method
+    raise _not_http_error("it has neither httpMethod nor method nor requestContext.http.method")
+
+
+def _read_headers(event: _Members) -> list[tuple[str, str]]:
     # Both are there behind a REST API, and only the multiple ones show a header sent twice.
-    multiple = _member(event, "multiValueHeaders")
-    if not all(isinstance(values, list) for values in multiple.values()):
-        raise _not_http("its multiValueHeaders are not lists")
-    pairs = [(name, value) for name, values in multiple.items() for value in values]
-    pairs = pairs or list(_member(event, "headers").items())
-    if not all(isinstance(value, str) for _, value in pairs):
-        raise _not_http("its headers are not strings")
+    headers = _get_object(event, "multiValueHeaders") or _get_object(event, "headers")
+    pairs: list[tuple[str, str]] = []
+    for name, value in headers.items():
+        values = cast("list[str]", value) if isinstance(value, list) else [value]
+        if not all(isinstance(one, str) for one in values):
+            raise _not_http_error("its headers are not strings")
+        pairs += [(name, one) for one in values]
     return pairs
 
 
-def _body_in(event: Mapping[str, Any]) -> bytes:
+def _read_body(event: _Members) -> bytes:
     body = event.get("body")
     if body is None:
         return b""
     if not isinstance(body, str):
-        raise _not_http("its body is not a string: pass the event on as Lambda gave it")
+        raise _not_http_error("its body is not a string: pass the event on as Lambda gave it")
     # Anything that JSON can hold; what is not Unicode cannot have the right signature.
     raw = body.encode("utf-8", "surrogatepass")
-    if not event.get("isBase64Encoded"):
+    if not (event.get("isBase64Encoded") or event.get("is_base64_encoded")):
         return raw
-    try:
+    with suppress(binascii.Error):
         return base64.b64decode(raw, validate=True)
-    except binascii.Error:
-        raise _not_http("its body is not the base64 that isBase64Encoded promises") from None
+    raise _not_http_error("its body is not the base64 that it is said to be")
 
 
-def _member(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _get_object(event: _Members, name: str) -> _Members:
     value = event.get(name)
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise _not_http(f"its {name} is no object")
-    return cast("Mapping[str, Any]", value)
+        raise _not_http_error(f"its {name} is no object")
+    return cast("_Members", value)
 
 
-def _is_of_load_balancer(event: Mapping[str, Any]) -> bool:
-    return "elb" in _member(event, "requestContext")
-
-
-def _for_load_balancer(event: Mapping[str, Any], response: dict[str, Any]) -> dict[str, Any]:
-    response["statusDescription"] = status_line(response["statusCode"])
-    if event.get("multiValueHeaders") is not None:
-        # A target group with multiple headers takes no others.
-        headers = response.pop("headers")
-        response["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
-    return response
-
-
-def _not_http(why: str) -> ConfigurationError:
+def _not_http_error(why: str) -> ConfigurationError:
     return ConfigurationError(
         f"this is not an HTTP request as Lambda gets it ({why}): invoke the function through API "
-        "Gateway, a function URL or an Application Load Balancer"
+        "Gateway, a function URL, an Application Load Balancer or VPC Lattice"
     )

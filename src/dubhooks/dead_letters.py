@@ -1,4 +1,4 @@
-"""Keeping deliveries that no model fits, so that they can be sent again."""
+"""Store deliveries that fit no model, for later replay."""
 
 from __future__ import annotations
 
@@ -20,31 +20,46 @@ _KEPT_HEADERS = ("content-type", "dub-signature", "x-dub-signature")
 
 
 class DeadLetters(Protocol):
-    """A place for deliveries that cannot be handled today."""
+    """Where deliveries go that cannot be handled today."""
 
     def keep(self, body: bytes, headers: Mapping[str, str], error: DubhooksError) -> None:
-        """Keep a delivery durably, or raise; the same one may come several times.
+        """Store one delivery durably.
 
-        ``headers`` have lower-case names.  The sender is told that all is well
-        only after this returns.
+        The reply is sent only after this returns.  An error leaves the delivery
+        refused, so Dub sends it again; the same delivery may come several times.
+
+        Args:
+            body: the raw request body.
+            headers: the request headers, with lower-case names.
+            error: why the delivery was refused.
         """
         ...
 
 
 class DeadLetterDirectory:
-    """Dead letters as files, two for each delivery: ``<name>.body`` and ``<name>.json``.
+    """Dead letters as files, two per delivery: ``<name>.body`` and ``<name>.json``.
 
-    The body is kept byte for byte and the other file holds the headers that
-    matter and the error's code, so that ``dubhooks replay`` can send it again.
-    Files are readable by their owner only: they hold personal data.  The name is
-    the body's hash, so a delivery that comes again takes no more room.
+    The first holds the body byte for byte, the second the signature and the error's
+    code: what ``dubhooks replay`` needs to send the delivery again.  Only their owner
+    can read the files, because they hold personal data.  The name is the body's
+    hash, so a delivery that comes again takes no more room.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Choose the directory; the first dead letter creates it.
+
+        Args:
+            path: the directory, on a disk that lasts.
+        """
         self.path = Path(path)
 
     def keep(self, body: bytes, headers: Mapping[str, str], error: DubhooksError) -> None:
-        """Write the delivery, flushed to the disk before this returns.
+        """Write one delivery, and flush it to the disk before this returns.
+
+        Args:
+            body: the raw request body.
+            headers: the request headers, with lower-case names.
+            error: why the delivery was refused.
 
         Raises:
             OSError: the directory cannot be written.
@@ -57,7 +72,7 @@ class DeadLetterDirectory:
             "headers": {key: headers[key] for key in _KEPT_HEADERS if key in headers},
             "error": error.code,
         }
-        # The body goes first: a letter is there once its .json is.
+        # The body goes first: a dead letter is complete once its .json is there.
         self._write(f"{name}.body", body)
         self._write(f"{name}.json", json.dumps(letter, indent=2).encode() + b"\n")
         _flush_directory(self.path)
@@ -75,7 +90,7 @@ class DeadLetterDirectory:
 
 
 def _flush_directory(path: Path) -> None:
-    # A new name in a directory survives a power cut only when the directory was flushed too.
+    # A new file survives a power cut only once its directory was flushed too.
     if _CAN_FLUSH_DIRECTORIES:
         directory = os.open(path, os.O_RDONLY)
         try:

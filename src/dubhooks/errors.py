@@ -6,7 +6,8 @@ or anything about a person, because messages end up in logs.
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from datetime import timedelta
+from typing import Any, ClassVar, Final, NamedTuple
 
 __all__ = [
     "BodyCompressed",
@@ -16,6 +17,7 @@ __all__ = [
     "BodyTooSlow",
     "ConfigurationError",
     "DubhooksError",
+    "EventFromFuture",
     "EventTooOld",
     "InvalidEnvelope",
     "InvalidEvent",
@@ -29,6 +31,7 @@ __all__ = [
     "SignatureMismatch",
     "SignatureMissing",
     "VerificationError",
+    "to_seconds",
 ]
 
 
@@ -188,40 +191,96 @@ class EventTooOld(PayloadError):
         super().__init__(message)
 
 
+class EventFromFuture(EventTooOld):
+    """The event's ``createdAt`` is more than a day ahead, so its age cannot be judged."""
+
+    code: ClassVar[str] = "event_from_future"
+
+
 class RetryLater(DubhooksError):
     """Raise it in a handler to be called again later.
 
-    The claim is released and the answer is 503 with ``Retry-After: after``
-    (seconds).  The sender's queue honours it up to one day
-    (QStash docs: retry).  Without ``after``, the queue's own schedule holds.
+    The claim is released and the reply is 503 with ``Retry-After: after``.  The
+    sender's queue honours it up to one day (QStash docs: retry).
     """
 
     code: ClassVar[str] = "retry_later"
 
-    def __init__(self, after: float | None = None) -> None:
-        if after is not None and not (
-            isinstance(after, (int, float)) and 0 <= after < float("inf")
-        ):
-            raise ConfigurationError("RetryLater(after=...) takes a number of seconds, 0 or more")
-        self.after = after
-        super().__init__("the handler asked for this event later")
+    def __init__(
+        self, after: float | timedelta | None = None, *, reason: str | None = None
+    ) -> None:
+        """Ask for the event again.
 
-    def __reduce__(self) -> tuple[type[RetryLater], tuple[object, ...]]:
-        return type(self), (self.after,)
+        Args:
+            after: seconds until the next delivery; without it, the queue's own schedule holds.
+            reason: why, for the log; it is never part of the reply.
+
+        Raises:
+            ConfigurationError: ``after`` is not a duration of 0 seconds or more.
+        """
+        self.after = None if after is None else to_seconds("RetryLater(after=...)", after, least=0)
+        self.reason = reason
+        super().__init__(_explain("the handler asked for this event later", reason))
+
+    def __reduce__(self) -> tuple[Any, tuple[object, ...]]:
+        return _rebuild_retry_later, (self.after, self.reason)
 
 
 class Reject(DubhooksError):
     """Raise it in a handler to refuse an event for good.
 
-    The claim is completed and the answer is 489 with
-    ``Upstash-NonRetryable-Error: true``, which stops the sender's retries
-    (QStash docs: retry).  For a payout this marks it as failed.
+    The reply is 489 with ``Upstash-NonRetryable-Error: true``, which stops the
+    sender's retries (QStash docs: retry).  The event is done, except for a
+    payout, which Dub marks as failed: if it comes again, the handler decides again.
     """
 
     code: ClassVar[str] = "rejected"
 
-    def __init__(self) -> None:
-        super().__init__("the handler rejected this event for good")
+    def __init__(self, reason: str | None = None) -> None:
+        """Refuse the event.
+
+        Args:
+            reason: why, for the log; it is never part of the reply.
+        """
+        self.reason = reason
+        super().__init__(_explain("the handler rejected this event for good", reason))
 
     def __reduce__(self) -> tuple[type[Reject], tuple[object, ...]]:
-        return type(self), ()
+        return type(self), (self.reason,)
+
+
+def to_seconds(name: str, duration: float | timedelta, *, least: float | None = None) -> float:
+    """Return a duration in seconds.
+
+    Args:
+        name: the setting, for the message.
+        duration: seconds or a ``timedelta``.
+        least: the smallest number of seconds that is allowed; by default any above 0.
+
+    Raises:
+        ConfigurationError: it is neither, or too short.
+    """
+    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
+    is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if (
+        not is_number
+        or not (seconds > 0 if least is None else least <= seconds)
+        or (seconds >= _FOREVER)
+    ):
+        bound = "more than 0" if least is None else f"{least:g} or more"
+        raise ConfigurationError(
+            f"{name} takes seconds or a timedelta, {bound}: for example 60 or timedelta(days=30)"
+        )
+    return float(seconds)
+
+
+_FOREVER: Final = 10.0**10
+"""Seconds that no clock of a store could add up."""
+
+
+def _explain(what: str, reason: str | None) -> str:
+    return what if reason is None else f"{what}: {reason}"
+
+
+def _rebuild_retry_later(after: float | None, reason: str | None) -> RetryLater:
+    return RetryLater(after, reason=reason)

@@ -1,4 +1,4 @@
-"""Watching an endpoint as Dub watches it (Dub docs: webhooks introduction)."""
+"""Watch an endpoint the way Dub watches it (Dub docs: webhooks introduction)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import logging
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from .errors import to_seconds
+
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from .reply import DeliveryRecord
 
 __all__ = ["FailureWatch"]
@@ -18,57 +22,69 @@ _DISABLED_AT = 20
 
 
 class FailureWatch:
-    """An observer that counts failures in a row as Dub does, and logs before Dub acts.
+    """An observer that counts failures in a row the way Dub does, and warns before Dub acts.
 
-    Dub counts every answer from 400 on, mails the owner at 5, 10 and 15 in a
-    row, and disables the endpoint at 20; any answer below 400 starts anew.
-    Retries count too, so about four undeliverable events are enough.  Dub adds
-    one more for an event that it gives up, which nobody here can see, and it
-    counts over all workers, while this counts in one process.
+    Dub counts every reply of 400 or above, sends the owner an e-mail at 5, 10 and
+    15 in a row, and disables the endpoint at 20; any reply below 400 resets the
+    count.  Retries count too, so about four events that always fail are enough.
 
-    Refused forgeries (401) count here as well, although Dub does not know of
-    them: seen from here they look just like Dub's own deliveries with a wrong
-    secret, of which there must be a warning.
+    Two counts differ from Dub's.  Dub adds one more failure when it gives up on an
+    event, which a receiver cannot see, and it counts over all workers, while this
+    counts in one process.
 
-    It is for webhooks.  Dub does not count failures of postbacks, mails
-    nobody about them and disables nothing, so on ``Postbacks`` its warnings
-    say what will not happen.
+    Refused forgeries (401) count here as well, although Dub does not know about
+    them: a receiver cannot tell them from Dub's own deliveries under a wrong
+    secret, and a wrong secret must be reported.
+
+    Use it for webhooks.  Dub does not count the failures of postbacks, and never
+    disables them, so on ``Postbacks`` the warnings would be wrong.
     """
 
-    def __init__(self, *, slow: float = 30.0) -> None:
-        """``slow``: answers slower than this many seconds are logged."""
+    def __init__(self, *, slow: float | timedelta = 30.0) -> None:
+        """Start counting.
+
+        Args:
+            slow: a reply that takes longer is logged; seconds or a ``timedelta``.
+
+        Raises:
+            ConfigurationError: ``slow`` is not a duration of more than 0 seconds.
+        """
         self._lock = Lock()
-        self._slow = slow
+        self._slow = to_seconds("FailureWatch(slow=...)", slow)
         self.failures = 0
         """Failures in a row, as seen by this process."""
 
     def __call__(self, record: DeliveryRecord) -> None:
-        """Count one answer."""
+        """Count one reply."""
         if record.outcome == "wrong_method":
             return  # Dub only sends POST: this was somebody else.
         with self._lock:
             self.failures = self.failures + 1 if record.status >= 400 else 0
             failures = self.failures
+        extra = {"family": record.family, "namespace": record.namespace}
         if failures in _MAILS_AT:
             logger.warning(
-                "%d failed deliveries in a row, the last one %s (%d): Dub mails the owner now and "
-                "disables the endpoint at %d",
+                "%d failed deliveries in a row, the last one %s (%d): Dub sends the owner an "
+                "e-mail now and disables the endpoint at %d",
                 failures,
                 record.outcome,
                 record.status,
                 _DISABLED_AT,
+                extra=extra,
             )
         elif failures and failures % _DISABLED_AT == 0:
             logger.error(
                 "%d failed deliveries in a row, the last one %s (%d): Dub has disabled the "
-                "endpoint; enable it again in Dub once this is mended",
+                "endpoint; fix the cause, then enable it again in Dub",
                 failures,
                 record.outcome,
                 record.status,
+                extra=extra,
             )
         if record.seconds > self._slow:
             logger.warning(
-                "a delivery took %.1f s: hand slow work to a queue, because the sender's queue "
-                "stops waiting and delivers again",
+                "a delivery took %.1f s: hand slow work to a queue, because Dub's queue stops "
+                "waiting and delivers again",
                 record.seconds,
+                extra=extra,
             )

@@ -1,7 +1,7 @@
-"""Bytes → JSON document, told apart by what is wrong with them.
+"""Bytes → JSON document, or the error that says what is wrong with them.
 
-This is the slow and careful path: it runs when the native parser refused a
-body, to say why, or to mend what Dub may really send and that parser refuses.
+This is the slow, careful path.  It runs after pydantic's native parser has refused
+a body: to say why, or to repair what Dub may really send and that parser refuses.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any, NoReturn, cast
 
 from .errors import InvalidEnvelope, InvalidJSON
-from .signature import body_empty
+from .signature import body_empty_error
 
 __all__ = ["NOT_JSON", "is_payout_like", "read_document", "write_document"]
 
@@ -27,6 +27,9 @@ _NOTHING = object()
 def read_document(body: bytes) -> dict[str, Any]:
     """Return the JSON object in ``body``.
 
+    Args:
+        body: the raw request body.
+
     Raises:
         BodyEmpty: there are no bytes.
         InvalidJSON: it is not JSON in UTF-8, holds NaN, Infinity or a number
@@ -34,7 +37,7 @@ def read_document(body: bytes) -> dict[str, Any]:
         InvalidEnvelope: it is JSON but not an object.
     """
     if not body:
-        raise body_empty()
+        raise body_empty_error()
     document = _loaded(body)
     if document is _NOTHING:
         raise InvalidJSON(NOT_JSON)
@@ -44,8 +47,8 @@ def read_document(body: bytes) -> dict[str, Any]:
 
 
 def _loaded(body: bytes) -> Any:
-    # UnicodeDecodeError and JSONDecodeError are ValueErrors, as is an integer of 5,000 digits.
-    # They hold the body, so they must not become the context of an error of ours.
+    # UnicodeDecodeError, JSONDecodeError and the error for an integer of 5,000 digits are all
+    # ValueErrors.  They hold the body, so none of them may become the context of our error.
     try:
         text = body.decode()
         return _mended(json.loads(text, parse_constant=_not_finite, parse_float=_finite))
@@ -59,8 +62,8 @@ def write_document(document: dict[str, Any]) -> bytes:
 
 
 def _mended(value: Any) -> Any:
-    # Lone surrogates, which JavaScript can write as escapes, become U+FFFD, and whole floats
-    # integers: the native parser refuses the first, and typed amounts the second.
+    # Lone surrogates, which JavaScript can write as escapes, become U+FFFD: the native parser
+    # refuses them.  Whole floats become integers: typed amounts refuse floats.
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -76,14 +79,18 @@ def _mended(value: Any) -> Any:
 
 
 def is_payout_like(event_name: str, data: object) -> bool:
-    """Tell whether an answer below 400 might mark a payout as paid.
+    """Tell whether Dub might take a reply below 400 to this event as "the payout is paid".
 
-    Dub renames and adds payout events, so the name is not trusted alone.
+    Dub renames and adds payout events, so an id that begins with ``po_`` counts as well.
+
+    Args:
+        event_name: the event's name on the wire.
+        data: the event's ``data``, a model or plain JSON.
     """
     if "payout" in event_name.lower():
         return True
     read = cast("dict[str, object]", data).get if isinstance(data, dict) else partial(_read, data)
-    return read("mode") == "external" and str(read("id")).startswith("po_")
+    return str(read("id")).startswith("po_")
 
 
 def _read(data: object, name: str) -> object:

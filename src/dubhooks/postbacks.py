@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from .events._family import Family
 from .events.click import Click
@@ -28,7 +28,6 @@ __all__ = [
     "CommissionCreated",
     "CommissionStatus",
     "CommissionType",
-    "EventName",
     "KnownPostbackEvent",
     "LeadCreated",
     "LinkRef",
@@ -40,13 +39,8 @@ __all__ = [
     "PostbackSaleData",
     "SaleCreated",
     "UnknownEvent",
-    "family",
     "parse",
-    "warm_up",
 ]
-
-EventName: TypeAlias = Literal["lead.created", "sale.created", "commission.created"]
-"""The name of every event of this family."""
 
 KnownPostbackEvent: TypeAlias = LeadCreated | SaleCreated | CommissionCreated
 """An event that this version has a model for."""
@@ -54,8 +48,7 @@ KnownPostbackEvent: TypeAlias = LeadCreated | SaleCreated | CommissionCreated
 PostbackEvent: TypeAlias = KnownPostbackEvent | UnknownEvent
 """Any event of this family, told apart by ``match`` or ``isinstance``."""
 
-family: Family[PostbackEvent] = Family("postback", LeadCreated, SaleCreated, CommissionCreated)
+family: Family[PostbackEvent] = Family("postback", KnownPostbackEvent)
 
-# The family's own methods, because a function around them would cost a call per event.
+# The family's own method, because a function around it would cost a call per event.
 parse = family.parse
-warm_up = family.warm_up

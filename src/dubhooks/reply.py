@@ -1,4 +1,4 @@
-"""What a receiver answers: from an outcome to a status that Dub's queue understands.
+"""Map an outcome to the HTTP reply that Dub's queue expects.
 
 Dub counts every answer from 400 on towards disabling the endpoint, and takes
 any answer below 400 to a payout as "paid".  Bodies are constant codes, because
@@ -7,11 +7,12 @@ Dub stores them and shows them in its dashboard.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from math import ceil
 from typing import TYPE_CHECKING, Final, Literal
 
+from . import errors
 from .errors import (
     BodyCompressed,
     BodyTooLarge,
@@ -20,6 +21,7 @@ from .errors import (
     InvalidEvent,
     MethodNotAllowed,
     PayloadError,
+    RetryLater,
     VerificationError,
 )
 
@@ -30,10 +32,11 @@ if TYPE_CHECKING:
 
     Refusal: TypeAlias = VerificationError | PayloadError
 
-__all__ = ["DeliveryRecord", "Outcome", "Reply", "refusal", "reply_to"]
+__all__ = ["DeliveryRecord", "Outcome", "Reply", "build_refusal", "build_reply", "find_outcome"]
 
 Outcome: TypeAlias = Literal[
     "handled",
+    "queued",
     "duplicate",
     "ignored",
     "unhandled_payout",
@@ -55,6 +58,7 @@ Outcome: TypeAlias = Literal[
 
 _STATUS: Final[dict[Outcome, int]] = {
     "handled": 200,
+    "queued": 202,
     "duplicate": 200,
     "ignored": 200,
     # Not 2xx: that would mark a payout as paid that nobody took over.
@@ -106,28 +110,36 @@ class Reply:
     """A short JSON object of constant codes."""
     outcome: Outcome
     """What became of the delivery."""
-    event_id: str | None = field(default=None)
+    event_id: str | None = None
     """Dub's id of the event, once the body was verified and read."""
 
 
 @dataclass(frozen=True)
 class DeliveryRecord:
-    """What an observer is told about a delivery; nothing of its payload."""
+    """What an observer gets about a delivery; nothing of its payload."""
 
     outcome: Outcome
     status: int
-    """HTTP status of the answer."""
+    """HTTP status of the reply."""
+    family: str
+    """``webhook`` or ``postback``."""
+    namespace: str
+    """The receiver's ``namespace``."""
     event_name: str | None
     event_id: str | None
+    handler: str | None
+    """The name of the function that took the event."""
     attempt: int | None
     """How many times the event was claimed, this time included."""
     seconds: float
-    """From the body being there to the answer."""
+    """Seconds from receiving the body to the reply."""
+    age: float | None
+    """Seconds from the event's ``createdAt`` to the reply, by this machine's clock."""
     error_code: str | None
     """``code`` of the error that refused the delivery."""
 
 
-def reply_to(
+def build_reply(
     outcome: Outcome,
     event_id: str | None = None,
     *,
@@ -135,24 +147,51 @@ def reply_to(
     code: str | None = None,
     retry_after: float | None = None,
 ) -> Reply:
-    """Return the reply for an outcome; ``retry_after`` is in seconds."""
+    """Return the reply for an outcome.
+
+    Args:
+        outcome: what became of the delivery.
+        event_id: Dub's id of the event, when it is known.
+        status: the HTTP status, when it is not the outcome's own.
+        code: the ``code`` of the error that refused the delivery.
+        retry_after: seconds until the sender may try again.
+    """
     headers = {"Content-Type": "application/json"}
     if outcome in _HEADERS:
         headers.update(_HEADERS[outcome])
     if retry_after is not None:
         headers["Retry-After"] = str(ceil(retry_after))
-    body = _body(outcome, code)
+    body = _build_body(outcome, code)
     return Reply(status or _STATUS[outcome], headers, body, outcome, event_id)
 
 
-def refusal(error: Refusal) -> Reply:
+def build_refusal(error: Refusal) -> Reply:
     """Return the reply to a delivery that was refused with ``error``."""
-    outcome: Outcome = next(outcome for kind, outcome in _REFUSALS if isinstance(error, kind))
+    outcome = _outcome_of(type(error))
     event_id = error.event_id if isinstance(error, (InvalidEvent, EventTooOld)) else None
-    return reply_to(outcome, event_id, code=error.code)
+    return build_reply(outcome, event_id, code=error.code)
 
 
 @cache
-def _body(outcome: Outcome, code: str | None) -> bytes:
+def find_outcome(code: str) -> Outcome | None:
+    """Return the outcome that a code stands for where it is all that was answered.
+
+    FastAPI writes the code of an exception as the ``detail`` of its answer.
+    """
+    if code in _STATUS:
+        return code
+    if code == RetryLater.code:
+        return "retry"
+    kinds = [one for one in vars(errors).values() if isinstance(one, type)]
+    refusals = [one for one in kinds if issubclass(one, (VerificationError, PayloadError))]
+    return next((_outcome_of(one) for one in refusals if one.code == code), None)
+
+
+def _outcome_of(kind: type[Refusal]) -> Outcome:
+    return next(outcome for one, outcome in _REFUSALS if issubclass(kind, one))
+
+
+@cache
+def _build_body(outcome: Outcome, code: str | None) -> bytes:
     reason = f',"code":"{code}"' if code else ""
     return f'{{"outcome":"{outcome}"{reason}}}'.encode()

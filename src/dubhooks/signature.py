@@ -2,6 +2,9 @@
 
 The key is the whole secret string as UTF-8, prefix included; the message is
 the request body exactly as it came (Dub docs: verifying webhook requests).
+
+What looks at secrets, bodies and signatures returns errors instead of raising
+them: error trackers send the local variables of every frame in a traceback.
 """
 
 from __future__ import annotations
@@ -9,14 +12,16 @@ from __future__ import annotations
 import hashlib
 from binascii import unhexlify
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache
 from hmac import compare_digest
 from typing import TYPE_CHECKING, cast
 
+from ._body import Request
+from ._headers import find_signature, list_items
 from .errors import (
     BodyEmpty,
     ConfigurationError,
+    DubhooksError,
     SignatureMalformed,
     SignatureMismatch,
     SignatureMissing,
@@ -26,11 +31,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
+    from .errors import PayloadError, VerificationError
+
     OneSecret: TypeAlias = str | bytes
     Secrets: TypeAlias = OneSecret | Sequence[OneSecret]
     Secret: TypeAlias = Secrets | Callable[[], Secrets]
 
-__all__ = ["Key", "body_empty", "keys_of", "raw_body", "sign", "verify", "verify_with"]
+__all__ = [
+    "Key",
+    "Keyring",
+    "body_empty_error",
+    "check_body",
+    "check_request",
+    "explain_odd_secret",
+    "raw_body",
+    "sign",
+    "verify",
+]
 
 _BLOCK_SIZE = 64
 _DIGEST_SIZE = 32
@@ -61,131 +78,227 @@ class Key:
         return outer.digest()
 
 
-def sign(body: bytes, secret: Secret) -> str:
-    """Return the ``Dub-Signature`` of ``body``: 64 lower-case hex characters.
+class Keyring:
+    """The keys of one secret, of several, or of a callable that is asked every time."""
 
-    With several secrets the first one signs, as a sender has only one.
+    __slots__ = ("_ask", "_made", "fixed")
+
+    def __init__(self, secret: Secret) -> None:
+        # The plain secret is not kept: only its keys, or the callable.
+        self._ask = secret if callable(secret) else None
+        self._made = () if callable(secret) else _make_keys(secret)
+        self.fixed = () if isinstance(self._made, str) else self._made
+        """The keys that need not be asked for; empty when there are none."""
+
+    def __repr__(self) -> str:
+        return "<Keyring>"
+
+    def check(self) -> None:
+        """Raise ``ConfigurationError`` when the secret cannot be right; callables come later."""
+        if isinstance(self._made, str):
+            raise ConfigurationError(self._made)
+
+    def keys(self) -> tuple[Key, ...]:
+        """Return the keys.
+
+        Raises:
+            ConfigurationError: there is none, or one of them cannot be right.
+            Exception: what the callable raised.
+        """
+        made = self._made if self._ask is None else _make_keys(self._ask())
+        if isinstance(made, str):
+            raise ConfigurationError(made)
+        return made
+
+
+def sign(body: bytes, secret: Secret) -> str:
+    """Return the ``Dub-Signature`` of a body.
+
+    Args:
+        body: the raw bytes to send.
+        secret: the signing secret; of several the first one signs, as a sender has only one.
+
+    Returns:
+        64 lower-case hex characters.
 
     Raises:
         ConfigurationError: the secret is unusable or the body is not bytes.
     """
-    return keys_of(secret)[0].digest(raw_body(body)).hex()
+    keyring, request = Keyring(secret), Request(body, ())
+    del body, secret
+    key = keyring.keys()[0]
+    error = check_body(request)
+    if error is not None:
+        raise error
+    return key.digest(request.body).hex()
 
 
 def verify(body: bytes, signature: str | None, secret: Secret) -> None:
-    """Return if ``signature`` proves that ``body`` comes from Dub, else raise.
+    """Return if a signature proves that a body comes from Dub, else raise.
 
-    ``body`` is the raw request body, ``signature`` the value of the
-    ``Dub-Signature`` header (``None`` when there is none), and any of the
-    secrets may match, so that a secret can be rotated.
+    Args:
+        body: the raw request body, unparsed.
+        signature: the value of the ``Dub-Signature`` header; ``None`` when there is none.
+        secret: the signing secret, several of them (any may match, so that one can be
+            rotated), or a callable that returns either.
 
     Raises:
-        SignatureMissing, SignatureMalformed, SignatureMismatch: it does not.
+        SignatureMissing: there is no signature.
+        SignatureMalformed: it is not 64 hex characters.
+        SignatureMismatch: it belongs to another body or secret.
         ConfigurationError: the secret is unusable or the body is not bytes.
     """
-    verify_with(keys_of(secret), raw_body(body), signature)
+    # What is not text cannot be a signature, and is malformed.
+    keyring, request = Keyring(secret), Request(body, _headers_with(signature))
+    del body, signature, secret
+    error = check_body(request) or check_request(keyring.keys(), request)
+    if error is not None:
+        raise error
 
 
-def verify_with(keys: tuple[Key, ...], body: bytes, signature: str | None) -> None:
-    """Do what :func:`verify` does with keys that were made before."""
+def _headers_with(signature: object) -> list[tuple[str, str]]:
     if signature is None:
-        raise SignatureMissing(
-            "there is no Dub-Signature header: the request is not from Dub, "
-            "or a proxy in front of this server drops the header"
-        )
-    claimed = _decoded(signature)
-    # Every key is tried even after a match: which one matched must not show in the time.
-    matched = False
-    for key in keys:
-        matched |= compare_digest(key.digest(body), claimed)
-    if not matched:
-        raise SignatureMismatch(
-            "the signature does not belong to this body and secret: check that the secret is "
-            "this webhook's own and that the body is the raw request body, unparsed"
-        )
-
-
-def keys_of(secret: Secret) -> tuple[Key, ...]:
-    """Return the keys of one secret, of several, or of a callable that gives them.
-
-    Raises:
-        ConfigurationError: there is none, or one of them cannot be right.
-    """
-    if isinstance(secret, str):
-        return (_key(secret),)
-    given: object = secret() if callable(secret) else secret
-    if isinstance(given, (str, bytes)):
-        return (_key(given),)
-    if isinstance(given, Sequence) and given:
-        return tuple([_checked(one) for one in cast("Sequence[object]", given)])
-    raise ConfigurationError(
-        "no signing secret: pass a str, bytes, a non-empty sequence of them, or a callable "
-        "that returns one; is DUB_WEBHOOK_SECRET (or DUB_POSTBACK_SECRET) set?"
-    )
+        return []
+    return [("Dub-Signature", signature if isinstance(signature, str) else "")]
 
 
 def raw_body(body: bytes) -> bytes:
-    """Return ``body`` as bytes.
+    """Return ``body`` as ``bytes``.
 
     Raises:
         ConfigurationError: it is text or parsed JSON, which cannot be verified.
     """
+    request = Request(body, ())
+    del body
+    error = check_body(request)
+    if error is not None:
+        raise error
+    return request.body
+
+
+def explain_odd_secret(secret: Secret, family: str) -> str | None:
+    """Return what looks wrong about a secret, if anything; callers once could choose any."""
+    if callable(secret):
+        return None
+    given: object = [secret] if isinstance(secret, (str, bytes)) else secret
+    prefix, other = ("whsec_", "pbsec_") if family == "webhook" else ("pbsec_", "whsec_")
+    for one in cast("Sequence[object]", given) if isinstance(given, Sequence) else ():
+        text = one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)
+        if text.startswith("dub_"):
+            return (
+                f"the signing secret begins with dub_, as Dub's API keys do: the secret of a "
+                f"{family} begins with {prefix}"
+            )
+        if text in (prefix, other):
+            return f"the signing secret is nothing but the prefix {text}: was it cut off?"
+        if text.startswith(other):
+            return (
+                f"the signing secret begins with {other}, so it belongs to the other family: the "
+                f"secret of a {family} begins with {prefix}"
+            )
+    return None
+
+
+def check_request(
+    keys: tuple[Key, ...], request: Request
+) -> VerificationError | PayloadError | ConfigurationError | None:
+    """Return why ``request`` is not proven to come from Dub; ``None``: it is."""
+    items = list_items(request.headers)
+    if items is not None:
+        request.headers = items  # an iterator can be read only once
+    signature = find_signature(request.headers)
+    if isinstance(signature, DubhooksError):
+        return signature
+    if signature is None:
+        return SignatureMissing(
+            "there is no Dub-Signature header: the request is not from Dub, "
+            "or a proxy in front of this server drops the header"
+        )
+    claimed = _decode(signature)
+    if claimed is None:
+        return SignatureMalformed(
+            "the Dub-Signature header must be exactly 64 hex characters, once, without a prefix"
+        )
+    # Every key is tried even after a match: which one matched must not show in the time.
+    is_match = False
+    for key in keys:
+        is_match |= compare_digest(key.digest(request.body), claimed)
+    if is_match:
+        return None
+    return SignatureMismatch(
+        "the signature does not belong to this body and secret: check that the secret is "
+        "this webhook's own and that the body is the raw request body, unparsed"
+    )
+
+
+def check_body(request: Request) -> ConfigurationError | None:
+    """Make the body ``bytes``, or return why it cannot be: text or parsed JSON has no bytes."""
+    body: object = request.body
     if type(body) is bytes:
-        return body
+        return None
     if isinstance(body, (bytes, bytearray, memoryview)):
-        return bytes(body)
-    raise ConfigurationError(
+        request.body = bytes(body)
+        return None
+    return ConfigurationError(
         f"the body must be the raw request bytes, not {type(body).__name__}: "
         "read it before anything parses or decodes it"
     )
 
 
-def body_empty() -> BodyEmpty:
+def body_empty_error() -> BodyEmpty:
     """Return the error for a body that has no bytes."""
     return BodyEmpty(
         "the body is empty: was it read before dubhooks saw it (middleware, request.json)?"
     )
 
 
-def _checked(secret: object) -> Key:
-    # Before the cache, which takes only what can be hashed.
-    if not isinstance(secret, (str, bytes)):
-        raise ConfigurationError(f"a secret must be str or bytes, not {type(secret).__name__}")
-    return _key(secret)
+def _make_keys(secret: object) -> tuple[Key, ...] | str:
+    """Return the keys, or what is wrong with the secret."""
+    if isinstance(secret, (str, bytes)):
+        key = _make_key(secret)
+        return key if isinstance(key, str) else (key,)
+    if not isinstance(secret, Sequence) or not secret:
+        return (
+            "no signing secret: pass a str, bytes, a non-empty sequence of them, or a callable "
+            "that returns one; is DUB_WEBHOOK_SECRET (or DUB_POSTBACK_SECRET) set?"
+        )
+    keys: list[Key] = []
+    for one in cast("Sequence[object]", secret):
+        # Before the cache, which takes only what can be hashed.
+        if not isinstance(one, (str, bytes)):
+            return f"a secret must be str or bytes, not {type(one).__name__}"
+        key = _make_key(one)
+        if isinstance(key, str):
+            return key
+        keys.append(key)
+    return tuple(keys)
 
 
 @lru_cache(maxsize=256)
-def _key(secret: OneSecret) -> Key:
+def _make_key(secret: OneSecret) -> Key | str:
     if not secret:
-        raise ConfigurationError(
-            "the signing secret is empty: set DUB_WEBHOOK_SECRET (or DUB_POSTBACK_SECRET)"
-        )
+        return "the signing secret is empty: set DUB_WEBHOOK_SECRET (or DUB_POSTBACK_SECRET)"
+    if isinstance(secret, str):
+        try:
+            key = secret.encode()
+        except UnicodeEncodeError:
+            return "the signing secret cannot be encoded as UTF-8"
+    else:
+        key = secret
     # Stripped as text, which knows more kinds of whitespace than bytes do.
-    key = _utf8(secret) if secret == secret.strip() else None
-    if key is None or key[:1] in b"\"'" or key[-1:] in b"\"'":
-        raise ConfigurationError(
+    if secret != secret.strip() or key[:1] in b"\"'" or key[-1:] in b"\"'":
+        return (
             "the signing secret begins or ends with whitespace or a quote: "
             "copy it again, and check the quoting in the .env file"
         )
     return Key(key)
 
 
-def _utf8(secret: OneSecret) -> bytes:
-    if isinstance(secret, bytes):
-        return secret
-    with suppress(UnicodeEncodeError):
-        return secret.encode()
-    # Raised out here because a UnicodeEncodeError in the context would hold the secret.
-    raise ConfigurationError("the signing secret cannot be encoded as UTF-8")
-
-
-def _decoded(signature: str) -> bytes:
+def _decode(signature: str) -> bytes | None:
     stripped = signature.strip(" \t") if isinstance(signature, str) else ""
     if len(stripped) == 2 * _DIGEST_SIZE:
         try:
             return unhexlify(stripped)
         except ValueError:
             pass
-    raise SignatureMalformed(
-        "the Dub-Signature header must be exactly 64 hex characters, once, without a prefix"
-    )
+    return None

@@ -10,6 +10,7 @@ import pytest
 
 import dubhooks
 from dubhooks import ConfigurationError, Webhooks, aws_lambda
+from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.behaviour import BODY, SECRET, AdapterBehaviour, Setup, signed
 from tests.support.adapters.clients import Client, Headers, Response
 
@@ -83,6 +84,30 @@ def load_balancer_multiple(method: str, headers: Headers) -> Event:
     return event | {"multiValueHeaders": multiple(headers)}
 
 
+def lattice_v1(method: str, headers: Headers) -> Event:
+    """Return an event of VPC Lattice, version 1."""
+    return {
+        "raw_path": "/webhooks/dub",
+        "method": method,
+        "headers": {name.lower(): value for name, value in joined(headers).items()},
+        "query_string_parameters": {},
+    }
+
+
+def lattice_v2(method: str, headers: Headers) -> Event:
+    """Return an event of VPC Lattice, version 2."""
+    return {
+        "version": "2.0",
+        "path": "/webhooks/dub",
+        "method": method,
+        "headers": multiple([(name.lower(), value) for name, value in headers]),
+        "requestContext": {
+            "serviceArn": "arn:aws:vpc-lattice:us-east-1:1:service/svc-1",
+            "identity": {"sourceVpcArn": "arn:aws:ec2:us-east-1:1:vpc/vpc-1"},
+        },
+    }
+
+
 class LambdaClient:
     """Invokes a function with events of one shape."""
 
@@ -108,7 +133,8 @@ class LambdaClient:
         assert not chunked
         assert not stall
         headers = [*headers, ("Host", "testserver"), ("Content-Length", str(len(body)))]
-        event = self._shape(method, headers) | {"isBase64Encoded": self._base}
+        event = self._shape(method, headers)
+        event["is_base64_encoded" if "raw_path" in event else "isBase64Encoded"] = self._base
         if self._base:
             event["body"] = base64.b64encode(body).decode()
         else:
@@ -117,9 +143,10 @@ class LambdaClient:
         answer = self._function(event, object())
         assert answer.pop("isBase64Encoded") is False
         assert isinstance(answer["body"], str)
-        if "elb" in event["requestContext"]:
+        is_elb = "elb" in event.get("requestContext", {})
+        if is_elb:
             assert answer["statusDescription"].startswith(f"{answer['statusCode']} ")
-        if "elb" in event["requestContext"] and "multiValueHeaders" in event:
+        if is_elb and "multiValueHeaders" in event:
             assert "headers" not in answer
             pairs = [(name, value) for name, (value,) in answer["multiValueHeaders"].items()]
         else:
@@ -133,6 +160,8 @@ SHAPES = {
     "function_url": function_url,
     "load_balancer": load_balancer,
     "load_balancer_multiple": load_balancer_multiple,
+    "lattice_v1": lattice_v1,
+    "lattice_v2": lattice_v2,
 }
 
 
@@ -185,6 +214,18 @@ class TestLoadBalancerMultiple(LambdaBehaviour):
     shape = "load_balancer_multiple"
 
 
+class TestLatticeV1(LambdaBehaviour):
+    """Behind VPC Lattice, version 1."""
+
+    shape = "lattice_v1"
+
+
+class TestLatticeV2(LambdaBehaviour):
+    """Behind VPC Lattice, version 2."""
+
+    shape = "lattice_v2"
+
+
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_body_that_comes_as_text(shape: Callable[[str, Headers], Event]) -> None:
     """A body that is not in base64 is taken as UTF-8, and its signature matches."""
@@ -203,6 +244,12 @@ def test_no_headers_and_no_body(shape: Callable[[str, Headers], Event]) -> None:
     assert function(event, None)["statusCode"] == 401
 
 
+def test_it_is_no_receiver() -> None:
+    """A mistake in the module is told while Lambda starts the function."""
+    with pytest.raises(ConfigurationError, match="the receiver comes first"):
+        aws_lambda.handler(SECRET)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("event", "why"),
     [
@@ -215,7 +262,7 @@ def test_no_headers_and_no_body(shape: Callable[[str, Headers], Event]) -> None:
         ),
         pytest.param({"httpMethod": "POST", "headers": {"a": 1}}, "not strings", id="header"),
         pytest.param(
-            {"httpMethod": "POST", "multiValueHeaders": {"a": 1}}, "not lists", id="multiple"
+            {"httpMethod": "POST", "multiValueHeaders": {"a": [1]}}, "not strings", id="multiple"
         ),
         pytest.param({"httpMethod": "POST", "body": {"id": 1}}, "not a string", id="parsed"),
         pytest.param(
@@ -242,7 +289,7 @@ def test_a_failing_handler_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """What a handler raises is in the function's log, because Dub gets 500 and no text."""
     hooks = Webhooks(SECRET)
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     def fail(event: dubhooks.webhooks.SaleCreated) -> None:
         raise LookupError(event.event)
 

@@ -15,8 +15,10 @@ from tests.support.adapters.clients import Client
 from tests.support.adapters.django_setup import PATH, DjangoClient
 from tests.support.adapters.situations import BODY, HUGE, SITUATIONS
 
-RECEIVED_BEFORE = frozenset({"chunked", "stall"})
-"""Under ASGI, Django has received the whole body before it calls a view."""
+CANNOT = frozenset({"stall"})
+"""Under WSGI only the server can bound a slow body; under ASGI Django has received it before."""
+CANNOT_UNDER_ASGI = CANNOT | {"chunked"}
+"""Django has received all chunks, however many, before it calls a view."""
 
 
 def own(status: int | None) -> HttpResponse | None:
@@ -30,17 +32,18 @@ def own(status: int | None) -> HttpResponse | None:
 def view(setup: Setup, *, is_async: bool = False, asgi: bool = False) -> Client:
     """Serve the registry as a view."""
     hooks = setup.registry(is_async=is_async)
-    mounted = dubhooks.django.view(hooks, read_timeout=setup.read_timeout)
-    return DjangoClient(path(PATH, mounted), asgi=asgi)
+    return DjangoClient(path(PATH, dubhooks.django.view(hooks)), asgi=asgi)
 
 
 def webhook(setup: Setup, *, is_async: bool = False, asgi: bool = False) -> Client:
     """Serve a decorated handler."""
-    decorate = dubhooks.django.webhook(setup.hooks, *setup.events, read_timeout=setup.read_timeout)
+    decorate: Any = dubhooks.django.webhook(setup.hooks, *setup.events)
 
     def take(request: HttpRequest, event: Any, tenant: str) -> HttpResponse | None:
         assert tenant == "dub"
-        assert event.id in request.body.decode()
+        # Django takes a body whose length is not announced for empty under WSGI.
+        expected = event.to_json() if asgi or request.META.get("CONTENT_LENGTH") else b""
+        assert request.body == expected
         return own(setup.run(event))
 
     async def take_async(request: HttpRequest, event: Any, tenant: str) -> HttpResponse | None:
@@ -53,6 +56,8 @@ def webhook(setup: Setup, *, is_async: bool = False, asgi: bool = False) -> Clie
 class TestView(AdapterBehaviour):
     """The registry as a view, under WSGI."""
 
+    cannot = CANNOT
+
     def mount(self, setup: Setup) -> Client:
         """Add a URL."""
         return view(setup)
@@ -60,6 +65,8 @@ class TestView(AdapterBehaviour):
 
 class TestViewAsyncHandler(AdapterBehaviour):
     """The registry as a view with an async handler, under WSGI."""
+
+    cannot = CANNOT
 
     def mount(self, setup: Setup) -> Client:
         """Add a URL."""
@@ -69,7 +76,7 @@ class TestViewAsyncHandler(AdapterBehaviour):
 class TestViewAsgi(AdapterBehaviour):
     """The registry as a view, under ASGI."""
 
-    cannot = RECEIVED_BEFORE
+    cannot = CANNOT_UNDER_ASGI
 
     def mount(self, setup: Setup) -> Client:
         """Add a URL."""
@@ -79,7 +86,7 @@ class TestViewAsgi(AdapterBehaviour):
 class TestViewAsyncHandlerAsgi(AdapterBehaviour):
     """The registry as a view with an async handler, under ASGI."""
 
-    cannot = RECEIVED_BEFORE
+    cannot = CANNOT_UNDER_ASGI
 
     def mount(self, setup: Setup) -> Client:
         """Add a URL."""
@@ -90,6 +97,7 @@ class TestWebhook(AdapterBehaviour):
     """The decorator, under WSGI."""
 
     is_route = True
+    cannot = CANNOT
 
     def mount(self, setup: Setup) -> Client:
         """Decorate a handler."""
@@ -100,6 +108,7 @@ class TestWebhookAsync(AdapterBehaviour):
     """The decorator on an async handler, under WSGI."""
 
     is_route = True
+    cannot = CANNOT
 
     def mount(self, setup: Setup) -> Client:
         """Decorate a handler."""
@@ -110,7 +119,7 @@ class TestWebhookAsgi(AdapterBehaviour):
     """The decorator, under ASGI."""
 
     is_route = True
-    cannot = RECEIVED_BEFORE
+    cannot = CANNOT_UNDER_ASGI
 
     def mount(self, setup: Setup) -> Client:
         """Decorate a handler."""
@@ -121,7 +130,7 @@ class TestWebhookAsyncAsgi(AdapterBehaviour):
     """The decorator on an async handler, under ASGI."""
 
     is_route = True
-    cannot = RECEIVED_BEFORE
+    cannot = CANNOT_UNDER_ASGI
 
     def mount(self, setup: Setup) -> Client:
         """Decorate a handler."""

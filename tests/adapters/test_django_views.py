@@ -2,81 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Coroutine
 from secrets import token_hex
 from typing import Any
 
 import pytest
-from django.core.signals import got_request_exception, request_finished
-from django.db import connections
+from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
 import dubhooks.django
-from dubhooks import Claim, MemoryStore, SQLiteStore, Webhooks
+from dubhooks import Webhooks, postbacks
 from dubhooks.django import DjangoStore
-from dubhooks.testing import make_event, make_postback, signed_request
+from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.behaviour import HandlerFailed
-from tests.support.adapters.django_setup import PATH, POSTBACK_SECRET, DjangoClient, asgi_request
+from tests.support.adapters.django_mounts import mount_handler
+from tests.support.adapters.django_setup import PATH, POSTBACK_SECRET, DjangoClient
 from tests.support.adapters.situations import BODY, SALE, SALE_REQUEST, SECRET, Request, signed
 
 BOTH = pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])
 HANDLERS = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 MOUNTS = pytest.mark.parametrize("mount", ["view", "webhook"])
-
-
-class Async(MemoryStore):
-    """A store with coroutines, and with the event loop that it was used on."""
-
-    never_blocks = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.loops: set[asyncio.AbstractEventLoop] = set()
-
-    async def claim(self, *args: Any, **kwargs: Any) -> Claim:  # type: ignore[override]
-        """See ``Store``."""
-        self.loops.add(asyncio.get_running_loop())
-        return MemoryStore.claim(self, *args, **kwargs)
-
-    async def complete(self, *args: Any, **kwargs: Any) -> bool:  # type: ignore[override]
-        """See ``Store``."""
-        return MemoryStore.complete(self, *args, **kwargs)
-
-    async def release(self, *args: Any) -> bool:  # type: ignore[override]
-        """See ``Store``."""
-        return MemoryStore.release(self, *args)
-
-
-def mounted(hooks: Webhooks, mount: str, call: Callable[[], object], *, is_async: bool) -> Any:
-    """Return a view whose handler of sales calls ``call``."""
-
-    def take(event: SaleCreated) -> None:
-        call()
-
-    async def take_async(event: SaleCreated) -> None:
-        result = call()
-        if isinstance(result, Coroutine):
-            await result
-
-    handler: Any = take_async if is_async else take
-    if mount == "view":
-        hooks.on(SaleCreated)(handler)
-        return dubhooks.django.view(hooks)
-    if is_async:
-
-        async def answer_async(request: HttpRequest, event: SaleCreated) -> None:
-            await handler(event)
-
-        return dubhooks.django.webhook(hooks, SaleCreated)(answer_async)  # type: ignore[arg-type]
-
-    def answer(request: HttpRequest, event: SaleCreated) -> None:
-        handler(event)
-
-    return dubhooks.django.webhook(hooks, SaleCreated)(answer)
 
 
 def plain(request: HttpRequest) -> HttpResponse:
@@ -95,7 +41,7 @@ def test_the_project_is_strict() -> None:
 @BOTH
 def test_a_missing_slash_is_never_a_redirect(mount: str, asgi: bool) -> None:
     """Without the slash of the URL the answer is 404: Dub would take a redirect as success."""
-    view = mounted(Webhooks(SECRET), mount, lambda: None, is_async=asgi)
+    view = mount_handler(Webhooks(SECRET), mount, lambda: None, is_async=asgi)
     client = DjangoClient(path(f"{PATH}/", view), asgi=asgi)
     assert SALE_REQUEST.send(client).status == 404
     client = DjangoClient(path(f"{PATH}/", view), asgi=asgi, path=f"{PATH}/")
@@ -110,8 +56,8 @@ def test_urls_serve_the_receivers_of_the_settings(slash: str, asgi: bool) -> Non
 
     urls = path("dub/", include("dubhooks.django.urls"))
     for name, event, secret in (
-        ("webhook", make_event("sale.created"), SECRET),
-        ("postback", make_postback("sale.created"), POSTBACK_SECRET),
+        ("webhook", make_event(SaleCreated), SECRET),
+        ("postback", make_event(postbacks.SaleCreated), POSTBACK_SECRET),
     ):
         body, headers = signed_request(event, secret)
         client = DjangoClient(urls, asgi=asgi, path=f"dub/{name}{slash}")
@@ -129,7 +75,7 @@ def test_a_claim_outlives_the_rollback_of_the_request(
     mount: str, is_async: bool, asgi: bool
 ) -> None:
     """With ATOMIC_REQUESTS, claims of DjangoStore are committed whatever the handler does."""
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     body, headers = signed_request(event, SECRET)
     answers = [HandlerFailed(), HandlerFailed(), None]
     attempts: list[int | None] = []
@@ -142,107 +88,11 @@ def test_a_claim_outlives_the_rollback_of_the_request(
     hooks = Webhooks(
         SECRET, store=DjangoStore(), observers=[lambda record: attempts.append(record.attempt)]
     )
-    view = mounted(hooks, mount, fail_twice, is_async=is_async)
+    view = mount_handler(hooks, mount, fail_twice, is_async=is_async)
     client = DjangoClient(path(PATH, view), asgi=asgi)
     statuses = [client.post(body, list(headers.items())).status for _ in range(4)]
     assert statuses == [500, 500, 200, 200]
     assert attempts == [1, 2, 3, 3]
-
-
-@HANDLERS
-@MOUNTS
-@BOTH
-def test_the_store_works_in_the_thread_that_django_cleans_up(
-    mount: str, is_async: bool, asgi: bool
-) -> None:
-    """Claims and sync handlers run where Django closes database connections after the request."""
-    threads: dict[str, set[int]] = {"claim": set(), "handler": set(), "finished": set()}
-
-    def note(what: str) -> None:
-        threads[what].add(threading.get_ident())
-
-    class Noting(DjangoStore):
-        def claim(self, *args: Any, **kwargs: Any) -> Claim:
-            note("claim")
-            return super().claim(*args, **kwargs)
-
-    def finished(**_: Any) -> None:
-        note("finished")
-
-    view = mounted(
-        Webhooks(SECRET, store=Noting()), mount, lambda: note("handler"), is_async=is_async
-    )
-    request_finished.connect(finished)
-    try:
-        body, headers = signed_request(make_event("sale.created"), SECRET)
-        client = DjangoClient(path(PATH, view), asgi=asgi)
-        assert client.post(body, list(headers.items())).status == 200
-    finally:
-        request_finished.disconnect(finished)
-    assert threads["claim"] == threads["finished"]
-    assert is_async or threads["handler"] == threads["finished"]
-    assert len(threads["handler"]) == 1
-
-
-@pytest.mark.parametrize("kind", ["none", "memory", "sqlite", "django", "async"])
-@MOUNTS
-def test_async_handlers_run_on_the_loop_of_the_server(mount: str, kind: str, tmp_path: Any) -> None:
-    """Under ASGI an async handler may use what belongs to the server's event loop."""
-    stores: dict[str, Callable[[], Any]] = {
-        "none": lambda: None,
-        "memory": MemoryStore,
-        "sqlite": lambda: SQLiteStore(tmp_path / "claims.db"),
-        "django": DjangoStore,
-        "async": Async,
-    }
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    async def note() -> None:
-        loops.append(asyncio.get_running_loop())
-
-    store = stores[kind]()
-    view = mounted(Webhooks(SECRET, store=store), mount, note, is_async=True)
-    body, headers = signed_request(make_event("sale.created"), SECRET)
-    client = DjangoClient(path(PATH, view), asgi=True)
-    client.around = note
-    assert client.post(body, list(headers.items())).status == 200
-    if kind == "sqlite":
-        store.close()
-    server, handler = loops
-    assert handler is server
-
-
-@HANDLERS
-@MOUNTS
-def test_an_async_store_under_asgi(mount: str, is_async: bool) -> None:
-    """A store with coroutines works on the server's loop, a sync handler still in its thread."""
-    store = Async()
-    threads: list[int] = []
-    view = mounted(
-        Webhooks(SECRET, store=store),
-        mount,
-        lambda: threads.append(threading.get_ident()),
-        is_async=is_async,
-    )
-    client = DjangoClient(path(PATH, view), asgi=True)
-    assert [SALE_REQUEST.send(client).status for _ in range(2)] == [200, 200]
-    assert len(threads) == 1
-    assert (threads[0] == threading.get_ident()) is is_async
-    assert len(store.loops) == 2  # each request of this client has a loop of its own
-
-
-@HANDLERS
-@MOUNTS
-def test_an_async_store_under_wsgi_is_refused(
-    mount: str, is_async: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Under WSGI no event loop lasts, so a store that needs one is refused by name."""
-    ran: list[None] = []
-    hooks = Webhooks(SECRET, store=Async())
-    view = mounted(hooks, mount, lambda: ran.append(None), is_async=is_async)
-    assert SALE_REQUEST.send(DjangoClient(path(PATH, view))).status == 500
-    assert "Async needs an event loop" in caplog.text
-    assert not ran
 
 
 @BOTH
@@ -260,10 +110,10 @@ def test_exceptions_reach_django(mount: str, is_async: bool, asgi: bool) -> None
     def fail() -> None:
         raise HandlerFailed
 
-    view = mounted(Webhooks(SECRET, store=DjangoStore()), mount, fail, is_async=is_async)
+    view = mount_handler(Webhooks(SECRET, store=DjangoStore()), mount, fail, is_async=is_async)
     got_request_exception.connect(told)
     try:
-        body, headers = signed_request(make_event("sale.created"), SECRET)
+        body, headers = signed_request(make_event(SaleCreated), SECRET)
         client = DjangoClient(path(PATH, view), asgi=asgi, DEBUG=True)
         response = client.post(body, list(headers.items()))
     finally:
@@ -282,13 +132,13 @@ def test_error_reports_hold_no_payload(
 ) -> None:
     """Django's error page shows every variable, and neither secret, signature nor customer."""
     name = token_hex(16)  # the page shows this line too, so it must not hold the name
-    event = make_event("sale.created", data__customer__name=name)
+    event = make_event(SaleCreated, data__customer__name=name)
     body, headers = signed_request(event, SECRET)
 
     def fail() -> None:
         raise HandlerFailed
 
-    view = mounted(Webhooks(SECRET, store=store), mount, fail, is_async=is_async)
+    view = mount_handler(Webhooks(SECRET, store=store), mount, fail, is_async=is_async)
     client = DjangoClient(path(PATH, view), asgi=asgi, DEBUG=True)
     page = client.post(body, list(headers.items())).body.decode()
     assert "HandlerFailed" in page
@@ -320,52 +170,12 @@ def test_a_view_below_another_part_of_the_url(asgi: bool) -> None:
     assert SALE_REQUEST.send(client).status == 200
 
 
-def test_hanging_up_releases_or_completes_the_claim() -> None:
-    """When the client hangs up during an async handler, its claim does not stay held."""
-    import django
-    from django.test import override_settings
-
-    event = make_event("sale.created")
-    body, headers = signed_request(event, SECRET)
-    ended: list[str] = []
-
-    async def scenario() -> None:
-        begun, go = asyncio.Event(), asyncio.Event()
-
-        async def wait() -> None:
-            begun.set()
-            try:
-                await go.wait()
-                ended.append("end")
-            except asyncio.CancelledError:
-                ended.append("cancelled")
-                raise
-
-        hooks = Webhooks(SECRET, store=DjangoStore())
-        view = mounted(hooks, "webhook", wait, is_async=True)
-        with override_settings(ROOT_URLCONF=(path(PATH, view),)):
-            server = asgi_request(body, headers)
-            await server.send_input({"type": "http.request", "body": body})
-            await asyncio.wait_for(begun.wait(), 20)
-            await server.send_input({"type": "http.disconnect"})
-            if django.VERSION < (5, 0):  # it does not look at the connection any more
-                go.set()
-            await server.wait(20)
-
-    asyncio.run(scenario())
-    assert ended == (["end"] if django.VERSION < (5, 0) else ["cancelled"])
-    settings: dict[str, Any] = {"lease": 60.0, "retention": 3600.0}
-    claim = DjangoStore().claim(f"default:{event.id}", "t", fingerprint="", **settings)
-    connections.close_all()
-    assert claim.state == ("done" if django.VERSION < (5, 0) else "acquired")
-
-
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
 @BOTH
 def test_the_site_wide_limit_counts_too(asgi: bool, chunked: bool) -> None:
     """A body over DATA_UPLOAD_MAX_MEMORY_SIZE is too large, whatever ``max_body`` is."""
     view = dubhooks.django.view(Webhooks(SECRET))
     for limit, status in ((len(BODY), 200), (len(BODY) - 1, 413), (None, 200)):
-        changes = {"DATA_UPLOAD_MAX_MEMORY_SIZE": limit}
+        changes: dict[str, Any] = {"DATA_UPLOAD_MAX_MEMORY_SIZE": limit}
         client = DjangoClient(path(PATH, view), asgi=asgi, **changes)
         assert Request(BODY, chunked=chunked).send(client).status == status

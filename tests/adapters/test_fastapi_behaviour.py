@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 import dubhooks.fastapi
 from dubhooks import asgi
-from tests.support.adapters.behaviour import OWN_BODY, AdapterBehaviour, Setup
+from tests.support.adapters.behaviour import OWN_BODY, AdapterBehaviour, Setup, Step
 from tests.support.adapters.clients import AsgiClient, Client
 
 
@@ -50,10 +50,31 @@ class TestRouterSyncHandler(AdapterBehaviour):
         return AsgiClient(app)
 
 
-class TestWebhook(AdapterBehaviour):
-    """A route with an async handler."""
+RAISED = {
+    "unauthorized": None,
+    "too_large": None,
+    "too_slow": None,
+    "compressed": None,
+    "retry": "retry_later",
+    "rejected": "rejected",
+}
+"""Outcomes that leave a route as an ``HTTPException``, and their code when a step names none."""
+
+
+class RouteBehaviour(AdapterBehaviour):
+    """What a decorated route raises is written by FastAPI, with the code as its detail."""
 
     is_route = True
+
+    def expect_reply(self, step: Step) -> dict[str, str | None]:
+        """Return the JSON of our own reply to a step."""
+        if step.outcome in RAISED or step.code == "body_empty":
+            return {"detail": step.code or RAISED[str(step.outcome)]}
+        return super().expect_reply(step)
+
+
+class TestWebhook(RouteBehaviour):
+    """A route with an async handler."""
 
     def mount(self, setup: Setup) -> Client:
         """Decorate a coroutine function."""
@@ -64,10 +85,8 @@ class TestWebhook(AdapterBehaviour):
         return routed(setup, handler)
 
 
-class TestWebhookSyncHandler(AdapterBehaviour):
+class TestWebhookSyncHandler(RouteBehaviour):
     """A route with a sync handler."""
-
-    is_route = True
 
     def mount(self, setup: Setup) -> Client:
         """Decorate a function."""

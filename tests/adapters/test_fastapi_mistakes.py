@@ -1,13 +1,11 @@
 """Mistakes of users with FastAPI: each is named, none is a signature mismatch."""
 
-from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException
+from fastapi import Body, Depends, FastAPI
 from fastapi import Request as FastAPIRequest
-from fastapi.responses import JSONResponse, RedirectResponse
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,7 +16,6 @@ from dubhooks.fastapi import openapi, router, verified, webhook
 from dubhooks.webhooks import LeadCreated, SaleCreated
 from tests.support.adapters.behaviour import (
     BODY,
-    LINK,
     PAYOUT_REQUEST,
     SALE_REQUEST,
     SECRET,
@@ -117,7 +114,7 @@ def test_handler_that_cannot_work(handler: Any, words: str) -> None:
 def test_catch_all_that_takes_one_class() -> None:
     """Without a class the handler gets every event, so it must take every event."""
     decorator: Any = webhook(hooks)
-    with pytest.raises(ConfigurationError, match="every webhook event"):
+    with pytest.raises(ConfigurationError, match="takes every event"):
         decorator(sale)
 
 
@@ -125,8 +122,9 @@ def test_catch_all_that_takes_one_class() -> None:
 def test_catch_all(annotation: Any) -> None:
     """The union, and whatever else holds every event, is fine."""
 
-    def handler(event: annotation) -> None: ...
+    def handler(event: Any) -> None: ...
 
+    handler.__annotations__["event"] = annotation
     webhook(hooks)(handler)
 
 
@@ -164,7 +162,23 @@ class Note(BaseModel):
     text: str
 
 
+@dataclass
+class Memo:
+    """The same, as a dataclass."""
+
+    text: str
+
+
+def takes_note(note: Note) -> Note:
+    """Be a dependency that takes a body."""
+    return note
+
+
 def with_model(event: SaleCreated, note: Note) -> None:
+    """Take a second body."""
+
+
+def with_dataclass(event: SaleCreated, memo: Memo) -> None:
     """Take a second body."""
 
 
@@ -172,12 +186,86 @@ def with_raw_body(event: SaleCreated, payload: Annotated[dict[str, Any], Body()]
     """Take the body again."""
 
 
-@pytest.mark.parametrize("handler", [with_model, with_raw_body])
+def with_default(event: SaleCreated, payload: str = Body("")) -> None:
+    """Take the body again."""
+
+
+def with_list(event: SaleCreated, notes: list[Note]) -> None:
+    """Take a list."""
+
+
+def with_dependency(event: SaleCreated, note: Annotated[Note, Depends(takes_note)]) -> None:
+    """Take a second body by a dependency."""
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [with_model, with_dataclass, with_raw_body, with_default, with_list, with_dependency],
+)
 def test_body_parameter(handler: Any) -> None:
-    """FastAPI parses the body of such a route before anything can verify it."""
-    _, client = served(handler)
-    with pytest.raises(ConfigurationError, match="body parameter"):
-        SALE_REQUEST.send(Raising(client))
+    """FastAPI would parse the body before anything can verify it: refused when decorated."""
+    with pytest.raises(ConfigurationError, match=f"{handler.__name__} has a body parameter"):
+        webhook(hooks, SaleCreated)(handler)
+
+
+@pytest.mark.parametrize("mount", ["webhook", "verified"])
+def test_body_parameter_of_the_router(mount: str) -> None:
+    """One that a dependency around the route brings is refused at the first delivery."""
+    app = FastAPI(dependencies=[Depends(takes_note)])
+    if mount == "webhook":
+        app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(sale))
+    else:
+
+        def route(event: Annotated[SaleCreated, Depends(verified(hooks, SaleCreated))]) -> None: ...
+
+        app.post("/webhooks/dub")(route)
+    body = b'{"text":"", "note":{"text":""}}'
+    with pytest.raises(ConfigurationError, match="the route /webhooks/dub has a body parameter"):
+        Request(body).send(Raising(AsgiClient(app)))
+
+
+class Shop:
+    """A class whose method is decorated."""
+
+    def sale(self, event: SaleCreated) -> None:
+        """Handle a sale."""
+
+
+def test_a_method() -> None:
+    """Nobody would pass ``self``; the method of an object is a handler like any other."""
+    with pytest.raises(ConfigurationError, match="sale is a method, and nobody passes its self"):
+        webhook(hooks, SaleCreated)(Shop.sale)  # type: ignore[arg-type]
+    app = FastAPI()
+    app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(Shop().sale))
+    assert SALE_REQUEST.send(AsgiClient(app)).status == 200
+
+
+def get_session() -> str:
+    """Be a dependency."""
+    return "session"
+
+
+def with_depends(event: SaleCreated, session: Any = Depends(get_session)) -> None:  # noqa: B008
+    """Ask for a dependency by its default."""
+
+
+def with_annotated(event: SaleCreated, session: Annotated[str, Depends(get_session)]) -> None:
+    """Ask for a dependency by its annotation."""
+
+
+@pytest.mark.parametrize("handler", [with_depends, with_annotated])
+def test_a_dependency_of_a_handler_of_on(handler: Any) -> None:
+    """Nobody solves it there: it is refused, and the route decorator named."""
+    with pytest.raises(ConfigurationError, match=r"takes session beside the event.*@webhook"):
+        Webhooks(SECRET).on(SaleCreated)(handler)
+
+
+@pytest.mark.parametrize("value", [0, -1, "5", None, True])
+@pytest.mark.parametrize("function", [webhook, verified, router])
+def test_read_timeout_that_is_none(function: Any, value: Any) -> None:
+    """A time that nothing can arrive in is refused by its name."""
+    with pytest.raises(ConfigurationError, match="read_timeout takes seconds or a timedelta"):
+        function(hooks, read_timeout=value)
 
 
 class Raising:
@@ -251,41 +339,15 @@ class Consuming:
 @pytest.mark.parametrize("mount", ["webhook", "router"])
 def test_body_consumed_by_middleware(mount: str, caplog: pytest.LogCaptureFixture) -> None:
     """An empty body is not a mismatch, and the log asks who has read it."""
-    app = FastAPI()
+    app, hooks = FastAPI(), Webhooks(SECRET)
     if mount == "webhook":
         app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(sale))
     else:
         app.include_router(router(hooks))
     app.add_middleware(Consuming)
     response = SALE_REQUEST.send(AsgiClient(app))
-    assert (response.status, response.body) == (
-        400,
-        b'{"outcome":"malformed","code":"body_empty"}',
-    )
+    assert (response.status, b"body_empty" in response.body) == (400, True)
     assert "middleware" in caplog.text
-
-
-def refuse_all(app: FastAPI) -> None:
-    """Add the handlers that turn every error into a success or a login page."""
-
-    @app.exception_handler(HTTPException)
-    async def fine(_: FastAPIRequest, error: Exception) -> JSONResponse:
-        return JSONResponse({"ok": True})
-
-    @app.exception_handler(401)
-    async def login(_: FastAPIRequest, error: Exception) -> RedirectResponse:
-        return RedirectResponse("/login")
-
-
-def test_exception_handlers_do_not_see_refusals() -> None:
-    """Handlers that answer 200 or redirect to a login cannot turn a refusal into a success."""
-    app, client = served()
-    refuse_all(app)
-    statuses = [
-        request.send(client).status
-        for request in (with_signature(), PAYOUT_REQUEST, Request(b"{}"), LINK, SALE_REQUEST)
-    ]
-    assert statuses == [401, 501, 400, 200, 200]
 
 
 class Opaque:
@@ -308,36 +370,6 @@ def test_behind_any_middleware() -> None:
         assert with_signature().send(client).status == 401
         assert PAYOUT_REQUEST.send(client).status == 501
         assert SALE_REQUEST.send(client).status == 200
-
-
-class WithoutHandlers(APIRoute):
-    """A route as before Starlette 0.28, where requests do not know the exception handlers."""
-
-    def get_route_handler(self) -> Callable[[FastAPIRequest], Coroutine[Any, Any, Any]]:
-        """Forget them."""
-        handler = super().get_route_handler()
-
-        async def forgetful(request: FastAPIRequest) -> Any:
-            request.scope.pop("starlette.exception_handlers", None)
-            return await handler(request)
-
-        return forgetful
-
-
-@pytest.mark.parametrize("is_opaque", [False, True])
-def test_without_exception_handlers_in_reach(is_opaque: bool) -> None:
-    """Refusals keep their status when the exception handlers are hard or impossible to find."""
-    app = FastAPI()
-    routes = APIRouter(route_class=WithoutHandlers)
-    routes.post("/webhooks/dub")(webhook(hooks, SaleCreated)(sale))
-    app.include_router(routes)
-    if is_opaque:
-        app.add_middleware(Opaque)
-    response = with_signature().send(AsgiClient(app))
-    assert response.status == 401
-    expected = b'{"outcome":"unauthorized","code":"signature_missing"}'
-    assert response.body == (b'{"detail":"unauthorized"}' if is_opaque else expected)
-    assert SALE_REQUEST.send(AsgiClient(app)).status == 200
 
 
 def test_route_for_other_methods() -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from fastapi import BackgroundTasks, FastAPI, HTTPException
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException
 from fastapi import Response as FastAPIResponse
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
 from dubhooks import Reject, RetryLater
+from dubhooks.testing import ASGIClient
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import SALE, SALE_REQUEST
+from tests.support.adapters.behaviour import (
+    LINK,
+    PAYOUT_REQUEST,
+    SALE,
+    SALE_REQUEST,
+    SECRET,
+    Request,
+)
 from tests.support.adapters.clients import AsgiClient
 from tests.support.adapters.fastapi_routes import answer, endpoint, seen
 
@@ -194,3 +202,44 @@ def test_background_tasks(ending: Any) -> None:
 
     answer(sale)
     assert ("task" in seen) == (ending is None)
+
+
+def put_off(tasks: BackgroundTasks) -> None:
+    """Be a dependency that puts something off."""
+    tasks.add_task(seen.append, "task")
+
+
+@pytest.mark.parametrize("request_", [LINK, PAYOUT_REQUEST, Request(b"{")])
+def test_background_tasks_of_dependencies(request_: Request) -> None:
+    """What a dependency puts off does not run either unless the delivery was handled."""
+
+    def sale(event: SaleCreated, _: Annotated[None, Depends(put_off)]) -> None: ...
+
+    assert answer(sale).status == 200
+    assert seen.pop() == "task"
+    seen.clear()
+    answer(sale, request=request_)
+    assert "task" not in seen
+
+
+@pytest.mark.parametrize(
+    ("error", "answered"),
+    [
+        (RetryLater(), (503, "retry", "retry_later")),
+        (Reject(), (489, "rejected", None)),
+        (HTTPException(307), (500, "failed", None)),
+        (HTTPException(404), (404, None, None)),
+    ],
+)
+def test_the_testing_client_knows_our_exceptions(error: Exception, answered: Any) -> None:
+    """``ASGIClient`` says what became of a delivery, though FastAPI writes the answer."""
+
+    def sale(event: SaleCreated) -> None:
+        raise error
+
+    app = FastAPI()
+    app.post("/x")(endpoint(sale))
+    client = ASGIClient(app, SECRET, path="/x")
+    delivered, tampered = client.deliver(SALE), client.tamper(SALE)
+    assert (delivered.status, delivered.outcome, delivered.code) == answered
+    assert (tampered.outcome, tampered.code) == ("unauthorized", "signature_mismatch")

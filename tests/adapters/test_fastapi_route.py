@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from functools import partial
+from contextvars import ContextVar
+from functools import partial, wraps
+from inspect import signature
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
-from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Header
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Header, HTTPException
 from fastapi import Request as FastAPIRequest
 from fastapi import Response as FastAPIResponse
 from fastapi.responses import JSONResponse
 
 from dubhooks import Claim, MemoryStore, RetryLater, Webhooks
 from dubhooks.fastapi import webhook
-from dubhooks.webhooks import SaleCreated
+from dubhooks.webhooks import LinkClicked, SaleCreated
 from tests.support.adapters.behaviour import (
+    LINK,
     PAYOUT_REQUEST,
     SALE,
     SALE_REQUEST,
@@ -23,12 +26,10 @@ from tests.support.adapters.behaviour import (
     with_signature,
 )
 from tests.support.adapters.clients import AsgiClient
-from tests.support.adapters.fastapi_routes import Source, answer, endpoint, seen
+from tests.support.adapters.fastapi_routes import SeenStore, Source, answer, endpoint, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from nowhere import Nothing  # type: ignore[import-not-found]
 
 
 @pytest.fixture(autouse=True)
@@ -47,15 +48,30 @@ def test_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "request_", [with_signature(), with_signature("0" * 64), PAYOUT_REQUEST, Request(b"{")]
+    ("request_", "status", "ran"),
+    [
+        (with_signature(), 401, []),
+        (with_signature("0" * 64), 401, []),
+        (Request(b""), 400, []),
+        (Request(b"{"), 400, ["dependency"]),
+        (LINK, 200, ["dependency"]),
+        (PAYOUT_REQUEST, 501, ["dependency"]),
+    ],
 )
-def test_nothing_runs_for_what_is_refused(request_: Request) -> None:
-    """No dependency runs before the signature has passed, nor for an event of another route."""
+def test_what_runs_without_the_handler(request_: Request, status: int, ran: list[str]) -> None:
+    """No dependency runs before the signature has passed; from then on they run for every answer.
+
+    Those are responses, which no exception handler of the application can change.
+    """
 
     def sale(event: SaleCreated, source: Source) -> None: ...
 
-    assert answer(sale, request=request_).status in (400, 401, 501)
-    assert seen == []
+    app = FastAPI()
+    app.post("/x")(endpoint(sale))
+    app.add_exception_handler(HTTPException, lambda *_: JSONResponse({}, status))
+    response = request_.send(AsgiClient(app, "/x"))
+    assert (response.status, seen) == (status, ran)
+    assert (b"outcome" in response.body) == bool(ran)
 
 
 def test_dependencies_run_for_a_duplicate() -> None:
@@ -88,7 +104,6 @@ class Parameters:
         """Use every parameter."""
         response.headers["X-Sale"] = event.id
         tasks.add_task(seen.append, "task")
-        assert await request.body() == SALE.to_json()
         seen.append(f"{tenant} {source} {request.method} {user_agent} {limit}")
 
     @staticmethod
@@ -135,7 +150,9 @@ def test_parameters_that_do_not_fit() -> None:
 def test_names_for_type_checkers_only() -> None:
     """A name that is imported for type checkers only breaks neither event nor return type."""
 
-    def sale(event: Nothing, source: Source) -> Nothing | None: ...
+    def sale(event: Any, source: Source) -> Any: ...
+
+    sale.__annotations__ |= {"event": "Nothing", "return": "Nothing | None"}
 
     assert answer(sale).status == 200
 
@@ -261,3 +278,102 @@ def test_yield_dependency_is_closed() -> None:
 
     assert answer(sale).status == 503
     assert seen == ["claim", "session", "release", "closed"]
+
+
+def test_the_body_is_not_there_again() -> None:
+    """The body was read to be verified: a handler has it in its event."""
+
+    async def sale(event: SaleCreated, request: FastAPIRequest) -> None:
+        with pytest.raises(RuntimeError):
+            await request.body()
+        seen.append(event.to_json().decode())
+
+    assert answer(sale).status == 200
+    assert SALE.to_json().decode() in seen
+
+
+def test_a_decorator_in_between() -> None:
+    """FastAPI fills in what a wrapped handler takes, and the signature of the route says so."""
+
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def inner(*args: Any, **options: Any) -> Any:
+            seen.append("timed")
+            return function(*args, **options)
+
+        return inner
+
+    @timed
+    async def sale(event: SaleCreated, source: Source) -> None:
+        seen.append(f"handler {source}")
+
+    assert answer(sale).status == 200
+    assert seen == ["dependency", "claim", "timed", "handler none", "complete"]
+    assert "event" not in signature(endpoint(sale)).parameters
+
+
+def test_a_decorator_that_hides_what_it_wraps() -> None:
+    """Without ``functools.wraps`` FastAPI can fill in nothing: the handler gets the event."""
+
+    async def sale(event: SaleCreated, source: str = "nobody") -> None:
+        seen.append(f"handler {source}")
+
+    def inner(*args: Any, **options: Any) -> Any:
+        return sale(*args, **options)
+
+    assert answer(inner).status == 200
+    assert "handler nobody" in seen
+
+
+def test_two_routes_on_one_url(caplog: pytest.LogCaptureFixture) -> None:
+    """Dub has one URL: the log says which route got an event and which one takes it."""
+    hooks, app = Webhooks(SECRET), FastAPI()
+
+    @app.post("/x")
+    @webhook(hooks, SaleCreated)
+    def record_sale(event: SaleCreated) -> None: ...
+
+    @app.post("/x")
+    @webhook(hooks, LinkClicked)
+    def record_click(event: LinkClicked) -> None: ...
+
+    client = AsgiClient(app, "/x")
+    assert [LINK.send(client).body for _ in range(2)] == [b'{"outcome":"ignored"}'] * 2
+    (line,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert "link.clicked came to the route" in line
+    assert line.index("record_sale") < line.index("record_click")
+
+
+def test_a_route_falls_back_to_on(caplog: pytest.LogCaptureFixture) -> None:
+    """An event that the route does not take goes to the receiver's handler, after dependencies."""
+    hooks, app = Webhooks(SECRET, store=SeenStore()), FastAPI()
+
+    @hooks.on(LinkClicked)
+    async def click(event: LinkClicked) -> None:
+        seen.append("click")
+
+    @app.post("/x")
+    @webhook(hooks, SaleCreated)
+    def sale(event: SaleCreated, source: Source) -> None: ...
+
+    client = AsgiClient(app, "/x")
+    assert LINK.send(client).body == b'{"outcome":"handled"}'
+    assert seen == ["dependency", "claim", "click", "complete"]
+    assert LINK.send(client).body == b'{"outcome":"duplicate"}'
+    assert not [one for one in caplog.records if one.levelname == "WARNING"]
+
+
+def test_context_variables() -> None:
+    """A handler sees the context of its request, also in a thread."""
+    tenant: ContextVar[str] = ContextVar("tenant")
+
+    async def set_tenant() -> None:
+        tenant.set("acme")
+
+    def sale(event: SaleCreated, _: Annotated[None, Depends(set_tenant)]) -> None:
+        seen.append(tenant.get())
+
+    # A local name, which annotations that are postponed cannot be resolved with.
+    sale.__annotations__["_"] = Annotated[None, Depends(set_tenant)]
+    assert answer(sale).status == 200
+    assert "acme" in seen

@@ -7,14 +7,22 @@ from typing import Annotated, Any
 
 import pytest
 import starlette
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, HTTPException
 from fastapi import Request as FastAPIRequest
+from fastapi.responses import PlainTextResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Mount, Router
 
 from dubhooks import MemoryStore, Webhooks, asgi
-from dubhooks.fastapi import webhook
+from dubhooks.fastapi import router, webhook
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import SALE_REQUEST, SECRET, HandlerFailed, with_signature
+from tests.support.adapters.behaviour import (
+    PAYOUT_REQUEST,
+    SALE_REQUEST,
+    SECRET,
+    HandlerFailed,
+    with_signature,
+)
 from tests.support.adapters.clients import AsgiClient
 
 PASSES_BODIES_ON = tuple(map(int, starlette.__version__.split(".")[:2])) >= (0, 28)
@@ -90,3 +98,69 @@ def test_dependencies_of_the_application() -> None:
     app.post("/x")(webhook(Webhooks(SECRET), SaleCreated)(sale))
     assert with_signature().send(AsgiClient(app, "/x")).status == 401
     assert ran == [True]
+
+
+def test_an_exception_handler_that_changes_the_status() -> None:
+    """One for ``HTTPException`` can turn a refusal into a success; our responses it cannot."""
+    app = FastAPI()
+    hooks = Webhooks(SECRET, store=MemoryStore())
+    app.post("/x")(webhook(hooks, SaleCreated)(sale))
+
+    @app.exception_handler(StarletteHTTPException)
+    async def fine(_: FastAPIRequest, error: Exception) -> PlainTextResponse:
+        return PlainTextResponse("sorry")
+
+    client = AsgiClient(app, "/x")
+    assert with_signature().send(client).status == 200
+    assert [one.send(client).status for one in (PAYOUT_REQUEST, SALE_REQUEST)] == [501, 200]
+
+
+def test_an_exception_handler_of_everything() -> None:
+    """One for ``Exception`` can turn a failure into a success, but not behind the router."""
+    app = FastAPI()
+    hooks = Webhooks(SECRET)
+
+    @hooks.on(SaleCreated)
+    def fail(event: SaleCreated) -> None:
+        raise HandlerFailed
+
+    app.include_router(router(hooks, path="/router"))
+    app.post("/route")(webhook(Webhooks(SECRET), SaleCreated)(fail))
+    app.add_exception_handler(HandlerFailed, lambda *_: PlainTextResponse("sorry"))
+    statuses = [SALE_REQUEST.send(AsgiClient(app, path)).status for path in ("/route", "/router")]
+    assert statuses == [200, 500]
+
+
+ended: list[str] = []
+
+
+def get_session() -> Iterator[None]:
+    """Note how a transaction would end."""
+    try:
+        yield
+        ended.append("commit")
+    except HTTPException:
+        ended.append("rollback")
+        raise
+
+
+Session = Annotated[None, Depends(get_session)]
+
+
+def returns_500(event: SaleCreated, session: Session) -> Any:
+    """Return a failure."""
+    return PlainTextResponse("", 500)
+
+
+def raises_500(event: SaleCreated, session: Session) -> Any:
+    """Raise a failure."""
+    raise HTTPException(500)
+
+
+@pytest.mark.parametrize(("handler", "end"), [(returns_500, "commit"), (raises_500, "rollback")])
+def test_a_response_commits(handler: Any, end: str) -> None:
+    """A failure that is returned rolls nothing back, as in FastAPI everywhere: raise it."""
+    app = FastAPI()
+    app.post("/x")(webhook(Webhooks(SECRET), SaleCreated)(handler))
+    assert SALE_REQUEST.send(AsgiClient(app, "/x")).status == 500
+    assert ended.pop() == end

@@ -19,32 +19,39 @@ def own(status: int | None) -> ResponseReturnValue | None:
     return OWN_BODY, status, {"Location": "/elsewhere"} if 300 <= status < 400 else {}
 
 
-class TestView(AdapterBehaviour):
+class FlaskBehaviour(AdapterBehaviour):
+    """What every way of mounting shares."""
+
+    # Only a server can bound how long a body may take.
+    cannot = frozenset({"stall"})
+
+
+class TestView(FlaskBehaviour):
     """The registry as a view."""
 
     def mount(self, setup: Setup) -> Client:
         """Add a rule."""
         app = Flask(__name__)
-        view = dubhooks.flask.view(setup.registry(), read_timeout=setup.read_timeout)
+        view = dubhooks.flask.view(setup.registry())
         app.add_url_rule(PATH, view_func=view)
         return WsgiClient(app)
 
 
-class TestViewAsyncHandler(AdapterBehaviour):
+class TestViewAsyncHandler(FlaskBehaviour):
     """The registry as a view of a blueprint, with an async handler."""
 
     def mount(self, setup: Setup) -> Client:
         """Add a rule."""
         hooks = setup.registry(is_async=True)
         blueprint = Blueprint("dub", __name__)
-        view = dubhooks.flask.view(hooks, read_timeout=setup.read_timeout)
+        view = dubhooks.flask.view(hooks)
         blueprint.add_url_rule("/dub", view_func=view, methods=["POST"])
         app = Flask(__name__)
         app.register_blueprint(blueprint, url_prefix="/webhooks")
         return WsgiClient(app)
 
 
-class TestWebhook(AdapterBehaviour):
+class TestWebhook(FlaskBehaviour):
     """The decorator on a view."""
 
     is_route = True
@@ -54,7 +61,7 @@ class TestWebhook(AdapterBehaviour):
         app = Flask(__name__)
 
         @app.post("/webhooks/<tenant>")
-        @dubhooks.flask.webhook(setup.hooks, *setup.events, read_timeout=setup.read_timeout)
+        @dubhooks.flask.webhook(setup.hooks, *setup.events)
         def take(event: Any, tenant: str) -> ResponseReturnValue | None:
             assert tenant == "dub"
             return own(setup.run(event))
@@ -62,7 +69,7 @@ class TestWebhook(AdapterBehaviour):
         return WsgiClient(app)
 
 
-class TestWebhookAsync(AdapterBehaviour):
+class TestWebhookAsync(FlaskBehaviour):
     """The decorator on an async view."""
 
     is_route = True
@@ -72,7 +79,7 @@ class TestWebhookAsync(AdapterBehaviour):
         app = Flask(__name__)
 
         @app.route("/webhooks/<tenant>")
-        @dubhooks.flask.webhook(setup.hooks, *setup.events, read_timeout=setup.read_timeout)
+        @dubhooks.flask.webhook(setup.hooks, *setup.events)
         async def take(event: Any, tenant: str) -> ResponseReturnValue | None:
             assert tenant == "dub"
             return own(setup.run(event))

@@ -7,7 +7,9 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+from flask.views import MethodView
 
 import dubhooks.flask
 from dubhooks import ConfigurationError, MemoryStore, Postbacks, Webhooks
@@ -16,57 +18,67 @@ from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, Webhook
 from tests.support.adapters.clients import WsgiClient
 from tests.support.adapters.flask_apps import PATH, deliver
 from tests.support.adapters.situations import PAYOUT, PAYOUT_REQUEST, SALE_REQUEST, SECRET, Request
+from tests.support.receiving import AsyncMemoryStore
 
 
 def test_several_receivers_in_one_application() -> None:
-    """Each receiver has an endpoint of its own, so their views fit into one application."""
+    """Both families fit into one application; a second of one family is given an endpoint."""
     app = Flask(__name__)
-    receivers = [Webhooks(SECRET), Webhooks(SECRET), Webhooks("whsec_other")]
-    for number, hooks in enumerate(receivers):
-        app.add_url_rule(f"/{number}", view_func=dubhooks.flask.view(hooks))
+    app.add_url_rule("/ours", view_func=dubhooks.flask.view(Webhooks(SECRET)))
     app.add_url_rule("/partners", view_func=dubhooks.flask.view(Postbacks(SECRET)))
-    assert [deliver(app, f"/{number}").status for number in range(3)] == [200, 200, 401]
+    other = dubhooks.flask.view(Webhooks("whsec_other"))
+    with pytest.raises(AssertionError, match="dubhooks_webhook"):
+        app.add_url_rule("/other", view_func=other)
+    app.add_url_rule("/others", view_func=other, endpoint="others")
+    assert [deliver(app, path).status for path in ("/ours", "/others")] == [200, 401]
 
 
-def test_a_receiver_keeps_its_endpoint() -> None:
-    """An application factory gets the same name every time, for ``url_for``."""
-    hooks = Webhooks(SECRET)
-    names = {dubhooks.flask.view(hooks).__name__ for _ in range(3)}
-    assert len(names) == 1
-    assert names.pop().startswith("dubhooks_webhook")
+def test_every_application_of_a_factory_has_the_same_endpoints() -> None:
+    """``url_for`` finds them, however many receivers this process has made before."""
+
+    def create_app() -> Flask:
+        app = Flask(__name__)
+        app.add_url_rule("/dub", view_func=dubhooks.flask.view(Webhooks(SECRET)))
+        app.add_url_rule("/partners", view_func=dubhooks.flask.view(Postbacks(SECRET)))
+        return app
+
+    for app in (create_app(), create_app(), create_app()):
+        with app.test_request_context():
+            assert app.url_for("dubhooks_webhook") == "/dub"
+            assert app.url_for("dubhooks_postback") == "/partners"
 
 
-def test_an_endpoint_of_the_user_s_own() -> None:
-    """``endpoint=`` names it, whatever other receivers there are."""
+def test_one_view_at_two_urls() -> None:
+    """The same view may stand in several rules, as Flask lets every view."""
     app = Flask(__name__)
-    for name in ("one", "two"):
-        view = dubhooks.flask.view(Webhooks(SECRET))
-        app.add_url_rule(f"/{name}", view_func=view, endpoint=name)
-    with app.test_request_context():
-        assert app.url_for("two") == "/two"
+    view = dubhooks.flask.view(Webhooks(SECRET))
+    app.add_url_rule("/old", view_func=view)
+    app.add_url_rule("/new", view_func=view)
+    assert [deliver(app, path).status for path in ("/old", "/new")] == [200, 200]
 
 
-class Later(MemoryStore):
-    """A memory store whose methods are coroutines."""
+def test_a_view_as_a_cloud_function() -> None:
+    """It takes the request, which functions-framework passes, and needs no rule of its own."""
+    seen: list[str] = []
+    hooks = Webhooks(SECRET)
+    hooks.on(SaleCreated)(lambda event: seen.append(event.id))
+    function = dubhooks.flask.view(hooks)
+    app = Flask(__name__)
 
-    async def claim(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
-        """Claim."""
-        return super().claim(*args, **options)
+    @app.route("/<path:path>", methods=["GET", "POST"])
+    def run(path: str) -> ResponseReturnValue:
+        return function(request)
 
-    async def complete(self, *args: Any, **options: Any) -> Any:  # type: ignore[override]
-        """Complete."""
-        return super().complete(*args, **options)
-
-    async def release(self, *args: Any) -> Any:  # type: ignore[override]
-        """Release."""
-        return super().release(*args)
+    assert deliver(app).body == b'{"outcome":"handled"}'
+    assert deliver(app, method="GET").status == 405
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize("mount", [dubhooks.flask.view, dubhooks.flask.webhook])
 def test_an_async_store(mount: Callable[..., Any]) -> None:
     """A store that needs an event loop is refused when the application starts."""
-    with pytest.raises(ConfigurationError, match=r"Later needs an event loop.*sync store"):
-        mount(Webhooks(SECRET, store=Later()))
+    with pytest.raises(ConfigurationError, match=r"AsyncMemoryStore needs.*sync store"):
+        mount(Webhooks(SECRET, store=AsyncMemoryStore()))
 
 
 # -- what a handler must take ---------------------------------------------------------------------
@@ -99,8 +111,34 @@ def test_a_handler_of_another_event(handler: Any) -> None:
 
 def test_a_catch_all_that_takes_one_event() -> None:
     """Without a class the handler gets every event, so it must take every event."""
-    with pytest.raises(ConfigurationError, match="every webhook event"):
+    with pytest.raises(ConfigurationError, match="other_event is the event and takes every event"):
         dubhooks.flask.webhook(Webhooks(SECRET))(other_event)  # type: ignore[arg-type]
+
+
+def test_a_method_of_a_view_class() -> None:
+    """Nobody would pass its ``self``, so it is refused where it is decorated."""
+
+    class Hook(MethodView):
+        def post(self, event: SaleCreated) -> str:
+            return event.id
+
+    with pytest.raises(ConfigurationError, match=r"Hook\.post is a method"):
+        decorate(Hook.post)
+
+
+def test_the_method_of_an_object() -> None:
+    """A bound method has its ``self``, so it works."""
+    seen: list[str] = []
+
+    class Ledger:
+        def record(self, event: SaleCreated, tenant: str) -> None:
+            seen.append(tenant)
+
+    app = Flask(__name__)
+    route = dubhooks.flask.webhook(Webhooks(SECRET), SaleCreated)
+    app.post("/webhooks/<tenant>")(route(Ledger().record))
+    assert SALE_REQUEST.send(WsgiClient(app)).status == 200
+    assert seen == ["dub"]
 
 
 def unknown_name(event: Nobody | Knows) -> None:  # type: ignore[name-defined]  # noqa: F821
@@ -155,7 +193,7 @@ def test_a_payout_that_is_sent_under_two_ids(is_async: bool) -> None:
     async def pay_async(event: PayoutConfirmed) -> None:
         pay(event)
 
-    again = Request(make_event("payout.confirmed", data__id=PAYOUT.data.id).to_json())
+    again = Request(make_event(PayoutConfirmed, data__id=PAYOUT.data.id).to_json())
     assert again.body != PAYOUT_REQUEST.body
     for dedupe, times in (("natural", 1), ("id", 2)):
         app, hooks = Flask(__name__), Webhooks(SECRET, store=MemoryStore())

@@ -6,13 +6,16 @@ import sys
 
 import pytest
 
+from dubhooks import postbacks, webhooks
+from dubhooks.cli.demo import _steps
+
 BREAKAGES = {
     "payouts nobody took are answered 200": (
         "import dubhooks.reply as r; r._STATUS['unhandled_payout'] = 200",
         "payout.confirmed",
     ),
     "nothing is verified": (
-        "import dubhooks.receiver as r; r.verify_with = lambda *_: None",
+        "import dubhooks.receiver._pipeline as p; p.check_request = lambda *_: None",
         "body tampered with",
     ),
     "claims are forgotten": (
@@ -42,6 +45,13 @@ def python(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run Python in a new process in which warnings are errors."""
     command = [sys.executable, "-W", "error", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_every_event_is_sent() -> None:
+    """The demo's own tables of names and classes, which it checks the models by, are complete."""
+    for family, table in ((webhooks, _steps._WEBHOOKS), (postbacks, _steps._POSTBACKS)):
+        classes = {name: cls.__name__ for name, cls in family.family.classes.items()}
+        assert table == classes
 
 
 def test_people_get_a_table_and_a_verdict() -> None:

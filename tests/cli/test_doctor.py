@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+import dubhooks
 from dubhooks import Postbacks, SQLiteStore, Webhooks, asgi, wsgi
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -203,7 +204,8 @@ def hooks(tmp_path: Path) -> Iterator[Callable[..., Any]]:
             if postbacks
             else Webhooks(SECRET, store=chosen)
         )
-        receiver.on("lead.created")(lambda _event: None)
+        family = (dubhooks.postbacks if postbacks else dubhooks.webhooks).family
+        receiver.on(family.classes["lead.created"])(lambda _event: None)
         return receiver
 
     yield make

@@ -8,7 +8,7 @@ import pytest
 
 from dubhooks import postbacks, webhooks
 from dubhooks._samples import abridged as samples
-from dubhooks.testing import make_event, make_postback, make_unknown_event
+from dubhooks.testing import make_event, make_unknown_event
 
 NAMES = [(name, False) for name in webhooks.family.classes] + [
     (name, True) for name in postbacks.family.classes
@@ -41,7 +41,7 @@ def test_every_event_has_a_sample_and_a_schema(cli: Any, name: str, postback: bo
 
 def test_a_sample_is_byte_for_byte_what_is_sent(cli: Any) -> None:
     """With a seed a sample is the factory's, and ``--json`` adds not even a line break."""
-    expected = make_event("sale.created", seed=7).to_json()
+    expected = make_event(webhooks.SaleCreated, seed=7).to_json()
     done = cli("sample", "sale.created", "--seed", 7, "--json")
     assert done.out.encode() == expected
     changed = cli("sample", "sale.created", "--set", 'data.eventName="\\u00e9"', "--json")
@@ -77,7 +77,8 @@ def write(path: Path, body: bytes) -> Path:
 @pytest.mark.parametrize(("name", "postback"), NAMES)
 def test_samples_do_not_drift(cli: Any, tmp_path: Path, name: Any, postback: bool) -> None:
     """Our own samples have no key or value that the models do not know."""
-    body = (make_postback if postback else make_event)(name).to_json()
+    cls: Any = (postbacks if postback else webhooks).family.classes[name]
+    body = make_event(cls, event=name).to_json()
     flags = ["--postback"] if postback else []
     done = cli("diff", write(tmp_path, body), *flags, "--json")
     report = json.loads(done.out)
@@ -96,7 +97,7 @@ def test_keys_that_are_not_there_are_no_drift(cli: Any, tmp_path: Path) -> None:
 def test_drift_is_named_and_values_are_not(cli: Any, tmp_path: Path) -> None:
     """Unknown keys and values are named by path and type; nothing of a value is shown."""
     body = make_event(
-        "partner.enrolled",
+        webhooks.PartnerEnrolled,
         {"data.status": "private-status"},
         add={
             "data.newKey": {"private-key": "private-value"},
@@ -118,14 +119,14 @@ def test_drift_is_named_and_values_are_not(cli: Any, tmp_path: Path) -> None:
 
 def test_free_form_objects_are_left_alone(cli: Any, tmp_path: Path) -> None:
     """Keys of metadata are somebody's data: neither drift nor shown."""
-    body = make_event("sale.created", {"data.metadata": {"private": "x"}}).to_json()
+    body = make_event(webhooks.SaleCreated, {"data.metadata": {"private": "x"}}).to_json()
     done = cli("diff", write(tmp_path, body), "--json")
     assert (done.code, "private" in done.out) == (0, False)
 
 
 def test_a_payload_that_does_not_fit(cli: Any, tmp_path: Path) -> None:
     """A known event that does not fit is drift, with the path and the problem."""
-    document = json.loads(make_event("sale.created").to_json())
+    document = json.loads(make_event(webhooks.SaleCreated).to_json())
     document["data"]["sale"]["amount"] = "private"
     document["data"]["bonus"] = {"private": 1}
     document["data"]["link"]["tags"][0]["color"] = "private"
@@ -150,7 +151,7 @@ def test_a_payload_that_does_not_fit(cli: Any, tmp_path: Path) -> None:
 
 def test_an_odd_statistic_is_drift(cli: Any, tmp_path: Path) -> None:
     """It refuses no event, but the models should be looked at."""
-    document = json.loads(make_event("sale.created").to_json())
+    document = json.loads(make_event(webhooks.SaleCreated).to_json())
     document["data"]["link"]["clicks"] = 0.5
     done = cli("diff", write(tmp_path, json.dumps(document).encode()))
     assert done.code == 1

@@ -15,14 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubhooks import ConfigurationError, Explanation, explain, sign
-from dubhooks.testing import make_event, make_postback
+from dubhooks import ConfigurationError, Explanation, explain, postbacks, sign
+from dubhooks.testing import make_event
+from dubhooks.webhooks import LeadCreated, LinkCreated, SaleCreated
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 OTHER = "pbsec_00112233445566778899aabbccddeeff"
-BODY = make_event(
-    "sale.created", {"data.metadata": {"città": "Forlì 🎉", "a": 1}}, seed=1
-).to_json()
+BODY = make_event(SaleCreated, {"data.metadata": {"città": "Forlì 🎉", "a": 1}}, seed=1).to_json()
 SIGNATURE = sign(BODY, SECRET)
 
 
@@ -104,7 +103,7 @@ def test_a_signer_that_changes_the_secret(code: str, key: bytes) -> None:
 
 def test_the_secret_of_the_other_family_is_proven_when_it_is_known() -> None:
     """A postback sent to the endpoint of webhooks is found with the postback secret."""
-    body = make_postback("sale.created").to_json()
+    body = make_event(postbacks.SaleCreated).to_json()
     found = explain(body, sign(body, OTHER), SECRET, other_secrets=[OTHER])
     assert (found.proven, codes(found)) == (True, ["wrong_family"])
 
@@ -184,9 +183,7 @@ BODIES = {
         BODY.replace(b"https://", b"https:\\/\\/"),
     ],
     "body_sorted": [
-        json.dumps(
-            json.loads(make_event("link.created", seed=2).to_json()), sort_keys=True
-        ).encode()
+        json.dumps(json.loads(make_event(LinkCreated, seed=2).to_json()), sort_keys=True).encode()
     ],
 }
 
@@ -196,7 +193,7 @@ def test_a_changed_body(code: str, body: bytes) -> None:
     """What was done to the body is found by undoing it."""
     signature = SIGNATURE
     if code == "body_sorted":
-        signature = sign(make_event("link.created", seed=2).to_json(), SECRET)
+        signature = sign(make_event(LinkCreated, seed=2).to_json(), SECRET)
     found = explain(body, signature, SECRET)
     assert (found.valid, found.proven, codes(found)) == (False, True, [code])
 
@@ -270,7 +267,7 @@ def test_what_a_body_looks_like_is_a_suspicion() -> None:
 
 def test_the_signature_of_another_delivery() -> None:
     """The signature of one delivery with the body of another is found among those saved."""
-    other = make_event("lead.created").to_json()
+    other = make_event(LeadCreated).to_json()
     found = explain(other, SIGNATURE, SECRET, other_bodies=[BODY])
     assert (found.proven, codes(found)) == (True, ["other_delivery"])
 

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from dubhooks import MemoryStore, Webhooks, sign, wsgi
-from dubhooks.testing import make_event, make_postback, signed_request
+from dubhooks import MemoryStore, Webhooks, postbacks, sign, wsgi
+from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 POSTBACK_SECRET = "pbsec_00112233445566778899aabbccddeeff"
@@ -112,7 +113,7 @@ class Feed:
 def test_a_valid_delivery(listen: Any) -> None:
     """A valid delivery is answered 200 and printed with its event and nothing of its payload."""
     listener = listen()
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     status, printed = listener.deliver(*signed_request(event, SECRET))
     assert status == 200
     assert (printed["valid"], printed["family"]) == (True, "webhook")
@@ -124,12 +125,12 @@ def test_a_valid_delivery(listen: Any) -> None:
 def test_a_delivery_that_is_not_valid_is_explained(listen: Any) -> None:
     """A delivery that does not verify is answered 401 and printed with the cause."""
     listener = listen()
-    body, headers = signed_request(make_event("sale.created"), SECRET)
+    body, headers = signed_request(make_event(SaleCreated), SECRET)
     rewritten = json.dumps(json.loads(body)).encode()
     status, printed = listener.deliver(rewritten, headers)
     assert (status, printed["valid"], printed["causes"]) == (401, False, ["body_reserialized"])
     listener.deliver(body, headers)
-    other = make_event("lead.created").to_json()
+    other = make_event(LeadCreated).to_json()
     assert listener.deliver(other, headers)[1]["causes"] == ["other_delivery"]
     assert listener.deliver(other, JSON)[1]["causes"] == ["signature_missing"]
 
@@ -137,10 +138,10 @@ def test_a_delivery_that_is_not_valid_is_explained(listen: Any) -> None:
 def test_both_families(listen: Any) -> None:
     """With both secrets webhooks and postbacks are told apart by what verifies."""
     listener = listen(DUB_POSTBACK_SECRET=POSTBACK_SECRET)
-    body, headers = signed_request(make_postback("sale.created"), POSTBACK_SECRET)
+    body, headers = signed_request(make_event(postbacks.SaleCreated), POSTBACK_SECRET)
     status, printed = listener.deliver(body, headers)
     assert (status, printed["family"]) == (200, "postback")
-    body, headers = signed_request(make_event("sale.created"), SECRET)
+    body, headers = signed_request(make_event(SaleCreated), SECRET)
     assert listener.deliver(body, headers)[1]["family"] == "webhook"
 
 
@@ -148,13 +149,14 @@ def test_a_payout_is_never_taken(listen: Any) -> None:
     """The inspector answers a payout 501, because 200 would mark it as paid."""
     listener = listen()
     for name in ("payout.confirmed", "external_payout.confirmed"):
-        assert listener.deliver(*signed_request(make_event(name), SECRET))[0] == 501
+        payout = make_event(PayoutConfirmed, event=name)
+        assert listener.deliver(*signed_request(payout, SECRET))[0] == 501
 
 
 def test_drift_is_shown(listen: Any) -> None:
     """Keys that the models do not know are printed by path."""
     listener = listen()
-    event = make_event("sale.created", add={"data.newKey": "private"})
+    event = make_event(SaleCreated, add={"data.newKey": "private"})
     printed = listener.deliver(*signed_request(event, SECRET))[1]
     assert {"kind": "unknown_key", "path": "data.newKey", "detail": "string"} in printed[
         "differences"
@@ -164,7 +166,7 @@ def test_drift_is_shown(listen: Any) -> None:
 def test_an_event_that_does_not_fit_is_named(listen: Any) -> None:
     """Its name, its id and what does not fit are printed, and nothing of its values."""
     listener = listen()
-    document = json.loads(make_event("sale.created", id="evt_odd").to_json())
+    document = json.loads(make_event(SaleCreated, id="evt_odd").to_json())
     document["data"]["sale"]["amount"] = "private"
     request = signed_request(json.dumps(document).encode(), SECRET)
     status, printed = listener.deliver(*request)
@@ -180,7 +182,7 @@ def test_deliveries_are_saved_and_can_be_replayed(
     """``--save`` keeps every delivery, readable by the owner only, for ``dubhooks replay``."""
     directory = tmp_path / "deliveries"
     listener = listen("--save", str(directory))
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     body, headers = signed_request(event, SECRET)
     saved = listener.deliver(body, headers)[1]["saved_as"]
     listener.deliver(body, JSON)
@@ -189,7 +191,7 @@ def test_deliveries_are_saved_and_can_be_replayed(
     assert {one.stat().st_mode & 0o777 for one in directory.iterdir()} == {0o600}
     hooks = Webhooks(SECRET, store=MemoryStore())
     ran: list[str] = []
-    hooks.on("sale.created")(lambda one: ran.append(one.id))
+    hooks.on(SaleCreated)(lambda one: ran.append(one.id))
     done = cli("replay", directory / f"{saved}.body", "--to", serve(wsgi.app(hooks)))
     assert (done.code, ran) == (0, [event.id])
 
@@ -212,7 +214,7 @@ def test_forwarding_and_replaying(listen: Any, serve: Any) -> None:
     """``--forward-to`` passes bytes, signature and the answer on; the page can do it again."""
     application = Application()
     listener = listen("--forward-to", serve(application))
-    body, headers = signed_request(make_event("sale.created"), SECRET)
+    body, headers = signed_request(make_event(SaleCreated), SECRET)
     status, answered, text = listener.request("POST", "/", body, headers)
     assert (status, answered["retry-after"], text) == (503, "30", b"later")
     assert "x-private" not in answered
@@ -225,14 +227,14 @@ def test_forwarding_and_replaying(listen: Any, serve: Any) -> None:
 def test_an_application_that_is_down(listen: Any, refused_url: str) -> None:
     """When nothing listens behind the inspector, the sender gets 502 and will come again."""
     listener = listen("--forward-to", refused_url)
-    status, printed = listener.deliver(*signed_request(make_event("sale.created"), SECRET))
+    status, printed = listener.deliver(*signed_request(make_event(SaleCreated), SECRET))
     assert (status, printed["valid"]) == (502, True)
 
 
 def test_the_page_gets_deliveries_live(listen: Any) -> None:
     """The feed has the deliveries so far and those to come, with everything there is to see."""
     listener = listen()
-    first = make_event("sale.created", {"data.eventName": "<img src=x onerror=alert(1)>"})
+    first = make_event(SaleCreated, {"data.eventName": "<img src=x onerror=alert(1)>"})
     listener.deliver(*signed_request(first, SECRET))
     feed = Feed(listener)
     assert feed.next() == ("settings", {"canReplay": False})
@@ -282,7 +284,7 @@ def test_the_page_takes_nothing_for_code(listen: Any) -> None:
 def test_the_page_is_for_this_machine_only(listen: Any, headers: dict[str, str]) -> None:
     """Through a tunnel or under another name deliveries come in, and nothing is shown."""
     listener = listen()
-    body, signed = signed_request(make_event("sale.created"), SECRET)
+    body, signed = signed_request(make_event(SaleCreated), SECRET)
     assert listener.request("POST", "/", body, {**signed, **headers})[0] == 200
     for path in ("/", "/_dubhooks/events", "/_dubhooks/page.js"):
         status, _, text = listener.request("GET", path, headers=headers)
@@ -332,7 +334,7 @@ def test_odd_requests(listen: Any) -> None:
         raw.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
         assert raw.recv(100).startswith(b"HTTP/1.1 411")
     assert listener.request("PUT", "/")[0] == 501
-    body, headers = signed_request(make_event("sale.created"), SECRET)
+    body, headers = signed_request(make_event(SaleCreated), SECRET)
     doubled = [("Dub-Signature", headers["Dub-Signature"])] * 2
     connection = http.client.HTTPConnection("127.0.0.1", listener.port, timeout=10)
     connection.putrequest("POST", "/")
@@ -356,7 +358,7 @@ def test_people_get_lines() -> None:
     assert process.stdout is not None
     try:
         port = urlsplit(process.stdout.readline().split()[2].rstrip(";")).port
-        body, headers = signed_request(make_event("sale.created", id="evt_1"), SECRET)
+        body, headers = signed_request(make_event(SaleCreated, id="evt_1"), SECRET)
         for signature in (headers["Dub-Signature"], f"sha256={headers['Dub-Signature']}"):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
             connection.request("POST", "/", body, {"Dub-Signature": signature})

@@ -15,6 +15,7 @@ import pytest
 
 from dubhooks import sign
 from dubhooks.testing import make_event, make_unknown_event, signed_request
+from dubhooks.webhooks import SaleCreated
 from tests.support import chromium
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -89,7 +90,7 @@ def test_deliveries_appear_and_are_replayed(
     browser.open(url)
     browser.wait_for("document.getElementById('connection')?.textContent === 'live'")
     assert browser.value("document.getElementById('here').textContent") == url
-    body, headers = signed_request(make_event("sale.created", add={"data.newKey": 1}), SECRET)
+    body, headers = signed_request(make_event(SaleCreated, add={"data.newKey": 1}), SECRET)
     deliver(url, body, headers)
     browser.wait_for("document.querySelectorAll('#list button').length === 1")
     text = browser.value("document.getElementById('detail').innerText")
@@ -120,8 +121,8 @@ def test_nothing_that_is_delivered_is_run(browser: Any, url: str, is_signed: boo
     browser.wait_for("document.getElementById('connection')?.textContent === 'live'")
     bodies = [
         make_unknown_event(ATTACK, {f"data.{ATTACK.replace('.', '')}": ATTACK}).to_json(),
-        make_event("sale.created", {"data.eventName": ATTACK}, add={f"data.{ATTACK}": 1}).to_json(),
-        make_event("sale.created", id=ATTACK).to_json(),
+        make_event(SaleCreated, {"data.eventName": ATTACK}, add={f"data.{ATTACK}": 1}).to_json(),
+        make_event(SaleCreated, id=ATTACK).to_json(),
         ATTACK.encode(),
     ]
     for body in bodies:

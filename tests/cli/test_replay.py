@@ -10,6 +10,7 @@ import pytest
 
 from dubhooks import DeadLetterDirectory, MemoryStore, Webhooks, sign, wsgi
 from dubhooks.testing import make_event
+from dubhooks.webhooks import SaleCreated
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 
@@ -20,7 +21,7 @@ def letters(tmp_path: Path) -> DeadLetterDirectory:
     directory = DeadLetterDirectory(tmp_path / "letters")
     hooks = Webhooks(SECRET, dead_letters=directory)
     for number in range(3):
-        document = json.loads(make_event("sale.created", id=f"evt_{number}").to_json())
+        document = json.loads(make_event(SaleCreated, id=f"evt_{number}").to_json())
         document["data"]["sale"]["amount"] = "many"
         body = json.dumps(document).encode()
         assert hooks.handle(body, {"Dub-Signature": sign(body, SECRET)}).outcome == "invalid"
@@ -98,7 +99,7 @@ def test_a_receiver_that_was_mended_takes_its_dead_letters(
     cli: Any, serve: Any, tmp_path: Path
 ) -> None:
     """Replaying to a real receiver runs the handler once, however often it is replayed."""
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     body = event.to_json()
     directory = tmp_path / "saved"
     directory.mkdir()
@@ -107,7 +108,7 @@ def test_a_receiver_that_was_mended_takes_its_dead_letters(
     (directory / "a.json").write_text(json.dumps(saved))
     hooks = Webhooks(SECRET, store=MemoryStore())
     ran: list[str] = []
-    hooks.on("sale.created")(lambda one: ran.append(one.id))
+    hooks.on(SaleCreated)(lambda one: ran.append(one.id))
     url = serve(wsgi.app(hooks))
     for _ in range(2):
         assert cli("replay", directory, "--to", url).code == 0

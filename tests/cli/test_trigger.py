@@ -108,7 +108,7 @@ def test_repeat_sends_new_events(cli: Any, serve: Any, concurrency: int) -> None
     """``--repeat`` sends so many different events and sums the answers up."""
     hooks = Webhooks(SECRET, store=MemoryStore())
     seen: list[str] = []
-    hooks.on("link.clicked")(lambda event: seen.append(event.id))
+    hooks.on(webhooks.LinkClicked)(lambda event: seen.append(event.id))
     url = serve(wsgi.app(hooks))
     arguments = ["--repeat", 100, "--concurrency", concurrency, "--json"]
     done = cli("trigger", "link.clicked", "--to", url, *arguments)
@@ -371,5 +371,5 @@ def test_the_sample_that_is_sent_is_the_factory_s(cli: Any, serve: Any) -> None:
     endpoint = Recorder()
     cli("trigger", "lead.created", "--to", serve(endpoint))
     assert set(json.loads(endpoint.bodies[0])["data"]) == set(
-        json.loads(make_event("lead.created").to_json())["data"]
+        json.loads(make_event(webhooks.LeadCreated).to_json())["data"]
     )

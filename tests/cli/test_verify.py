@@ -8,7 +8,8 @@ import pytest
 
 import dubhooks
 from dubhooks import DeadLetterDirectory, InvalidJSON, sign
-from dubhooks.testing import make_event, make_postback
+from dubhooks.testing import make_event
+from dubhooks.webhooks import LeadCreated, SaleCreated
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 POSTBACK_SECRET = "pbsec_00112233445566778899aabbccddeeff"
@@ -18,7 +19,7 @@ POSTBACK_SECRET = "pbsec_00112233445566778899aabbccddeeff"
 def body(tmp_path: Path) -> Path:
     """A body in a file."""
     file = tmp_path / "body.json"
-    file.write_bytes(make_event("sale.created").to_json())
+    file.write_bytes(make_event(SaleCreated).to_json())
     return file
 
 
@@ -36,13 +37,13 @@ def test_the_cause_and_what_to_do(cli: Any, body: Path) -> None:
     done = cli("verify", "--body", body, "--signature", f"sha256={signature}")
     assert (done.code, done.err) == (1, "")
     assert "prefix such as sha256=" in done.out
-    assert "To do: " in done.out
+    assert "Fix: " in done.out
     assert signature not in done.out
 
 
 def test_the_other_family_is_tried_when_its_secret_is_there(cli: Any, body: Path) -> None:
     """With both variables set, a postback at the wrong endpoint is proven."""
-    body.write_bytes(make_postback("sale.created").to_json())
+    body.write_bytes(make_event(dubhooks.postbacks.SaleCreated).to_json())
     signature = sign(body.read_bytes(), POSTBACK_SECRET)
     done = cli("verify", "--body", body, "--signature", signature, "--json")
     assert [one["code"] for one in json.loads(done.out)["causes"]] == ["wrong_family"]
@@ -70,7 +71,7 @@ def test_a_flask_application_that_rewrites_the_body(cli: Any, tmp_path: Path) ->
         verified.write_text(json.dumps(flask.request.json))
         return "ok"
 
-    sent = make_event("lead.created").to_json()
+    sent = make_event(LeadCreated).to_json()
     application.test_client().post("/", data=sent, content_type="application/json")
     done = cli("verify", "--body", verified, "--signature", sign(sent, SECRET), "--json")
     report = json.loads(done.out)
@@ -81,7 +82,7 @@ def test_a_flask_application_that_rewrites_the_body(cli: Any, tmp_path: Path) ->
 def test_saved_deliveries(cli: Any, tmp_path: Path) -> None:
     """A saved delivery brings its signature, and the others are tried as well."""
     letters = DeadLetterDirectory(tmp_path / "letters")
-    bodies = [make_event("sale.created").to_json() for _ in range(2)]
+    bodies = [make_event(SaleCreated).to_json() for _ in range(2)]
     for one in bodies:
         letters.keep(one, {"dub-signature": sign(one, SECRET)}, InvalidJSON(""))
     first, second = sorted(letters.path.glob("*.body"))

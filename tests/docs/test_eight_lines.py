@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import PayoutConfirmed, SaleCreated
 from tests.support.processes import python, serving
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +23,7 @@ MOST = 8
 BOILERPLATE = {
     "flask": {"from flask import Flask", "app = Flask(__name__)"},
     "fastapi": {"from fastapi import FastAPI", "app = FastAPI()"},
-    "django": {"from django.urls import path", "urlpatterns = []  # is there, with your URLs"},
+    "django": {"from django.urls import path", "urlpatterns = []  # your existing URLs"},
 }
 
 
@@ -73,9 +74,9 @@ def test_eight_lines_are_enough(framework: str, tmp_path: Path) -> None:
     """They make an endpoint that refuses forgeries and handles a sale once, with its typed data."""
     assert len(own_lines(framework)) <= MOST
     prepare, path = PROJECTS[framework]
-    sale = make_event("sale.created", data__sale__amount=1900)
+    sale = make_event(SaleCreated, data__sale__amount=1900)
     body, headers = signed_request(sale, SECRET)
-    payout = signed_request(make_event("payout.confirmed"), SECRET)
+    payout = signed_request(make_event(PayoutConfirmed), SECRET)
     with serving(prepare(tmp_path), tmp_path, {"DUB_WEBHOOK_SECRET": SECRET}) as server:
         answers = [server.post(path, body, headers)[2] for _ in range(2)]
         assert answers == [b'{"outcome":"handled"}', b'{"outcome":"duplicate"}'], server.log

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated
 from tests.support.processes import importing, python, serving
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -57,8 +58,8 @@ def test_django_project(kind: str, tmp_path: Path) -> None:
     manage(tmp_path, "migrate", "--verbosity=0")
     assert "no issues" in manage(tmp_path, "check", "--database=default")
     assert manage(tmp_path, "makemigrations", "--check", "--dry-run").startswith("No changes")
-    sale = make_event("sale.created", data__sale__amount=1900, data__customer__externalId="c_1")
-    lead = make_event("lead.created")
+    sale = make_event(SaleCreated, data__sale__amount=1900, data__customer__externalId="c_1")
+    lead = make_event(LeadCreated)
     with serving(COMMANDS[kind], tmp_path, environment(tmp_path)) as server:
         answers = [server.post("/dub/webhook", *signed_request(sale, SECRET)) for _ in range(2)]
         assert [(status, json.loads(body)["outcome"]) for status, _, body in answers] == [
@@ -72,7 +73,7 @@ def test_django_project(kind: str, tmp_path: Path) -> None:
         assert server.post("/shops/acme/leads", *signed_request(lead, SECRET))[0] == 404
         forged = signed_request(sale, "whsec_of_somebody_else")
         assert server.post("/dub/webhook", *forged)[0] == 401
-        payout = signed_request(make_event("payout.confirmed"), SECRET)
+        payout = signed_request(make_event(PayoutConfirmed), SECRET)
         assert server.post("/dub/webhook/", *payout)[0] == 501
         assert server.post("/dub/webhook", b"", {}, method="GET")[0] == 405
     with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database:

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import LinkClicked, PayoutConfirmed, SaleCreated
 from tests.support.processes import python, serving
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -15,8 +16,8 @@ UVICORN = python("-m", "uvicorn", "fastapi_app:app", f"--app-dir={EXAMPLES}", "-
 
 def test_fastapi_app(tmp_path: Path) -> None:
     """Clicks are logged and sales are in the ledger, once each, under their shop."""
-    sale = make_event("sale.created", data__sale__amount=1900)
-    click = make_event("link.clicked", data__link__short_link="https://d.example/abc")
+    sale = make_event(SaleCreated, data__sale__amount=1900)
+    click = make_event(LinkClicked, data__link__short_link="https://d.example/abc")
     with serving(UVICORN, tmp_path, {"DUB_WEBHOOK_SECRET": SECRET}) as server:
         to_shop = [
             server.post("/webhooks/dub/acme", *signed_request(sale, SECRET)) for _ in range(2)
@@ -28,7 +29,7 @@ def test_fastapi_app(tmp_path: Path) -> None:
         assert server.post("/webhooks/dub", *signed_request(click, SECRET))[0] == 200
         forged = signed_request(sale, "whsec_of_somebody_else")
         assert server.post("/webhooks/dub/acme", *forged)[0] == 401
-        payout = signed_request(make_event("payout.confirmed"), SECRET)
+        payout = signed_request(make_event(PayoutConfirmed), SECRET)
         assert server.post("/webhooks/dub", *payout)[0] == 501
         document = json.loads(server.post("/openapi.json", b"", {}, method="GET")[2])
         assert "https://d.example/abc was clicked" in server.log

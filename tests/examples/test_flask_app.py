@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import LinkClicked, PayoutConfirmed, SaleCreated
 from tests.support.processes import python, serving
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -17,7 +18,7 @@ FLASK = python("-m", "flask", f"--app={EXAMPLES / 'flask_app.py'}", "run", "--po
 
 def test_flask_app(tmp_path: Path) -> None:
     """Sales are in the ledger, once each, under their shop; nothing else is acknowledged."""
-    sale = make_event("sale.created", data__sale__amount=1900)
+    sale = make_event(SaleCreated, data__sale__amount=1900)
     with serving(GUNICORN, tmp_path, {"DUB_WEBHOOK_SECRET": SECRET}) as server:
         answers = [
             server.post("/webhooks/dub/acme", *signed_request(sale, SECRET)) for _ in range(2)
@@ -28,9 +29,9 @@ def test_flask_app(tmp_path: Path) -> None:
         ]
         forged = signed_request(sale, "whsec_of_somebody_else")
         assert server.post("/webhooks/dub/acme", *forged)[0] == 401
-        click = signed_request(make_event("link.clicked"), SECRET)
+        click = signed_request(make_event(LinkClicked), SECRET)
         assert server.post("/webhooks/dub/acme", *click)[0] == 200
-        payout = signed_request(make_event("payout.confirmed"), SECRET)
+        payout = signed_request(make_event(PayoutConfirmed), SECRET)
         assert server.post("/webhooks/dub/acme", *payout)[0] == 501
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as ledger:
         rows = ledger.execute("SELECT * FROM sales").fetchall()
@@ -39,7 +40,7 @@ def test_flask_app(tmp_path: Path) -> None:
 
 def test_flask_app_on_the_development_server(tmp_path: Path) -> None:
     """The command in the example's first lines starts it, and a large body is refused."""
-    body, headers = signed_request(make_event("sale.created"), SECRET)
+    body, headers = signed_request(make_event(SaleCreated), SECRET)
     with serving(FLASK, tmp_path, {"DUB_WEBHOOK_SECRET": SECRET}) as server:
         assert server.post("/webhooks/dub/acme", body, headers)[0] == 200
         chunks = (body[start : start + 500] for start in range(0, len(body), 500))

@@ -8,13 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubhooks import MemoryStore, Postbacks, Reply, VerificationError, Webhooks, sign, verify
+from dubhooks import (
+    MemoryStore,
+    Postbacks,
+    Reply,
+    VerificationError,
+    Webhooks,
+    postbacks,
+    sign,
+    verify,
+    webhooks,
+)
 from dubhooks.testing import make_event
-from dubhooks.webhooks import EventName
+from dubhooks.webhooks import SaleCreated
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
-NAMES = sorted(Webhooks.family.classes)
-SALE = make_event("sale.created").to_json()
+NAMES = sorted(webhooks.family.classes)
+SALE = make_event(SaleCreated).to_json()
 
 header_values = st.text() | st.binary() | st.just(sign(SALE, SECRET)) | st.just("ab" * 32)
 header_names = st.sampled_from(["Dub-Signature", "x-dub-signature", "DUB-SIGNATURE"]) | st.text()
@@ -54,8 +64,9 @@ class Counted:
             Webhooks(SECRET, store=MemoryStore()),
             Postbacks(SECRET, store=MemoryStore(), max_body=2_000),
         ]
-        for receiver in self.receivers:
-            for cls in set(receiver.family.classes.values()):
+        families: Any = (webhooks.family, webhooks.family, postbacks.family)
+        for receiver, family in zip(self.receivers, families, strict=True):
+            for cls in set(family.classes.values()):
                 receiver.on(cls)(self.run)
             receiver.on_unhandled(self.run)
 
@@ -132,9 +143,10 @@ def test_once(body: bytes) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-def test_one_flipped_bit(name: EventName, data: st.DataObject) -> None:
+def test_one_flipped_bit(name: str, data: st.DataObject) -> None:
     """A delivery of any event with one bit changed is unauthorized and runs nothing."""
-    body = bytearray(make_event(name, seed=1).to_json())
+    cls: Any = webhooks.family.classes[name]
+    body = bytearray(make_event(cls, event=name, seed=1).to_json())
     signature = {"Dub-Signature": sign(bytes(body), SECRET)}
     bit = data.draw(st.integers(0, len(body) * 8 - 1))
     body[bit // 8] ^= 1 << bit % 8

@@ -18,6 +18,7 @@ import pytest
 
 from dubhooks import sign
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import LeadCreated, SaleCreated
 from tests.support.processes import Server, importing, python, serving, until
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -84,7 +85,7 @@ def delivered(server: Server, path: str, request: Request) -> int:
 
 def odd_sale() -> bytes:
     """Return a sale as no serialiser would write it: spaces, escapes, non-ASCII, large numbers."""
-    sale = json.loads(make_event("sale.created").to_json())
+    sale = json.loads(make_event(SaleCreated).to_json())
     sale["data"]["customer"]["name"] = "NAME"
     sale["data"]["metadata"] = {"number": 0}
     written = json.dumps(sale, indent=3).replace(": ", " :\t").replace("\n", "\r\n")
@@ -127,7 +128,7 @@ def test_body_that_is_too_large(running: tuple[Server, Path], path: str) -> None
 def test_duplicates_at_once(running: tuple[Server, Path], path: str) -> None:
     """Of 200 deliveries of one event at the same time, one runs."""
     server, directory = running
-    sale = make_event("sale.created")
+    sale = make_event(SaleCreated)
     statuses = Counter(server.post_at_once(path, *signed_request(sale, SECRET), times=200))
     assert set(statuses) <= {200, 409}, f"{statuses}\n{server.log}"
     assert notes(directory)[f"sale {sale.id}"] == 1
@@ -155,7 +156,7 @@ def test_sigterm_mid_handler(
     kind: str, directory: Path, pool: ThreadPoolExecutor, path: str
 ) -> None:
     """A server that is told to stop finishes the delivery and answers it."""
-    request = signed_request(make_event("lead.created"), SECRET)
+    request = signed_request(make_event(LeadCreated), SECRET)
     with served(kind, directory) as server:
         answer = pool.submit(delivered, server, path, request)
         begun(server, directory)
@@ -175,7 +176,7 @@ def test_sigkill_mid_handler(
     kind: str, directory: Path, pool: ThreadPoolExecutor, path: str
 ) -> None:
     """What a killed worker held is handled by a retry, once the lease is over."""
-    request = signed_request(make_event("lead.created"), SECRET)
+    request = signed_request(make_event(LeadCreated), SECRET)
     with served(kind, directory) as server:
         answer = pool.submit(delivered, server, path, request)
         server.signal(signal.SIGKILL, begun(server, directory))
@@ -191,7 +192,7 @@ def test_sigkill_mid_handler(
 @EVERY_SERVER
 def test_everything_is_killed(kind: str, directory: Path, pool: ThreadPoolExecutor) -> None:
     """A delivery survives the end of every process."""
-    request = signed_request(make_event("lead.created"), SECRET)
+    request = signed_request(make_event(LeadCreated), SECRET)
     with served(kind, directory) as server:
         answer = pool.submit(delivered, server, "/slow-sync", request)
         begun(server, directory)

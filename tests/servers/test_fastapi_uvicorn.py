@@ -16,6 +16,7 @@ import pytest
 
 from dubhooks import sign
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import LeadCreated, SaleCreated
 from tests.support.processes import Server, importing, python, serving, until
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -62,7 +63,7 @@ def workers(directory: Path) -> list[int]:
 
 def sale_of(text: str) -> bytes:
     """Return a sale as no serialiser would write it."""
-    sale = json.loads(make_event("sale.created").to_json())
+    sale = json.loads(make_event(SaleCreated).to_json())
     sale["data"]["customer"]["name"] = "NAME"
     sale["data"]["metadata"] = {"number": 0, "escaped": "\u20ac"}
     written = json.dumps(sale, indent=3).replace(": ", " :\t").replace("\n", "\r\n")
@@ -95,7 +96,7 @@ def test_raw_bytes_survive(
 @pytest.mark.parametrize("path", ["/webhooks/dub", "/sync"])
 def test_chunked_body(server: Server, path: str) -> None:
     """A body without a length is verified too."""
-    body, headers = signed_request(make_event("sale.created"), SECRET)
+    body, headers = signed_request(make_event(SaleCreated), SECRET)
     pieces = (body[start : start + 100] for start in range(0, len(body), 100))
     assert server.post(path, pieces, headers)[0] == 200
 
@@ -112,7 +113,7 @@ def test_body_that_is_too_large(server: Server, path: str) -> None:
 @pytest.mark.parametrize("path", ["/webhooks/dub", "/sync"])
 def test_duplicates_at_once(server: Server, directory: Path, path: str) -> None:
     """Of 200 deliveries of one event at the same time, one runs."""
-    sale = make_event("sale.created")
+    sale = make_event(SaleCreated)
     statuses = server.post_at_once(path, *signed_request(sale, SECRET), times=200)
     assert set(statuses) <= {200, 409}
     assert 200 in statuses
@@ -146,7 +147,7 @@ def begun(server: Server, directory: Path) -> int:
 @pytest.mark.parametrize("path", SLOW)
 def test_sigterm_mid_handler(tmp_path: Path, pool: ThreadPoolExecutor, path: str) -> None:
     """A server that is told to stop finishes the delivery and answers it."""
-    request = signed_request(make_event("lead.created"), SECRET)
+    request = signed_request(make_event(LeadCreated), SECRET)
     with uvicorn(tmp_path) as server:
         answer = pool.submit(delivered, server, path, request)
         begun(server, tmp_path)
@@ -163,7 +164,7 @@ def test_sigterm_mid_handler(tmp_path: Path, pool: ThreadPoolExecutor, path: str
 @pytest.mark.parametrize("path", SLOW)
 def test_sigkill_mid_handler(tmp_path: Path, pool: ThreadPoolExecutor, path: str) -> None:
     """What a killed worker held is handled by a retry, once the lease is over."""
-    request = signed_request(make_event("lead.created"), SECRET)
+    request = signed_request(make_event(LeadCreated), SECRET)
     with uvicorn(tmp_path) as server:
         answer = pool.submit(delivered, server, path, request)
         server.signal(signal.SIGKILL, begun(server, tmp_path))
@@ -178,7 +179,7 @@ def test_sigkill_mid_handler(tmp_path: Path, pool: ThreadPoolExecutor, path: str
 @pytest.mark.slow
 def test_everything_is_killed(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
     """A delivery survives the end of every process."""
-    request = signed_request(make_event("lead.created"), SECRET)
+    request = signed_request(make_event(LeadCreated), SECRET)
     with uvicorn(tmp_path) as server:
         answer = pool.submit(delivered, server, "/slow-async", request)
         begun(server, tmp_path)
@@ -194,7 +195,7 @@ def test_everything_is_killed(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
 @pytest.mark.parametrize("path", SLOW)
 def test_client_hangs_up_mid_handler(tmp_path: Path, path: str) -> None:
     """A handler goes on when its client leaves, and the retry is a duplicate."""
-    body, headers = signed_request(make_event("lead.created"), SECRET)
+    body, headers = signed_request(make_event(LeadCreated), SECRET)
     lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     with uvicorn(tmp_path) as server:

@@ -13,7 +13,7 @@ from signal import SIGKILL, SIGTERM
 import pytest
 
 from dubhooks.testing import make_event, signed_request
-from dubhooks.webhooks import EventName
+from dubhooks.webhooks import LeadCreated, SaleCreated
 from tests.support.bodies import odd_bodies
 from tests.support.processes import Server, importing, python, serving, until
 
@@ -21,7 +21,6 @@ SECRET = "whsec_0123456789abcdef0123456789abcdef"
 GUNICORN = python(
     "-m", "gunicorn", "tests.support.served.flask_app:app", "--bind", "127.0.0.1:{port}"
 )
-PATHS: dict[str, EventName] = {"/route/acme": "sale.created", "/registry": "lead.created"}
 PRELOADED = pytest.mark.parametrize("options", [[], ["--preload"]], ids=["plain", "preload"])
 
 
@@ -45,14 +44,14 @@ def notes(cwd: Path, word: str, event_id: str) -> list[str]:
 def test_raw_bytes_and_many_at_once(options: list[str], tmp_path: Path) -> None:
     """Every byte reaches the handler, and 200 deliveries at once run it once."""
     with gunicorn(tmp_path, options) as server:
-        for path, name in PATHS.items():
-            for title, (event_id, body) in odd_bodies(name).items():
+        for path, cls in (("/route/acme", SaleCreated), ("/registry", LeadCreated)):
+            for title, (event_id, body) in odd_bodies(cls).items():
                 body, headers = signed_request(body, SECRET)
                 status, _, answer = server.post(path, body, headers)
                 assert status == 200, (title, answer)
                 assert (tmp_path / f"{event_id}.body").read_bytes() == body, title
 
-        event_id, body = odd_bodies("sale.created")["not ASCII"]
+        event_id, body = odd_bodies(SaleCreated)["not ASCII"]
         body, headers = signed_request(body, SECRET)
         pieces: Iterator[bytes] = (body[start : start + 100] for start in range(0, len(body), 100))
         assert server.post("/route/acme", pieces, headers)[0] == 200
@@ -60,7 +59,7 @@ def test_raw_bytes_and_many_at_once(options: list[str], tmp_path: Path) -> None:
         endless = (b"x" * 65_536 for _ in range(320))
         assert post_too_much(server, endless, headers) in (413, None)
 
-        event = make_event("sale.created")
+        event = make_event(SaleCreated)
         body, headers = signed_request(event, SECRET)
         statuses = server.post_at_once("/route/acme", body, headers, times=200)
         assert set(statuses) <= {200, 409}
@@ -83,7 +82,7 @@ def post_too_much(server: Server, body: Iterator[bytes], headers: dict[str, str]
 @PRELOADED
 def test_a_killed_worker_loses_nothing(options: list[str], tmp_path: Path) -> None:
     """After SIGKILL in the middle of a handler, the event waits for its lease and runs again."""
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     body, headers = signed_request(event, SECRET)
     hold = tmp_path / "hold"
     hold.touch()
@@ -107,7 +106,7 @@ def test_a_killed_worker_loses_nothing(options: list[str], tmp_path: Path) -> No
 @pytest.mark.slow
 def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
     """After all processes were killed, the next server runs the event when its lease is over."""
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     body, headers = signed_request(event, SECRET)
     hold = tmp_path / "hold"
     hold.touch()
@@ -129,7 +128,7 @@ def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_stopped_server_finishes_and_loses_nothing(tmp_path: Path) -> None:
     """SIGTERM lets the handler finish: its answer arrives, and the event is done for good."""
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     body, headers = signed_request(event, SECRET)
     hold = tmp_path / "hold"
     hold.touch()
@@ -151,7 +150,7 @@ def test_a_stopped_server_finishes_and_loses_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_server_that_is_not_given_time_loses_nothing(tmp_path: Path) -> None:
     """A handler that outlives the server's patience after SIGTERM runs again later."""
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     body, headers = signed_request(event, SECRET)
     hold = tmp_path / "hold"
     hold.touch()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import LeadCreated, SaleCreated
 from tests.support.bodies import odd_bodies
 from tests.support.processes import Server, importing, python, serving, until
 
@@ -69,14 +70,14 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 def test_raw_bytes_and_many_at_once(kind: str, tmp_path: Path) -> None:
     """Every byte is verified as it was sent, and 200 deliveries at once run once."""
     with served(kind, tmp_path) as server:
-        for title, (event_id, body) in odd_bodies("sale.created").items():
+        for title, (event_id, body) in odd_bodies(SaleCreated).items():
             body, headers = signed_request(body, SECRET)
             pieces = (body[start : start + 100] for start in range(0, len(body), 100))
             answers = [server.post(PATH, sent, headers)[2] for sent in (pieces, body)]
             assert answers == [b'{"outcome":"handled"}', b'{"outcome":"duplicate"}'], title
             assert notes(tmp_path)[f"sale {event_id}"] == 1, title
             assert server.post(PATH, body + b" ", headers)[0] == 401
-        event = make_event("sale.created")
+        event = make_event(SaleCreated)
         request = signed_request(event, SECRET)
         assert set(server.post_at_once(PATH, *request, times=200)) <= {200, 409}
         assert notes(tmp_path)[f"sale {event.id}"] == 1
@@ -87,7 +88,7 @@ def test_raw_bytes_and_many_at_once(kind: str, tmp_path: Path) -> None:
 @EVERY_SERVER
 def test_sigterm_mid_handler(kind: str, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
     """A server that is told to stop finishes the delivery and answers it."""
-    request = signed_request(make_event("lead.created"), SECRET)
+    request = signed_request(make_event(LeadCreated), SECRET)
     with served(kind, tmp_path) as server:
         answer = pool.submit(delivered, server, request)
         begun(server, tmp_path)
@@ -104,7 +105,7 @@ def test_sigterm_mid_handler(kind: str, tmp_path: Path, pool: ThreadPoolExecutor
 @EVERY_SERVER
 def test_everything_is_killed(kind: str, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
     """A delivery survives the end of every process: a retry runs it when the lease is over."""
-    request = signed_request(make_event("lead.created"), SECRET)
+    request = signed_request(make_event(LeadCreated), SECRET)
     with served(kind, tmp_path) as server:
         answer = pool.submit(delivered, server, request)
         begun(server, tmp_path)

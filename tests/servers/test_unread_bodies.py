@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import SaleCreated
 from tests.support.processes import Server, importing, python
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -61,7 +62,7 @@ KINDS = {
     "slow": Refused("POST", "Content-Length: 9010", b"x" * 10, 9_000, b"", 408),
     "method": Refused("PUT", "Content-Length: 9000", b"", 9_000, b"", 405),
 }
-# WSGI has no time limit for bytes that do not come at all, and under ASGI Django waits for them.
+# WSGI has no time limit, and under ASGI Django waits for the bytes.
 CASES = [
     pytest.param(server, path, kind, id=f"{server}-{path}-{kind}")
     for server in COMMANDS
@@ -82,7 +83,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tupl
 
 def request_for(path: str) -> tuple[str, bytes]:
     """Return the id of a sale and a request that delivers it and ends the connection."""
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     body, headers = signed_request(event, SECRET)
     lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
     lines += ["Connection: close", *(f"{name}: {value}" for name, value in headers.items())]

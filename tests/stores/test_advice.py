@@ -196,7 +196,7 @@ def test_redis_user_who_is_refused(
 
 def test_permissions_that_the_advice_names(redis_server: RedisServer) -> None:
     """What the advice tells to allow is enough."""
-    rules = "~dubhooks:* +eval +evalsha +script|load +time +hmget +hset +hdel +pexpire"
+    rules = "~dubhooks:* +eval +evalsha +script|load +time +hmget +hset +hdel +pexpire +del"
     with redis.Redis.from_url(redis_server.url, socket_timeout=5) as admin:
         admin.flushall()
         admin.script_flush()
@@ -206,6 +206,7 @@ def test_permissions_that_the_advice_names(redis_server: RedisServer) -> None:
             receiver = Receiver(redis_store(url, False))
             assert receiver.deliver("evt_1").outcome == "handled"
             assert receiver.deliver("evt_1").outcome == "duplicate"
+            assert receiver.store.forget("default:evt_1")
             receiver.close()
         finally:
             admin.execute_command("ACL DELUSER poor")

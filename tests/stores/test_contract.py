@@ -11,7 +11,7 @@ import pytest
 
 from dubhooks import MemoryStore
 from dubhooks.idempotency import Claim
-from dubhooks.idempotency._keys import event_key, natural_key
+from dubhooks.idempotency._keys import list_keys_of
 from dubhooks.testing import StoreContract, contract
 from dubhooks.testing._contract_case import MOMENT
 
@@ -30,6 +30,10 @@ class Model(MemoryStore):
     def release(self, key: str, token: str) -> Any:
         """Release as a memory store does."""
         return super().release(key, token)
+
+    def forget(self, key: str) -> Any:
+        """Forget as a memory store does."""
+        return super().forget(key)
 
     def owner(self, key: str) -> str | None:
         """Return the token that holds ``key``."""
@@ -115,6 +119,19 @@ class TakesTheNewFingerprint(Model):
         return claim._replace(fingerprint=durations["fingerprint"])
 
 
+class KeepsTheFirstFingerprint(Model):
+    """Keeps the fingerprint of the first body, whoever acquires the key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first: dict[str, str] = {}
+
+    def claim(self, key: str, token: str, **durations: Any) -> Any:
+        """Claim with the fingerprint that came first."""
+        first = self.first.setdefault(key, durations["fingerprint"])
+        return super().claim(key, token, **{**durations, "fingerprint": first})
+
+
 class CountsNoAttempts(Model):
     """Says that every claim is the first."""
 
@@ -129,6 +146,71 @@ class ForgetsDone(Model):
     def complete(self, key: str, token: str, *, retention: float) -> Any:  # noqa: ARG002
         """Release."""
         return super().release(key, token)
+
+
+class HasNoForget(Model):
+    """Was written before there was such a method."""
+
+    @property
+    def forget(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Be no attribute."""
+        raise AttributeError("forget")
+
+
+class ForgetsDuringALease(Model):
+    """Deletes the row of whoever runs."""
+
+    def forget(self, key: str) -> Any:
+        """Delete the row."""
+        return self._rows.pop(key, None) is not None or super().forget(key)
+
+
+class SaysTrueForNothing(Model):
+    """Claims to have deleted what was not there."""
+
+    def forget(self, key: str) -> Any:
+        """Delete the row, if any."""
+        return super().forget(key) or self.owner(key) is None
+
+
+class ForgetsNothing(Model):
+    """Deletes no row."""
+
+    def forget(self, key: str) -> Any:  # noqa: ARG002
+        """Refuse."""
+        return False
+
+
+class ForgetsInWordsOnly(Model):
+    """Says that it deleted a row, and leaves it."""
+
+    def forget(self, key: str) -> Any:
+        """Say whether there is something to delete."""
+        return self.owner(key) is None and self._done.find(key, time.monotonic()) is not None
+
+
+class FreesInsteadOfForgetting(Model):
+    """Lets a key be claimed again and keeps its row."""
+
+    def forget(self, key: str) -> Any:
+        """Free the key."""
+        done = self._done.find(key, time.monotonic())
+        was_deleted = super().forget(key)
+        if done is not None:
+            later = time.monotonic() + 3600.0
+            self._rows[key] = (None, False, *done, 0.0, later)
+        return was_deleted
+
+
+class LooksThenForgets(Model):
+    """Looks whether a lease runs, and deletes a moment later."""
+
+    def forget(self, key: str) -> Any:
+        """Look, wait a moment, and delete whatever happened meanwhile."""
+        if self.owner(key) is not None:
+            return False
+        time.sleep(0.02)
+        return self._rows.pop(key, None) is not None or super().forget(key)
 
 
 class LooksThenLeaps(Model):
@@ -207,6 +289,11 @@ class Changes(Model):
         value = super().release(key, token)
         return self.changes.get("release", value)
 
+    def forget(self, key: str) -> Any:
+        """Forget, and change the answer."""
+        value = super().forget(key)
+        return self.changes.get("forget", value)
+
 
 def failure_of(store: Model, test: str, error: type[BaseException] = AssertionError) -> str:
     """Run one test of the contract on ``store`` and return what it complains of."""
@@ -244,7 +331,26 @@ def failure_of(store: Model, test: str, error: type[BaseException] = AssertionEr
         (IgnoresCase, "similar_keys_are_different", "'acquired'"),
         (CutsKeys, "similar_keys_are_different", "could not be completed"),
         (CutsKeys, "every_key_is_kept_whole", "could not be completed"),
-        (TakesTheNewFingerprint, "fingerprint_is_the_first", "bbbb"),
+        (TakesTheNewFingerprint, "fingerprint_is_the_holders", "('busy', 1, 'aaaa"),
+        (TakesTheNewFingerprint, "one_of_many_claims_is_acquired", "fingerprint of the holder"),
+        (KeepsTheFirstFingerprint, "fingerprint_is_the_holders", "('acquired', 1, 'bbbb"),
+        (KeepsTheFirstFingerprint, "one_of_many_takeovers_is_acquired", "fingerprint of the h"),
+        (HasNoForget, "methods_are_all_sync_or_all_async", "the store has no method forget"),
+        (ForgetsDuringALease, "held_key_is_not_forgotten", "while its lease runs"),
+        (ForgetsDuringALease, "renewed_key_is_not_forgotten", "while its new lease runs"),
+        (ForgetsDuringALease, "another_handle_forgets", "forgot while a lease runs"),
+        (ForgetsDuringALease, "key_older_than_its_retention_is_not_forgotten", "its retention"),
+        (SaysTrueForNothing, "absent_key_is_not_forgotten", "an absent key was forgotten"),
+        (SaysTrueForNothing, "done_key_is_forgotten", "a key was forgotten twice"),
+        (SaysTrueForNothing, "one_of_many_forgets_deletes", "one of 8 must forget"),
+        (ForgetsNothing, "done_key_is_forgotten", "a done key was not forgotten"),
+        (ForgetsNothing, "free_key_is_forgotten", "a released key was not forgotten"),
+        (ForgetsNothing, "key_whose_lease_is_over_is_forgotten", "was not forgotten"),
+        (ForgetsNothing, "one_owner_at_a_time_while_others_forget", "was not forgotten"),
+        (ForgetsInWordsOnly, "done_key_is_forgotten", "a key was forgotten twice"),
+        (FreesInsteadOfForgetting, "one_of_many_forgets_deletes", "one of 8 must forget"),
+        (FreesInsteadOfForgetting, "another_handle_forgets", "('acquired', 1, "),
+        (LooksThenForgets, "one_owner_at_a_time_while_others_forget", "took the key from its own"),
         (CountsNoAttempts, "lease_over_is_taken_over", "the first takeover is attempt 2, not 1"),
         (CountsNoAttempts, "one_owner_at_a_time", "attempts must grow by 1"),
         (ForgetsDone, "completing_twice", "'done'"),
@@ -290,6 +396,7 @@ def test_defect_is_found(store: type[Model], test: str, complaint: str) -> None:
         ),
         ({"complete": 1}, "completing_twice", "complete returned 1: True or False is wanted"),
         ({"release": None}, "released_key_is_acquired", "release returned None"),
+        ({"forget": 1}, "done_key_is_forgotten", "forget returned 1: True or False is wanted"),
     ],
 )
 def test_wrong_answer_is_found(changes: dict[str, Any], test: str, complaint: str) -> None:
@@ -336,8 +443,7 @@ def test_contract_covers_every_key() -> None:
     """The longest keys that dubhooks makes, and every character in them, are in the contract."""
     longest = "n" * 64
     ids = ["i" * 120, "i" * 121, "évén:ement\0", "A.b_c-9"]
-    keys = [event_key(longest, event_id) for event_id in ids]
-    keys += [natural_key(longest, "postback", event_id) for event_id in ids]
+    keys = [key for one in ids for key in list_keys_of(longest, "postback", one)]
     assert max(map(len, keys)) <= contract._LONGEST
     assert set("".join(keys)) <= set(contract._EVERY_CHARACTER)
     assert len(set(keys)) == len(keys)

@@ -33,7 +33,7 @@ if FORGETS:
     pytestmark.append(
         pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")
     )
-EVENTS = [make_event("sale.created", seed=number) for number in range(25)]
+EVENTS = [make_event(SaleCreated, seed=number) for number in range(25)]
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])

@@ -16,6 +16,7 @@ from django.db import DatabaseError, connections, transaction
 from dubhooks import ConfigurationError
 from dubhooks.django import DjangoInbox, DjangoStore
 from dubhooks.testing import make_event
+from dubhooks.webhooks import SaleCreated
 from tests.support.fake_clock import FakeClock
 from tests.support.proxy import Proxy
 from tests.support.servers import MariaDBServer, PostgreSQLServer
@@ -29,7 +30,7 @@ from tests.support.stores.store_cases import (
 
 __all__ = ["alias", "alias_of"]  # fixtures
 
-EVENTS = [make_event("sale.created", seed=number) for number in range(10)]
+EVENTS = [make_event(SaleCreated, seed=number) for number in range(10)]
 CLIENTS = 16
 
 
@@ -51,7 +52,10 @@ def test_lost_replies(
         assert store.complete("lost", "one", retention=60.0)
         assert not store.complete("lost", "one", retention=60.0)
         assert claim(store, "lost", "two").state == "done"
-        assert proxy.dropped == 2
+        proxy.drop_reply()
+        store.forget("lost")
+        assert claim(store, "lost", "two")[:2] == ("acquired", 1)
+        assert proxy.dropped == 3
         connections.close_all()
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.db import connections, transaction
 
-from dubhooks import ConfigurationError
+from dubhooks import ConfigurationError, postbacks
 from dubhooks.django import DjangoInbox
-from dubhooks.testing import make_event, make_postback
+from dubhooks.testing import make_event
+from dubhooks.webhooks import CommissionCreated, LinkCreated, SaleCreated
 from tests.support.stores.django_databases import alias, alias_of, in_thread
 
 __all__ = ["alias", "alias_of"]  # fixtures
@@ -19,7 +20,7 @@ __all__ = ["alias", "alias_of"]  # fixtures
 
 def test_inbox_notes_the_event_with_its_effect(alias: str) -> None:
     """An event is the first until a transaction that noted it is committed."""
-    inbox, event = DjangoInbox(using=alias), make_event("sale.created")
+    inbox, event = DjangoInbox(using=alias), make_event(SaleCreated)
     with transaction.atomic(using=alias):
         assert inbox.first(event)
         assert not inbox.first(event)
@@ -34,16 +35,16 @@ def test_inbox_notes_the_event_with_its_effect(alias: str) -> None:
 def test_inbox_refuses_to_work_without_a_transaction(alias: str) -> None:
     """Outside atomic() the note and the effect would not be one."""
     with pytest.raises(ConfigurationError, match=rf"transaction.atomic\(using='{alias}'\)"):
-        DjangoInbox(using=alias).first(make_event("sale.created"))
+        DjangoInbox(using=alias).first(make_event(SaleCreated))
 
 
 def test_inbox_knows_the_same_thing_under_another_id(alias: str) -> None:
     """Dub's own jobs can send one commission under two ids; a postback of it is another thing."""
     inbox = DjangoInbox(using=alias)
-    webhook = make_event("commission.created", data__id="cm_1")
-    again = make_event("commission.created", data__id="cm_1")
-    postback = make_postback("commission.created", data__id="cm_1")
-    plain = make_event("link.created")
+    webhook = make_event(CommissionCreated, data__id="cm_1")
+    again = make_event(CommissionCreated, data__id="cm_1")
+    postback = make_event(postbacks.CommissionCreated, data__id="cm_1")
+    plain = make_event(LinkCreated)
     with transaction.atomic(using=alias):
         assert inbox.first(webhook, dedupe="natural")
         assert inbox.first(postback, dedupe="natural")
@@ -56,10 +57,10 @@ def test_inbox_knows_the_same_thing_under_another_id(alias: str) -> None:
 
 def test_inbox_tells_case_apart(alias: str) -> None:
     """Ids that differ only in case are two events, whatever the collation of the database."""
-    inbox, event_id = DjangoInbox(using=alias), make_event("sale.created").id
+    inbox, event_id = DjangoInbox(using=alias), make_event(SaleCreated).id
     with transaction.atomic(using=alias):
-        assert inbox.first(make_event("sale.created", id=event_id.swapcase()))
-        assert inbox.first(make_event("sale.created", id=event_id))
+        assert inbox.first(make_event(SaleCreated, id=event_id.swapcase()))
+        assert inbox.first(make_event(SaleCreated, id=event_id))
 
 
 def test_inbox_waits_for_the_other_transaction(alias_of: Callable[[str], str]) -> None:
@@ -68,7 +69,7 @@ def test_inbox_waits_for_the_other_transaction(alias_of: Callable[[str], str]) -
         alias = alias_of(engine)
         inbox = DjangoInbox(using=alias)
         for is_committed in (True, False):
-            event = make_event("sale.created")
+            event = make_event(SaleCreated)
 
             def second(event: Any = event, alias: str = alias) -> bool:
                 with transaction.atomic(using=alias):
@@ -87,7 +88,7 @@ def test_inbox_waits_for_the_other_transaction(alias_of: Callable[[str], str]) -
 
 def test_inbox_forgets_what_is_old(alias: str) -> None:
     """Purging forgets what was noted longer ago than asked, and keeps the rest."""
-    inbox, event = DjangoInbox(using=alias), make_event("sale.created")
+    inbox, event = DjangoInbox(using=alias), make_event(SaleCreated)
     with transaction.atomic(using=alias):
         inbox.first(event)
     assert inbox.purge(timedelta(days=1)) == 0

@@ -76,6 +76,7 @@ def test_inside_a_transaction_nothing_is_claimed(alias: str) -> None:
         lambda: claim(store, key),
         lambda: store.complete(key, "one", retention=60.0),
         lambda: store.release(key, "one"),
+        lambda: store.forget(key),
         store.purge,
     ):
         with transaction.atomic(using=alias), pytest.raises(ConfigurationError, match="atomic"):
@@ -97,7 +98,7 @@ def test_a_delivery_inside_a_transaction_is_not_lost(
     ran: list[str] = []
     hooks = Webhooks(SECRET, store=DjangoStore(using=alias))
     hooks.on(SaleCreated)(lambda event: ran.append(event.id))
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     with transaction.atomic(using=alias):
         assert hooks.handle(*signed_request(event, SECRET)).status == 503
     assert "called inside a transaction" in caplog.text
@@ -137,7 +138,7 @@ def test_a_missing_table_is_named(alias: str) -> None:
             pytest.raises(ConfigurationError, match=f"manage.py migrate --database {alias}"),
             transaction.atomic(using=alias),
         ):
-            DjangoInbox(using=alias).first(make_event("sale.created"))
+            DjangoInbox(using=alias).first(make_event(SaleCreated))
     finally:
         call_command("migrate", "dubhooks", database=alias, verbosity=0)
 
@@ -174,7 +175,7 @@ def test_rows_can_be_looked_at(alias: str) -> None:
     from dubhooks.django.models import Claim as Row
     from dubhooks.django.models import SeenEvent
 
-    event, key = make_event("sale.created"), f"seen:{alias}"
+    event, key = make_event(SaleCreated), f"seen:{alias}"
     claim(DjangoStore(using=alias), key)
     with transaction.atomic(using=alias):
         assert DjangoInbox(using=alias).first(event)

@@ -158,7 +158,7 @@ def test_cancelled_deliveries(backend: Backend) -> None:
         effects: list[str] = []
         cancelled = 0
 
-        @hooks.on("sale.created")
+        @hooks.on(SaleCreated)
         async def handle(event: SaleCreated) -> None:
             await asyncio.sleep(random.uniform(0.0, 0.004))
             effects.append(event.id)

@@ -54,6 +54,11 @@ class AsyncMemoryStore:
         await asyncio.sleep(0)
         return self._store.release(key, token)
 
+    async def forget(self, key: str) -> bool:
+        """Forget ``key``."""
+        await asyncio.sleep(0)
+        return self._store.forget(key)
+
     async def aclose(self) -> None:
         """Note that the store was closed."""
         await asyncio.sleep(0)
@@ -193,3 +198,31 @@ def test_done_key_that_is_over_makes_room(clock: Clock) -> None:
     clock.now += 61.0
     assert [claim(store, key).state for key in keys] == ["done", "acquired", "done"]
     assert rows_in(store) == 3
+
+
+@pytest.mark.parametrize("fingerprint", [FINGERPRINT, "body"])
+def test_forgotten_keys_take_no_memory(fingerprint: str, clock: Clock) -> None:
+    """Forgetting a done key frees what it took and no other, however it was kept."""
+    store = MemoryStore()
+    keys = [f"key:{number}" for number in range(3)]
+    for key in keys:
+        claim(store, key, fingerprint)
+        store.complete(key, "one", retention=3600.0)
+    assert store.forget(keys[1])
+    assert rows_in(store) == 2
+    clock.now += 3600.0
+    assert not store.forget(keys[0])
+    assert claim(store, keys[1]).attempt == 1
+
+
+def test_equal_hashes_are_forgotten_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgetting a key leaves the done keys whose hashes are equal."""
+    monkeypatch.setattr("dubhooks.stores._done_keys.hash", lambda _: 0, raising=False)
+    store = MemoryStore()
+    for number in range(6):
+        claim(store, f"key:{number}")
+        store.complete(f"key:{number}", "one", retention=3600.0)
+    assert not store.forget("key:other")
+    assert store.forget("key:3")
+    states = [claim(store, f"key:{number}").state for number in range(6)]
+    assert states == ["done"] * 3 + ["acquired"] + ["done"] * 2

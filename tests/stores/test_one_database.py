@@ -13,10 +13,11 @@ from sqlalchemy import Engine, create_engine, inspect, text
 from dubhooks import ConfigurationError, SQLiteInbox, SQLiteStore, Webhooks
 from dubhooks.stores.sqlalchemy import SQLAlchemyInbox, SQLAlchemyStore
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import SaleCreated
 from tests.support.stores.sql_cases import claim
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
-SALE = make_event("sale.created")
+SALE = make_event(SaleCreated)
 
 MIGRATE = """
 import sys
@@ -59,7 +60,7 @@ def test_one_file_for_all(path: Path, of_sqlalchemy: Engine) -> None:
         for each in (store, other):
             request = signed_request(SALE, SECRET)
             hooks = Webhooks(SECRET, store=each)
-            hooks.on("sale.created")(lambda _: None)
+            hooks.on(SaleCreated)(lambda _: None)
             assert [hooks.handle(*request).outcome for _ in "12"] == ["handled", "duplicate"]
         own = SQLiteInbox()
         with connection:

@@ -123,6 +123,7 @@ def test_cluster(cluster: RedisServer) -> None:
         for number in range(50):
             assert claim(store, f"sync-{number}").state == "acquired"
             assert store.complete(f"sync-{number}", "one", retention=60.0)
+            assert store.forget(f"sync-{number}")
 
     async def work() -> None:
         async with redis.asyncio.RedisCluster(host=cluster.host, port=cluster.port) as client:
@@ -130,6 +131,7 @@ def test_cluster(cluster: RedisServer) -> None:
             claimed = await store.claim("a", "t", fingerprint="f", lease=60.0, retention=600.0)
             assert claimed.state == "acquired"
             assert await store.release("a", "t")
+            assert await store.forget("a")
 
     asyncio.run(work())
 
@@ -161,6 +163,8 @@ def test_scripts_are_loaded_again(client: redis.Redis) -> None:
     assert store.complete("k", "one", retention=60.0)
     client.script_flush()
     assert claim(store, token="two").state == "done"
+    client.script_flush()
+    assert store.forget("k")
 
 
 @pytest.mark.parametrize("retries", [1, 3])
@@ -177,8 +181,11 @@ def test_lost_replies_that_the_client_sends_again(redis_server: RedisServer, ret
         assert claim(store)[:2] == ("acquired", 1)
         proxy.drop_reply()
         assert store.complete("k", "one", retention=60.0)
-        assert proxy.dropped == 2
         assert not store.complete("k", "one", retention=60.0)
+        proxy.drop_reply()
+        store.forget("k")
+        assert claim(store, token="two")[:2] == ("acquired", 1)
+        assert proxy.dropped == 3
 
 
 def test_bare_set_nx_would_lie(redis_server: RedisServer) -> None:
@@ -194,19 +201,21 @@ def test_bare_set_nx_would_lie(redis_server: RedisServer) -> None:
 
 
 def test_full_memory_refuses_claims_and_takes_completions() -> None:
-    """At maxmemory a new claim says what to do; what runs can still be completed and released."""
+    """At maxmemory a new claim says what to do; what runs can be completed, released, forgotten."""
     with (
         RedisServer("--maxmemory", "3mb") as server,
         redis.Redis.from_url(server.url, socket_timeout=5) as client,
     ):
         store = RedisStore(client)
-        for key in ("done", "free"):
+        for key in ("done", "free", "over"):
             claim(store, key)
+        store.complete("over", "one", retention=60.0)
         fill(client)
         error = until_refused(store)
         assert "maxmemory" in str(error)
         assert store.complete("done", "one", retention=60.0)
         assert store.release("free", "one")
+        assert store.forget("over")
         client.config_set("maxmemory", 0)
         assert claim(store, "done", "two").state == "done"
         assert claim(store, "free", "two")[:2] == ("acquired", 2)

@@ -57,6 +57,7 @@ def test_missing_table(engine: Engine) -> None:
         lambda: claim(store),
         lambda: store.complete("k", "one", retention=60.0),
         lambda: store.release("k", "one"),
+        lambda: store.forget("k"),
         store.purge,
     ):
         with pytest.raises(ConfigurationError, match=r"create_table\(\)"):

@@ -45,7 +45,10 @@ def test_lost_replies(request: pytest.FixtureRequest, kind: str, replies: int) -
         assert store.complete(key, "one", retention=60.0)
         assert not store.complete(key, "one", retention=60.0)
         assert claim(store, key, "two").state == "done"
-        assert proxy.dropped == 2
+        proxy.drop_reply(after=replies)
+        store.forget(key)
+        assert claim(store, key, "two")[:2] == ("acquired", 1)
+        assert proxy.dropped == 3
         engine.dispose()
 
 

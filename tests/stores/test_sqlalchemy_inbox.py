@@ -14,12 +14,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import scoped_session, sessionmaker
 
-from dubhooks import ConfigurationError
+from dubhooks import ConfigurationError, postbacks
 from dubhooks.stores.sqlalchemy import SQLAlchemyInbox, inbox_table
-from dubhooks.testing import make_event, make_postback
+from dubhooks.testing import make_event
+from dubhooks.webhooks import CommissionCreated, LinkCreated, SaleCreated
 from tests.support.servers import PostgreSQLServer
 
-EVENT = make_event("sale.created", id="evt_inbox")
+EVENT = make_event(SaleCreated, id="evt_inbox")
 ASYNC_DRIVERS = {
     "postgresql": ("asyncpg", "psycopg"),
     "mysql": ("aiomysql",),
@@ -59,8 +60,8 @@ def test_first_and_again(engine: Engine) -> None:
         with sessions.begin() as session:
             assert inbox.first(session, EVENT) is expected
     with sessions.begin() as session:
-        assert inbox.first(session, make_event("sale.created", id="EVT_inbox"))
-        assert inbox.first(session, make_event("sale.created", id="evt_2"))
+        assert inbox.first(session, make_event(SaleCreated, id="EVT_inbox"))
+        assert inbox.first(session, make_event(SaleCreated, id="evt_2"))
         assert not inbox.first(session, EVENT)
         assert SQLAlchemyInbox(namespace="other").first(session, EVENT)
 
@@ -68,10 +69,10 @@ def test_first_and_again(engine: Engine) -> None:
 def test_the_same_thing_under_another_id(engine: Engine) -> None:
     """Dub's own jobs can send one commission under two ids; a postback of it is another thing."""
     inbox = SQLAlchemyInbox()
-    webhook = make_event("commission.created", data__id="cm_1")
-    again = make_event("commission.created", data__id="cm_1")
-    postback = make_postback("commission.created", data__id="cm_1")
-    plain = make_event("link.created")
+    webhook = make_event(CommissionCreated, data__id="cm_1")
+    again = make_event(CommissionCreated, data__id="cm_1")
+    postback = make_event(postbacks.CommissionCreated, data__id="cm_1")
+    plain = make_event(LinkCreated)
     for expected in (True, False):
         with engine.begin() as connection:
             for delivered in (webhook, postback, plain):
@@ -90,7 +91,7 @@ def test_every_kind_of_transaction(engine: Engine) -> None:
     with sessionmaker(engine).begin() as session:
         with session.begin_nested():
             assert not inbox.first(session, EVENT)
-        assert inbox.first(session, make_event("sale.created", id="evt_2"))
+        assert inbox.first(session, make_event(SaleCreated, id="evt_2"))
 
 
 def test_rollback_forgets(engine: Engine) -> None:
@@ -145,7 +146,7 @@ def test_many_at_once(engine: Engine, isolation: str) -> None:
         for number in range(10):
             try:
                 with engine.begin() as connection:
-                    if inbox.first(connection, make_event("sale.created", id=f"evt_{number}")):
+                    if inbox.first(connection, make_event(SaleCreated, id=f"evt_{number}")):
                         connection.execute(INSERT)
             except DBAPIError as error:
                 refused.append(error)  # it would be delivered again
@@ -157,7 +158,7 @@ def test_many_at_once(engine: Engine, isolation: str) -> None:
         thread.join()
     for number in range(10):
         with engine.begin() as connection:
-            if inbox.first(connection, make_event("sale.created", id=f"evt_{number}")):
+            if inbox.first(connection, make_event(SaleCreated, id=f"evt_{number}")):
                 connection.execute(INSERT)
     assert effects(engine) == 10
     if isolation == "READ COMMITTED":
@@ -207,7 +208,7 @@ def test_async(engine: Engine) -> None:
     inbox = SQLAlchemyInbox()
 
     async def work(target: AsyncEngine, event_id: str) -> None:
-        delivered, sessions = make_event("sale.created", id=event_id), async_sessionmaker(target)
+        delivered, sessions = make_event(SaleCreated, id=event_id), async_sessionmaker(target)
         async with sessions.begin() as session:
             assert await inbox.afirst(session, delivered)
         async with target.begin() as connection:
@@ -220,7 +221,7 @@ def test_async(engine: Engine) -> None:
         by_itself = target.execution_options(isolation_level="AUTOCOMMIT")
         async with by_itself.connect() as connection:
             with pytest.raises(ConfigurationError, match="AUTOCOMMIT"):
-                await inbox.afirst(connection, make_event("sale.created", id="evt_auto"))
+                await inbox.afirst(connection, make_event(SaleCreated, id="evt_auto"))
         await target.dispose()
 
     for driver in ASYNC_DRIVERS[engine.dialect.name]:

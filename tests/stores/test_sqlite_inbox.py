@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from dubhooks import SQLiteInbox
+from dubhooks import SQLiteInbox, postbacks
 from dubhooks.errors import ConfigurationError
 from dubhooks.stores import sqlite
-from dubhooks.testing import make_event, make_postback
+from dubhooks.testing import make_event
+from dubhooks.webhooks import CommissionCreated, LinkCreated, SaleCreated
 
 CONNECTS: dict[str, Callable[[Path], sqlite3.Connection]] = {
     "begins by itself": lambda path: sqlite3.connect(path),
@@ -59,7 +60,7 @@ def effects_in(path: Path) -> list[str]:
 @pytest.mark.parametrize("connect", CONNECTS.values(), ids=CONNECTS.keys())
 def test_event_takes_effect_once(connect: Callable[[Path], sqlite3.Connection], path: Path) -> None:
     """The first transaction of an event has its effect; every later one is told no."""
-    inbox, event = SQLiteInbox(), make_event("sale.created")
+    inbox, event = SQLiteInbox(), make_event(SaleCreated)
     answers: list[bool] = []
     for _ in range(3):
         with closing(connect(path)) as connection, connection:
@@ -75,7 +76,7 @@ def test_failed_effect_is_not_noted(
     connect: Callable[[Path], sqlite3.Connection], path: Path
 ) -> None:
     """When the effect fails the event is not noted either, and comes first again."""
-    inbox, event = SQLiteInbox(), make_event("sale.created")
+    inbox, event = SQLiteInbox(), make_event(SaleCreated)
 
     def fail() -> None:
         with closing(connect(path)) as connection, connection:
@@ -93,7 +94,7 @@ def test_failed_effect_is_not_noted(
 @pytest.mark.parametrize("connect", COMMITTING.values(), ids=COMMITTING.keys())
 def test_no_transaction(connect: Callable[[Path], sqlite3.Connection], path: Path) -> None:
     """Without a transaction nothing is noted; after BEGIN the same connection works."""
-    inbox, event = SQLiteInbox(), make_event("sale.created")
+    inbox, event = SQLiteInbox(), make_event(SaleCreated)
     with closing(connect(path)) as connection:
         with pytest.raises(ConfigurationError, match="begin a transaction first"):
             inbox.first(connection, event)
@@ -109,7 +110,7 @@ def test_no_table(tmp_path: Path) -> None:
     """Without the table the message names the call that creates it."""
     told = pytest.raises(ConfigurationError, match=r"call create_table\(connection\) once")
     with closing(sqlite3.connect(tmp_path / "empty.db")) as connection, told:
-        SQLiteInbox().first(connection, make_event("sale.created"))
+        SQLiteInbox().first(connection, make_event(SaleCreated))
 
 
 def test_locked_database(path: Path) -> None:
@@ -118,14 +119,14 @@ def test_locked_database(path: Path) -> None:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(sqlite3.OperationalError, match="locked"):
-                SQLiteInbox().first(connection, make_event("sale.created"))
+                SQLiteInbox().first(connection, make_event(SaleCreated))
         with connection:
-            assert SQLiteInbox().first(connection, make_event("sale.created"))
+            assert SQLiteInbox().first(connection, make_event(SaleCreated))
 
 
 def test_ids_and_namespaces_are_kept_apart(connection: sqlite3.Connection) -> None:
     """Ids that differ in case, and namespaces, do not stand in each other's way."""
-    events = [make_event("sale.created", id=name) for name in ("evt_a", "evt_A", "evt_1", "evt_01")]
+    events = [make_event(SaleCreated, id=name) for name in ("evt_a", "evt_A", "evt_1", "evt_01")]
     with connection:
         for inbox in (SQLiteInbox(), SQLiteInbox(namespace="other")):
             assert [inbox.first(connection, event) for event in events] == [True] * 4
@@ -141,7 +142,7 @@ def test_namespace_is_checked() -> None:
 def test_purge(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """A purge forgets what was noted longer ago, and nothing else."""
     inbox = SQLiteInbox()
-    old, new = (make_event("sale.created") for _ in range(2))
+    old, new = (make_event(SaleCreated) for _ in range(2))
     with connection:
         with monkeypatch.context() as patch:
             patch.setattr(sqlite, "time", lambda: time.time() - 31 * 86_400)
@@ -156,10 +157,10 @@ def test_purge(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) 
 def test_the_same_thing_under_another_id(connection: sqlite3.Connection) -> None:
     """Dub's own jobs can send one commission under two ids; a postback of it is another thing."""
     inbox = SQLiteInbox()
-    webhook = make_event("commission.created", data__id="cm_1")
-    again = make_event("commission.created", data__id="cm_1")
-    postback = make_postback("commission.created", data__id="cm_1")
-    plain = make_event("link.created")
+    webhook = make_event(CommissionCreated, data__id="cm_1")
+    again = make_event(CommissionCreated, data__id="cm_1")
+    postback = make_event(postbacks.CommissionCreated, data__id="cm_1")
+    plain = make_event(LinkCreated)
     for expected in (True, False):
         with connection:
             for event in (webhook, postback, plain):
@@ -170,4 +171,4 @@ def test_the_same_thing_under_another_id(connection: sqlite3.Connection) -> None
 def test_a_misspelt_way_to_deduplicate(connection: sqlite3.Connection) -> None:
     """It is refused, and nothing is noted."""
     with pytest.raises(ConfigurationError, match='"id" or "natural"'):
-        SQLiteInbox().first(connection, make_event("sale.created"), dedupe="ID")  # type: ignore[arg-type]
+        SQLiteInbox().first(connection, make_event(SaleCreated), dedupe="ID")  # type: ignore[arg-type]

@@ -107,7 +107,7 @@ def deliver_until(hooks: Webhooks, body: bytes, outcome: str) -> tuple[list[Repl
 
 def test_fifty_deliveries_from_five_processes(tmp_path: Path) -> None:
     """50 concurrent deliveries of one event run the handler once; the others are told so."""
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     answers = burst(tmp_path, event.to_json())
     assert answers.total() == PROCESSES * THREADS
     assert answers["handled", 200] == 1
@@ -115,14 +115,14 @@ def test_fifty_deliveries_from_five_processes(tmp_path: Path) -> None:
     assert effects_of(tmp_path) == [event.id]
     store = SQLiteStore(tmp_path / "claims.db")
     hooks = Webhooks(SECRET, store=store)
-    hooks.on("sale.created")(lambda _: pytest.fail("it ran before"))
+    hooks.on(SaleCreated)(lambda _: pytest.fail("it ran before"))
     assert hooks.handle(*signed_request(event, SECRET)).outcome == "duplicate"
     store.close()
 
 
 def test_fifty_deliveries_take_over_a_dead_worker(tmp_path: Path) -> None:
     """When a killed worker's lease is over, one of 50 concurrent deliveries takes it over."""
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     body, lease = event.to_json(), 0.5
     killed_in_handler(tmp_path, body, lease)
     store = SQLiteStore(tmp_path / "claims.db")
@@ -143,15 +143,15 @@ def test_killed_worker_loses_nothing(tmp_path: Path) -> None:
     """After ``kill -9`` a redelivery is busy during the lease, then runs and completes."""
     ran: list[str] = []
     records: list[Any] = []
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     store = SQLiteStore(tmp_path / "claims.db")
     hooks = Webhooks(SECRET, store=store, observers=[records.append])
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     def handle(event: SaleCreated) -> None:
         ran.append(event.id)
 
-    kept = make_event("sale.created").to_json()
+    kept = make_event(SaleCreated).to_json()
     killed_in_handler(tmp_path, kept, 600.0)
     reply = hooks.handle(*signed_request(kept, SECRET))
     assert (reply.outcome, reply.status) == ("busy", 409)
@@ -219,7 +219,7 @@ def rows_of(directory: Path) -> Counter[str]:
 def test_fifty_deliveries_into_an_inbox(tmp_path: Path) -> None:
     """50 concurrent deliveries from 5 processes into an inbox have one effect."""
     prepare_inbox(tmp_path)
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     answers = burst(tmp_path, event.to_json(), mode="inbox")
     assert answers == {("handled", 200): PROCESSES * THREADS}
     assert rows_of(tmp_path) == {event.id: 1}

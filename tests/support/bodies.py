@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dubhooks.testing import make_event
-from dubhooks.webhooks import EventName
+from dubhooks.webhooks import KnownWebhookEvent
 
 
-def odd_bodies(name: EventName) -> dict[str, tuple[str, bytes]]:
-    """Return event id and body of ``name`` events in which JSON is written in unusual ways."""
+def odd_bodies(cls: type[KnownWebhookEvent]) -> dict[str, tuple[str, bytes]]:
+    """Return event id and body of events in which JSON is written in unusual ways."""
     bodies: dict[str, tuple[str, bytes]] = {}
     for title, change in _CHANGES.items():
-        event = make_event(name)
+        event = make_event(cls)
         bodies[title] = event.id, change(event.to_json())
     return bodies
 

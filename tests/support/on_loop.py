@@ -25,6 +25,10 @@ class OnLoop:
         """Complete."""
         return self.run(self.store.complete(*arguments, **durations))
 
+    def forget(self, key: str) -> Any:
+        """Forget."""
+        return self.run(self.store.forget(key))
+
     def purge(self) -> Any:
         """Purge."""
         return self.run(self.store.purge())

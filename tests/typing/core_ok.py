@@ -9,30 +9,41 @@ from typing_extensions import assert_never, assert_type
 
 import dubhooks
 from dubhooks import postbacks, webhooks
-from dubhooks.testing import make_event, make_postback, signed_request
-from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
+from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import (
+    LeadCreated,
+    PayoutConfirmed,
+    SaleCreated,
+    UnknownEvent,
+    WebhookEvent,
+)
 
 hooks = dubhooks.Webhooks(
     ["whsec_new", b"whsec_old"],
     store=dubhooks.SQLiteStore("dubhooks.db"),
     namespace="shop",
-    lease=120.0,
+    lease=timedelta(minutes=2),
     retention=timedelta(days=45),
-    max_age=timedelta(days=20),
+    max_age=20 * 86_400,
     dead_letters=dubhooks.DeadLetterDirectory("dead-letters"),
     observers=[dubhooks.health.FailureWatch(), lambda record: print(record.outcome)],
 )
 partner_hooks = dubhooks.Postbacks(lambda: "pbsec_x")
 
 
-@hooks.on("sale.created")
-def by_name(event: SaleCreated) -> None:
+@hooks.on(SaleCreated)
+def record_sale(event: SaleCreated) -> None:
     assert_type(event.data.sale.amount, int | float)
     assert_type(event.data.partner, webhooks.WebhookPartner | None)
     assert_type(event.created_at, datetime)
 
 
-assert_type(by_name, Callable[[SaleCreated], None])
+assert_type(record_sale, Callable[[SaleCreated], None])
+
+
+@hooks.on("invoice.refunded")
+def by_name(event: UnknownEvent) -> None:
+    print(event.data)
 
 
 @hooks.on(LeadCreated)
@@ -48,12 +59,20 @@ def by_classes(event: webhooks.LinkCreated | webhooks.LinkUpdated) -> None:
 def by_base(event: WebhookEvent) -> None: ...
 
 
-@hooks.on("payout.confirmed")
-def old_name(event: PayoutConfirmed) -> None: ...
+@hooks.on(
+    webhooks.LinkCreated,
+    webhooks.LinkUpdated,
+    webhooks.LinkDeleted,
+    webhooks.LinkClicked,
+    LeadCreated,
+    dedupe="natural",
+)
+def five_and_more(event: WebhookEvent) -> None: ...
 
 
-hooks.on("external_payout.confirmed")(lambda event: print(event.data.amount + 1))
-hooks.on("link.clicked")(lambda event: print(event.data.click.id))
+hooks.on(PayoutConfirmed)(lambda event: print(event.data.amount + 1))
+hooks.on("payout.external_confirmed")(lambda event: print(event.event))
+hooks.on(webhooks.LinkClicked)(lambda event: print(event.data.click.id))
 hooks.on(SaleCreated)(lambda event: print(event.data.sale.currency))
 
 
@@ -61,7 +80,7 @@ hooks.on(SaleCreated)(lambda event: print(event.data.sale.currency))
 def rest(event: WebhookEvent) -> None: ...
 
 
-@partner_hooks.on("sale.created")
+@partner_hooks.on(postbacks.SaleCreated)
 def partner_sale(event: postbacks.SaleCreated) -> None:
     assert_type(event.data.sale, postbacks.PostbackSale)
 
@@ -126,17 +145,18 @@ assert_type(dubhooks.sign(b"", "whsec_x"), str)
 assert_type(dubhooks.verify(b"", None, ["whsec_x"]), None)
 assert_type(dubhooks.explain(b"", b"", lambda: ["whsec_x"]), dubhooks.Explanation)
 assert_type(dubhooks.explain(b"", None, None).valid, bool)
-assert_type({make_event("sale.created"): 1}[make_event("sale.created", seed=1)], int)
-assert_type(make_event("sale.created"), SaleCreated)
-assert_type(make_postback("sale.created"), postbacks.SaleCreated)
-assert_type(signed_request(make_event("link.created"), "whsec_x"), tuple[bytes, dict[str, str]])
+assert_type({make_event(SaleCreated): 1}[make_event(SaleCreated, seed=1)], int)
+assert_type(make_event(SaleCreated), SaleCreated)
+assert_type(make_event(postbacks.SaleCreated), postbacks.SaleCreated)
+assert_type(signed_request(make_event(SaleCreated), "whsec_x"), tuple[bytes, dict[str, str]])
 
-name: webhooks.EventName = "sale.created"
+assert_type(hooks.forget("evt_1"), bool)
 color: webhooks.LinkTag = webhooks.LinkTag(id="1", name="n", color="a new colour")
 
 
 async def asynchronous() -> None:
     assert_type(await hooks.ahandle(b"", {}), dubhooks.Reply)
+    assert_type(await hooks.aforget(make_event(SaleCreated)), bool)
 
 
 class KeepInMemory:
@@ -152,6 +172,9 @@ class KeepInMemory:
         return True
 
     def release(self, key: str, token: str) -> bool:
+        return True
+
+    def forget(self, key: str) -> bool:
         return True
 
 

@@ -63,11 +63,13 @@ right(HttpRequest())  # expect-error
 dubhooks.django.webhook(SaleCreated)  # expect-error
 dubhooks.django.webhook(hooks, postbacks.SaleCreated)  # expect-error
 dubhooks.django.webhook(partner_hooks, SaleCreated)  # expect-error
-dubhooks.django.webhook(hooks, "sale.created")  # expect-error
+dubhooks.django.webhook(hooks, SaleCreated, "invoice.refunded")  # expect-error
+dubhooks.django.webhook(hooks, SaleCreated, read_timeout=5.0)  # expect-error
+dubhooks.django.view(hooks, read_timeout=5.0)  # expect-error
 dubhooks.django.webhook(hooks, SaleCreated, dedupe="naturally")  # expect-error
 dubhooks.django.view("whsec_x")  # expect-error
 dubhooks.django.veiw(hooks)  # expect-error
-dubhooks.django.hooks.on("sale.craeted")  # expect-error
+dubhooks.django.hooks.on(SaleCreated, "invoice.refunded")  # expect-error
 dubhooks.django.postback_hooks.on(SaleCreated)  # expect-error
 DjangoStore("default")  # expect-error
 DjangoInbox(database="default")  # expect-error

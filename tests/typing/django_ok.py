@@ -14,7 +14,7 @@ from typing_extensions import assert_type
 import dubhooks
 from dubhooks import postbacks
 from dubhooks.django import DjangoInbox, DjangoStore
-from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, UnknownEvent, WebhookEvent
 
 hooks = dubhooks.Webhooks("whsec_x", store=DjangoStore(using="default"))
 partner_hooks = dubhooks.Postbacks("pbsec_x", store=DjangoStore())
@@ -46,7 +46,7 @@ def every(request: HttpRequest, event: WebhookEvent) -> HttpResponse:
     return HttpResponse(event.id)
 
 
-@dubhooks.django.webhook(hooks, PayoutConfirmed, read_timeout=5.0)
+@dubhooks.django.webhook(hooks, PayoutConfirmed)
 def by_base(request: HttpRequest, event: WebhookEvent) -> None: ...
 
 
@@ -64,17 +64,21 @@ async def postback(request: HttpRequest, event: postbacks.SaleCreated, number: i
 def every_postback(request: HttpRequest, event: postbacks.PostbackEvent) -> None: ...
 
 
-@dubhooks.django.hooks.on("sale.created")
+@dubhooks.django.webhook(hooks, "invoice.refunded")
+def without_model(request: HttpRequest, event: UnknownEvent) -> None: ...
+
+
+@dubhooks.django.hooks.on(SaleCreated)
 def registered(event: SaleCreated) -> None: ...
 
 
-@dubhooks.django.postback_hooks.on("lead.created")
+@dubhooks.django.postback_hooks.on(postbacks.LeadCreated)
 async def registered_postback(event: postbacks.LeadCreated) -> None: ...
 
 
 urlpatterns = [
     path("webhooks/dub/", dubhooks.django.view(hooks)),
-    path("webhooks/partner/", dubhooks.django.view(partner_hooks, read_timeout=5.0)),
+    path("webhooks/partner/", dubhooks.django.view(partner_hooks)),
     path("<tenant>/sale/", sale),
     path("either/", either),
     path("dub/", include("dubhooks.django.urls")),

@@ -53,7 +53,7 @@ def not_called(event: WebhookEvent) -> None: ...
 
 
 webhook(SaleCreated)  # expect-error
-webhook(hooks, "sale.created")  # expect-error
+webhook(hooks, SaleCreated, "invoice.refunded")  # expect-error
 webhook(hooks, postbacks.SaleCreated)  # expect-error
 webhook(partner_hooks, SaleCreated)  # expect-error
 webhook(hooks, SaleCreated, read_timeout="5")  # expect-error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Iterator
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Request, Response
@@ -23,6 +24,7 @@ from dubhooks.webhooks import (
     LinkCreated,
     PayoutConfirmed,
     SaleCreated,
+    UnknownEvent,
     WebhookEvent,
 )
 
@@ -32,7 +34,9 @@ partner_hooks = dubhooks.Postbacks(os.environ["DUB_POSTBACK_SECRET"])
 
 app.include_router(dubhooks.fastapi.router(hooks, path="/webhooks/dub"))
 assert_type(router(partner_hooks, read_timeout=5), APIRouter)
+assert_type(router(hooks, read_timeout=timedelta(seconds=5)), APIRouter)
 Route("/webhooks/dub", asgi.app(hooks))
+Route("/webhooks/dub", asgi.app(hooks, read_timeout=timedelta(seconds=5)))
 
 
 class Session:
@@ -72,13 +76,21 @@ async def three(event: SaleCreated | LeadCreated | PayoutConfirmed) -> None: ...
 
 
 @app.post("/natural")
-@webhook(hooks, PayoutConfirmed, dedupe="natural", read_timeout=5)
+@webhook(hooks, PayoutConfirmed, dedupe="natural", read_timeout=timedelta(seconds=5))
 async def natural(event: PayoutConfirmed) -> None:
     assert_type(event.data.amount, int)
 
 
 @app.post("/five")
-@webhook(hooks, SaleCreated, LeadCreated, PayoutConfirmed, LinkClicked, LinkCreated)
+@webhook(
+    hooks,
+    SaleCreated,
+    LeadCreated,
+    PayoutConfirmed,
+    LinkClicked,
+    LinkCreated,
+    read_timeout=timedelta(seconds=5),
+)
 async def five(
     event: SaleCreated | LeadCreated | PayoutConfirmed | LinkClicked | LinkCreated,
 ) -> None: ...
@@ -105,6 +117,12 @@ async def postback(event: postbacks.SaleCreated) -> None: ...
 async def any_postback(event: postbacks.PostbackEvent) -> None: ...
 
 
+@app.post("/named")
+@webhook(hooks, "invoice.refunded", dedupe="natural")
+def named(event: UnknownEvent, tenant: str) -> None:
+    assert_type(event.data, Any)
+
+
 @app.post("/verified")
 async def only_verified(
     event: Annotated[SaleCreated, Depends(verified(hooks, SaleCreated))],
@@ -117,5 +135,9 @@ assert_type(
     Callable[..., Coroutine[Any, Any, SaleCreated | LeadCreated]],
 )
 assert_type(verified(hooks), Callable[..., Coroutine[Any, Any, WebhookEvent]])
+assert_type(
+    verified(hooks, "invoice.refunded", read_timeout=timedelta(seconds=5)),
+    Callable[..., Coroutine[Any, Any, UnknownEvent]],
+)
 assert_type(verified(partner_hooks), Callable[..., Coroutine[Any, Any, postbacks.PostbackEvent]])
 assert_type(openapi(SaleCreated), dict[str, Any])

@@ -50,6 +50,10 @@ def one_of_two(event: SaleCreated) -> None: ...
 def one_of_all(event: SaleCreated) -> None: ...
 
 
+@dubhooks.flask.webhook(hooks, "invoice.refunded")  # expect-error
+def of_a_name(event: SaleCreated) -> None: ...
+
+
 @for_sales
 def with_part(event: SaleCreated, tenant: str) -> None: ...
 
@@ -60,7 +64,8 @@ with_part("acme", "acme")  # expect-error
 
 dubhooks.flask.webhook(SaleCreated)  # expect-error
 dubhooks.flask.webhook(hooks, int)  # expect-error
-dubhooks.flask.webhook(hooks, "sale.craeted")  # expect-error
+dubhooks.flask.webhook(hooks, "invoice.refunded", "invoice.paid")  # expect-error
+dubhooks.flask.webhook(hooks, SaleCreated, read_timeout=5)  # expect-error
 dubhooks.flask.webhook(hooks, postbacks.SaleCreated)  # expect-error
 dubhooks.flask.webhook(partner_hooks, SaleCreated)  # expect-error
 dubhooks.flask.webhook(hooks, dubhooks.UnknownEvent)  # expect-error
@@ -68,5 +73,5 @@ dubhooks.flask.webhook(hooks, WebhookEvent)  # expect-error
 dubhooks.flask.webhook(hooks, SaleCreated, dedupe="naturally")  # expect-error
 dubhooks.flask.view("whsec_x")  # expect-error
 dubhooks.flask.view(hooks, dedupe="natural")  # expect-error
-dubhooks.flask.view(hooks, read_timeout="5")  # expect-error
+dubhooks.flask.view(hooks, read_timeout=5)  # expect-error
 app.add_url_rule("/x", view_func=dubhooks.flask.view(None))  # expect-error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from flask import Blueprint, Flask, Response, abort, current_app, jsonify
+from flask import Blueprint, Flask, Request, Response, abort, current_app, jsonify
 from flask.typing import ResponseReturnValue
 from typing_extensions import assert_type
 
@@ -33,7 +33,7 @@ hooks = dubhooks.Webhooks(secret)
 partner_hooks = dubhooks.Postbacks("pbsec_x")
 
 app.add_url_rule("/all", view_func=dubhooks.flask.view(hooks), methods=["POST"])
-blueprint.add_url_rule("/all", view_func=dubhooks.flask.view(partner_hooks, read_timeout=5.0))
+blueprint.add_url_rule("/all", view_func=dubhooks.flask.view(partner_hooks))
 
 
 @app.post("/webhooks/dub/<tenant>")
@@ -108,13 +108,33 @@ def wider(event: WebhookEvent) -> None: ...
 
 
 @blueprint.post("/natural")
-@dubhooks.flask.webhook(hooks, SaleCreated, LeadCreated, dedupe="natural", read_timeout=5.0)
+@dubhooks.flask.webhook(hooks, SaleCreated, LeadCreated, dedupe="natural")
 def natural(event: SaleCreated | LeadCreated) -> None: ...
 
 
 @blueprint.post("/four")
 @dubhooks.flask.webhook(hooks, BountyCreated, BountyUpdated, LinkCreated, LinkUpdated)
 def four(event: BountyCreated | BountyUpdated | LinkCreated | LinkUpdated) -> None: ...
+
+
+@blueprint.post("/five")
+@dubhooks.flask.webhook(hooks, BountyCreated, BountyUpdated, LinkCreated, LinkUpdated, SaleCreated)
+def five(event: WebhookEvent) -> None: ...
+
+
+@blueprint.post("/named")
+@dubhooks.flask.webhook(hooks, "invoice.refunded")
+def without_a_model(event: dubhooks.UnknownEvent) -> None:
+    assert_type(event.event, str)
+
+
+@blueprint.post("/named-postback")
+@dubhooks.flask.webhook(partner_hooks, "payout.sent", dedupe="natural")
+def postback_without_a_model(event: dubhooks.UnknownEvent) -> None: ...
+
+
+def cloud_function(request: Request) -> Response:
+    return dubhooks.flask.view(hooks)(request)
 
 
 @blueprint.post("/postbacks")

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from flask import Flask
 
 import dubhooks
+from dubhooks.events._base import Event
 from dubhooks.testing import (
     ASGIClient,
     ClientFactory,
@@ -14,13 +15,13 @@ from dubhooks.testing import (
     SignedClient,
     WSGIClient,
     make_event,
-    make_postback,
     make_unknown_event,
 )
+from dubhooks.webhooks import SaleCreated, SaleData
 
 store = RecordingStore()
 hooks = dubhooks.Webhooks("whsec_x", store=store)
-sale = make_event("sale.created")
+sale = make_event(SaleCreated)
 client = WSGIClient(Flask("shop"), "whsec_x")
 
 WSGIClient(hooks, "whsec_x")  # expect-error
@@ -43,17 +44,21 @@ store.count("complete")  # expect-error
 store.assert_completed_once(sale.id)  # expect-error
 
 
-def any_of(name: str) -> None:
-    make_event(name)  # expect-error
-    make_postback(name)  # expect-error
+def any_of(cls: type[Event]) -> None:
+    make_event(cls)  # expect-error
 
 
-make_event("sale.create")  # expect-error
-make_event("partner.promoted")  # expect-error
-make_postback("link.created")  # expect-error
+postback: dubhooks.postbacks.SaleCreated = make_event(SaleCreated)  # expect-error
+make_event("sale.created")  # expect-error
+make_event(sale)  # expect-error
+make_event(dubhooks.UnknownEvent)  # expect-error
+make_event(SaleData)  # expect-error
+make_event(int)  # expect-error
+make_event()  # expect-error
 make_unknown_event()  # expect-error
-make_event("sale.created", seed="1")  # expect-error
-make_event("sale.created", add=5)  # expect-error
+make_unknown_event(SaleCreated)  # expect-error
+make_event(SaleCreated, seed="1")  # expect-error
+make_event(SaleCreated, add=5)  # expect-error
 
 
 def test_sale(dub_client: ClientFactory) -> None:

@@ -4,16 +4,20 @@ import asyncio
 import logging
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from dubhooks import DeliveryRecord, Webhooks, asgi
+from dubhooks import ConfigurationError, DeliveryRecord, Webhooks, asgi
+from dubhooks.receiver import pipeline_of
+from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import SECRET, AsyncMemoryStore, key_of, sale, signed, state_of
 
 Log = pytest.LogCaptureFixture
-Message = dict[str, Any]
+Message = MutableMapping[str, Any]
 MAX_BODY = 4_096
 NEVER: Message = {"type": "never"}
 """A message that does not come."""
@@ -22,7 +26,7 @@ NEVER: Message = {"type": "never"}
 def receiver(**settings: Any) -> Webhooks:
     """Return a receiver of small bodies with a handler of sales."""
     hooks = Webhooks(SECRET, max_body=MAX_BODY, **settings)
-    hooks.on("sale.created")(lambda _: None)
+    hooks.on(SaleCreated)(lambda _: None)
     return hooks
 
 
@@ -63,7 +67,7 @@ class Connection:
         """The status that was sent."""
         start, _ = self.sent
         assert start["type"] == "http.response.start"
-        return start["status"]
+        return int(start["status"])
 
     @property
     def headers(self) -> dict[bytes, bytes]:
@@ -75,7 +79,7 @@ class Connection:
         """The body that was sent."""
         assert self.sent[1]["type"] == "http.response.body"
         assert not self.sent[1].get("more_body")
-        return self.sent[1]["body"]
+        return bytes(self.sent[1]["body"])
 
 
 def delivery(*, chunks: int = 1, length: bool = True) -> tuple[list[Message], list[Any]]:
@@ -148,11 +152,28 @@ class TestBodies:
 
         assert Drops([]).serve(asgi.app(receiver(), read_timeout=0.03)).status == 408
 
-    def test_no_time_at_all(self) -> None:
-        """Without any time nothing is on time."""
+    def test_time_as_a_timedelta(self) -> None:
+        """The time may be a ``timedelta``."""
+        connection = Connection([part(b"x", more=True), NEVER])
+        application = asgi.app(receiver(), read_timeout=timedelta(milliseconds=20))
+        assert connection.serve(application).status == 408
+
+    @pytest.mark.parametrize("time", [0, -1, "5", None, timedelta(0)])
+    def test_no_time_at_all(self, time: Any) -> None:
+        """A time in which nothing can arrive is refused by its name."""
+        with pytest.raises(ConfigurationError, match="read_timeout takes seconds or a timedelta"):
+            asgi.app(receiver(), read_timeout=time)
+
+    def test_the_body_ends_before_its_length(self) -> None:
+        """A body that the server ends too early is named as cut off, not as a wrong signature."""
+        records: list[DeliveryRecord] = []
+        hooks = receiver(observers=[records.append])
         messages, headers = delivery()
-        connection = Connection(messages, headers=headers)
-        assert connection.serve(asgi.app(receiver(), read_timeout=0)).status == 408
+        messages[0]["body"] = messages[0]["body"][:-1]
+        connection = Connection(messages, headers=headers).serve(asgi.app(hooks))
+        assert connection.status == 400
+        assert connection.body == b'{"outcome":"malformed","code":"body_incomplete"}'
+        assert [record.error_code for record in records] == ["body_incomplete"]
 
     @pytest.mark.parametrize("parts", [[], [part(b"x", more=True)]])
     def test_the_client_hangs_up(self, parts: list[Message]) -> None:
@@ -164,7 +185,7 @@ class TestBodies:
         assert not records
 
     def test_there_at_once(self) -> None:
-        """A body that is there already needs no timer and is handled like any other."""
+        """A body that is there already is handled like any other."""
 
         class Ready(Connection):
             async def receive(self) -> Message:
@@ -181,11 +202,11 @@ class TestBodies:
         class Cleaning(Connection):
             async def receive(self) -> Message:
                 try:
-                    return await asyncio.Event().wait() or {}
-                except asyncio.CancelledError:
+                    await asyncio.Event().wait()
+                finally:
                     await asyncio.sleep(0)
                     cleaned.append("up")
-                    raise
+                return NEVER
 
         connection = Cleaning([])
         assert self.cancelled(connection)
@@ -198,10 +219,9 @@ class TestBodies:
 
         class Deaf(Connection):
             async def receive(self) -> Message:
-                try:
-                    return await asyncio.Event().wait() or {}
-                except asyncio.CancelledError:
-                    return messages[0]
+                with suppress(asyncio.CancelledError):
+                    await asyncio.Event().wait()
+                return messages[0]
 
         connection = Deaf([], headers=headers)
         if self.cancelled(connection):
@@ -252,7 +272,7 @@ def test_the_handler_fails(caplog: Log) -> None:
     """What a handler raises is logged and answered 500, without a word of it."""
     hooks = Webhooks(SECRET, store=AsyncMemoryStore())
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     async def handler(_: object) -> None:
         raise ValueError("the handler's own")
 
@@ -270,7 +290,7 @@ def test_a_sync_handler_does_not_block_the_loop() -> None:
     hooks = Webhooks(SECRET)
     go_on = threading.Event()
     ticks: list[int] = []
-    hooks.on("sale.created")(lambda _: go_on.wait(10))
+    hooks.on(SaleCreated)(lambda _: go_on.wait(10))
     messages, headers = delivery()
     connection = Connection(messages, headers=headers)
 
@@ -295,7 +315,7 @@ def test_cancelled_by_the_server() -> None:
     hooks = Webhooks(SECRET, store=store)
     reached = asyncio.Event()
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     async def handler(_: object) -> None:
         reached.set()
         await asyncio.Event().wait()
@@ -322,7 +342,8 @@ def test_cancelled_by_the_server() -> None:
 def test_lifespan() -> None:
     """A server's start and stop are answered, and the start builds the parser."""
     hooks = receiver()
-    vars(hooks.family).pop("_parse", None)
+    family = pipeline_of(hooks).family
+    vars(family).pop("_parse", None)
     connection = Connection(
         [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}], kind="lifespan"
     ).serve(asgi.app(hooks))
@@ -330,7 +351,7 @@ def test_lifespan() -> None:
         "lifespan.startup.complete",
         "lifespan.shutdown.complete",
     ]
-    assert "_parse" in vars(hooks.family)
+    assert "_parse" in vars(family)
 
 
 def test_websocket() -> None:
@@ -338,3 +359,13 @@ def test_websocket() -> None:
     connection = Connection([{"type": "websocket.connect"}], kind="websocket")
     connection.serve(asgi.app(receiver()))
     assert connection.sent == [{"type": "websocket.close", "code": 1003}]
+
+
+def test_without_an_event_loop_of_asyncio() -> None:
+    """Where something else drives the application, such as trio, it says what it needs."""
+    messages, headers = delivery()
+    connection = Connection(messages, headers=headers)
+    serving: Any = asgi.app(receiver())(connection.scope, connection.receive, connection.send)
+    with pytest.raises(ConfigurationError, match=r"needs asyncio.*trio"):
+        serving.send(None)
+    assert not connection.received

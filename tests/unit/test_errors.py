@@ -5,6 +5,7 @@ import inspect
 import math
 import pickle
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ from dubhooks import errors
 from dubhooks.errors import (
     ConfigurationError,
     DubhooksError,
+    EventTooOld,
     InvalidEvent,
     PayloadError,
     Problem,
     Reject,
     RetryLater,
     VerificationError,
+    to_seconds,
 )
 
 CODES = {
@@ -29,6 +32,7 @@ CODES = {
     "BodyTooSlow": "body_too_slow",
     "ConfigurationError": "configuration",
     "DubhooksError": "dubhooks_error",
+    "EventFromFuture": "event_from_future",
     "EventTooOld": "event_too_old",
     "InvalidEnvelope": "invalid_envelope",
     "InvalidEvent": "invalid_event",
@@ -59,7 +63,7 @@ def _pickled(error: DubhooksError) -> Any:
 def test_codes_are_stable() -> None:
     """Every error has the code that replies and users rely on; none is added unseen."""
     assert {name: cls.code for name, cls in _classes().items()} == CODES
-    assert sorted([*CODES, "Problem"]) == sorted(errors.__all__)
+    assert sorted([*CODES, "Problem", "to_seconds"]) == sorted(errors.__all__)
 
 
 def test_tree() -> None:
@@ -81,12 +85,12 @@ def test_tree() -> None:
     assert all(cls.__doc__ for cls in _classes().values())
 
 
-@pytest.mark.parametrize("name", sorted(set(CODES) - {"InvalidEvent", "RetryLater", "Reject"}))
-def test_pickle_of_plain_errors(name: str) -> None:
+def test_pickle_of_plain_errors() -> None:
     """An error crosses a process boundary, as in a task queue."""
-    error = _classes()[name]("what to do next")
-    again = pickle.loads(pickle.dumps(error))
-    assert (type(again), again.args, again.code) == (type(error), error.args, error.code)
+    for name in sorted(set(CODES) - {"InvalidEvent", "RetryLater", "Reject"}):
+        error = _classes()[name]("what to do next")
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), again.args, again.code) == (type(error), error.args, error.code)
 
 
 def test_pickle_of_errors_with_details() -> None:
@@ -98,8 +102,11 @@ def test_pickle_of_errors_with_details() -> None:
         assert (again.event_name, again.event_id) == ("sale.created", "evt_1")
         assert (again.problems, again.payout_like) == (invalid.problems, True)
         assert str(again) == str(invalid)
-        assert make(RetryLater(after=5)).after == 5
-        assert str(make(Reject())) == str(Reject())
+        for asked in (RetryLater(after=5, reason="why"), RetryLater(), Reject("why"), Reject()):
+            again = make(asked)
+            assert (vars(again), str(again)) == (vars(asked), str(asked))
+        old = make(EventTooOld("x", "sale.created", "evt_1"))
+        assert (old.event_name, old.event_id, str(old)) == ("sale.created", "evt_1", "x")
 
 
 def test_invalid_event_lists_its_problems() -> None:
@@ -121,15 +128,49 @@ def test_invalid_event_with_many_problems() -> None:
     assert error.problems == problems
 
 
-@pytest.mark.parametrize("after", [None, 0, 0.5, 300, 86_400])
-def test_retry_later(after: float | None) -> None:
-    """The seconds to wait are kept."""
-    assert RetryLater(after=after).after == after
-    assert RetryLater(after).after == after
+@pytest.mark.parametrize(
+    ("after", "seconds"),
+    [(None, None), (0, 0.0), (0.5, 0.5), (300, 300.0), (timedelta(days=1), 86_400.0)],
+)
+def test_retry_later(after: Any, seconds: float | None) -> None:
+    """The time to wait is kept in seconds, however it was given."""
+    assert RetryLater(after=after).after == seconds
+    assert RetryLater(after).after == seconds
+    assert RetryLater(after).reason is None
 
 
-@pytest.mark.parametrize("after", [-1, -0.001, math.inf, -math.inf, math.nan])
-def test_retry_later_refuses_what_is_no_delay(after: float) -> None:
+@pytest.mark.parametrize(
+    "after", [-1, -0.001, math.inf, -math.inf, math.nan, "5", True, timedelta(-1), timedelta.max]
+)
+def test_retry_later_refuses_what_is_no_delay(after: Any) -> None:
     """A delay that no header can carry is found where it is written."""
-    with pytest.raises(ConfigurationError, match="seconds"):
+    message = r"RetryLater\(after=\.\.\.\) takes seconds or a timedelta, 0 or more"
+    with pytest.raises(ConfigurationError, match=message):
         RetryLater(after=after)
+
+
+def test_reasons() -> None:
+    """Why a handler refuses is in the message, which is for the log."""
+    assert str(RetryLater(reason="closed")) == "the handler asked for this event later: closed"
+    assert str(Reject("no such")) == "the handler rejected this event for good: no such"
+    assert (Reject("no such").reason, Reject().reason) == ("no such", None)
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [(1, 1.0), (0.001, 0.001), (timedelta(hours=1), 3600.0), (9_999_999_999, 9_999_999_999.0)],
+)
+def test_durations(given: Any, seconds: float) -> None:
+    """Seconds or a ``timedelta``, always a float."""
+    assert to_seconds("lease", given) == seconds
+    assert type(to_seconds("lease", given)) is float
+
+
+@pytest.mark.parametrize("given", [0, -1, 10**10, 10**400, math.nan, True, None, "1", timedelta(0)])
+def test_what_is_no_duration(given: Any) -> None:
+    """It is refused with an example, and the setting is named."""
+    with pytest.raises(ConfigurationError) as raised:
+        to_seconds("lease", given)
+    assert str(raised.value) == (
+        "lease takes seconds or a timedelta, more than 0: for example 60 or timedelta(days=30)"
+    )

@@ -287,8 +287,8 @@ def test_known_values_are_in_the_schema() -> None:
 @pytest.mark.parametrize("module", [webhooks, postbacks], ids=["webhooks", "postbacks"])
 def test_warm_up(module: Any) -> None:
     """The parser can be built ahead of the first event, as often as one likes."""
-    assert module.warm_up() is None
-    assert module.warm_up() is None
+    for _ in range(2):
+        module.family.warm_up()
 
 
 def test_a_family_says_what_it_is() -> None:
@@ -299,7 +299,7 @@ def test_a_family_says_what_it_is() -> None:
 
 def test_a_new_family_parses_at_once() -> None:
     """Nothing has to be warmed up."""
-    family: Family[Any] = Family("money", webhooks.SaleCreated, webhooks.PayoutConfirmed)
+    family: Family[Any] = Family("money", webhooks.SaleCreated | webhooks.PayoutConfirmed)
     assert family.parse(PRODUCTION["webhooks", "sale.created"]).data.sale.amount == 1990
     link = family.parse(PRODUCTION["webhooks", "link.created"])
     assert isinstance(link, webhooks.UnknownEvent)

@@ -35,8 +35,7 @@ POSTBACK_NAMES = {
 
 
 def test_webhook_names() -> None:
-    """The 18 names and 17 classes are these, in the literal type, the registry and the union."""
-    assert set(get_args(webhooks.EventName)) == set(WEBHOOK_NAMES)
+    """The 18 names and 17 classes are these, in the registry and the union."""
     classes = {name: cls.__name__ for name, cls in webhooks.family.classes.items()}
     assert classes == WEBHOOK_NAMES
     members = set(get_args(webhooks.KnownWebhookEvent))
@@ -47,7 +46,6 @@ def test_webhook_names() -> None:
 
 def test_postback_names() -> None:
     """The three postback events are classes of their own."""
-    assert set(get_args(postbacks.EventName)) == set(POSTBACK_NAMES)
     classes = {name: cls.__name__ for name, cls in postbacks.family.classes.items()}
     assert classes == POSTBACK_NAMES
     members = set(get_args(postbacks.KnownPostbackEvent))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dubhooks._headers import EnvironHeaders, items_of, pairs_of, signature_in
+from dubhooks._headers import find_signature, list_items, list_pairs
 from dubhooks.errors import BodyCompressed, ConfigurationError, SignatureMalformed
 
 VALUE = "ab" * 32
@@ -39,7 +39,7 @@ CONTAINERS: dict[str, Callable[[], Any]] = {
 @pytest.mark.parametrize("make", CONTAINERS.values(), ids=CONTAINERS.keys())
 def test_container(make: Callable[[], Any]) -> None:
     """Every mapping and every iterable of pairs is read, in text or bytes, in any case."""
-    assert signature_in(items_of(make())) == VALUE
+    assert find_signature(make()) == VALUE
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_container(make: Callable[[], Any]) -> None:
 )
 def test_name(name: str) -> None:
     """Both names of the header are read, in any case."""
-    assert signature_in(items_of({name: VALUE})) == VALUE
+    assert find_signature({name: VALUE}) == VALUE
 
 
 @pytest.mark.parametrize(
@@ -57,25 +57,24 @@ def test_name(name: str) -> None:
 )
 def test_other_name(name: str) -> None:
     """A header of another name is not the signature."""
-    assert signature_in(items_of({name: VALUE})) is None
+    assert find_signature({name: VALUE}) is None
 
 
 def test_no_headers() -> None:
     """Without headers there is no signature."""
-    assert pairs_of([]) == []
-    assert signature_in([]) is None
+    assert list_pairs([]) == []
+    assert find_signature([]) is None
 
 
 def test_none_is_no_value() -> None:
     """What ``headers.get()`` returns for a missing header is no header, and nobody's mistake."""
-    headers: Any = {"Dub-Signature": None, "A": "b"}
-    assert pairs_of(headers) == [("a", "b")]
-    assert signature_in(items_of(headers)) is None
+    assert list_pairs({"Dub-Signature": None, "A": "b"}) == [("a", "b")]
+    assert find_signature({"Dub-Signature": None}) is None
 
 
 def test_an_empty_value_is_a_value() -> None:
     """An empty header is malformed and not missing, which is for the caller to say."""
-    assert signature_in(items_of({"Dub-Signature": ""})) == ""
+    assert find_signature({"Dub-Signature": ""}) == ""
 
 
 DOUBLES: dict[str, Any] = {
@@ -92,20 +91,21 @@ DOUBLES: dict[str, Any] = {
 @pytest.mark.parametrize("headers", DOUBLES.values(), ids=DOUBLES.keys())
 def test_two_signatures(headers: Any) -> None:
     """Two values are refused even if they are equal, and none of them is shown."""
-    with pytest.raises(SignatureMalformed, match="two signature headers") as raised:
-        signature_in(items_of(headers))
-    assert VALUE not in str(raised.value)
+    error = find_signature(headers)
+    assert isinstance(error, SignatureMalformed)
+    assert "two signature headers" in str(error)
+    assert VALUE not in str(error)
 
 
 def test_doubles_are_kept_in_order() -> None:
     """Pairs come out as they went in, names in lower case."""
     pairs = [("A", "1"), ("b", "2"), ("a", "3")]
-    assert pairs_of(pairs) == [("a", "1"), ("b", "2"), ("a", "3")]
+    assert list_pairs(pairs) == [("a", "1"), ("b", "2"), ("a", "3")]
 
 
 def test_bytes_that_are_not_ascii() -> None:
     """No header fails to decode."""
-    assert pairs_of([(b"X-Name", b"\xff\xe9")]) == [("x-name", "ÿé")]
+    assert list_pairs([(b"X-Name", b"\xff\xe9")]) == [("x-name", "ÿé")]
 
 
 def test_text_of_another_class() -> None:
@@ -114,26 +114,22 @@ def test_text_of_another_class() -> None:
     class Text(str):
         """As some frameworks have for names that compare without case."""
 
-    assert pairs_of([(Text("X-Name"), Text("v"))]) == [("x-name", "v")]
+    assert list_pairs([(Text("X-Name"), Text("v"))]) == [("x-name", "v")]
 
 
-@pytest.mark.parametrize(
-    "encoding", ["gzip", "GZIP", "br", "deflate", "zstd", "identity, gzip", "x"]
-)
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "identity, gzip", "x"])
 @pytest.mark.parametrize("first", [True, False])
 def test_compressed_body(encoding: str, first: bool) -> None:
     """A compressed body has an error of its own, because its signature cannot match."""
     pairs = [("Content-Encoding", encoding), ("Dub-Signature", VALUE)]
-    with pytest.raises(BodyCompressed) as raised:
-        signature_in(items_of(pairs if first else pairs[::-1]))
-    assert raised.value.code == "body_compressed"
+    assert isinstance(find_signature(pairs if first else pairs[::-1]), BodyCompressed)
 
 
 @pytest.mark.parametrize("encoding", ["identity", "Identity", " identity ", "", " "])
 def test_body_sent_as_it_is(encoding: str) -> None:
     """The encoding that changes nothing is fine."""
     headers = {"Content-Encoding": encoding, "Dub-Signature": VALUE}
-    assert signature_in(items_of(headers)) == VALUE
+    assert find_signature(headers) == VALUE
 
 
 BAD: dict[str, Any] = {
@@ -156,7 +152,7 @@ BAD: dict[str, Any] = {
 def test_bad_shape(headers: Any) -> None:
     """Anything else is the developer's error, and no value is shown."""
     with pytest.raises(ConfigurationError, match="mapping or an iterable") as raised:
-        pairs_of(headers)
+        list_pairs(headers)
     assert VALUE not in f"{raised.value} {raised.value.__context__}"
 
 
@@ -164,28 +160,14 @@ def test_bad_shape(headers: Any) -> None:
 def test_bad_shape_where_a_signature_is_looked_for(headers: Any) -> None:
     """It is the same error there, unless only a header that does not matter is odd."""
     if headers == BAD["value number"]:
-        assert signature_in(items_of(headers)) is None
-        return
-    with pytest.raises(ConfigurationError, match="mapping or an iterable"):
-        signature_in(items_of(headers))
+        assert find_signature(headers) is None
+    else:
+        assert isinstance(find_signature(headers), ConfigurationError)
 
 
-def test_environ() -> None:
-    """Every header is there, also the two that CGI names without a prefix, and nothing else."""
-    environ: dict[str, Any] = {"HTTP_X_A": "1", "CONTENT_TYPE": "t", "CONTENT_LENGTH": "0"}
-    others: dict[str, Any] = {"HTTPS": "on", "CONTENT_OTHER": "x", "wsgi.input": object()}
-    headers = EnvironHeaders(environ | others)
-    assert pairs_of(headers) == [("x-a", "1"), ("content-type", "t"), ("content-length", "0")]
-    assert pairs_of(EnvironHeaders({"CONTENT_TYPE": "", "CONTENT_LENGTH": ""})) == []
-
-
-@pytest.mark.parametrize("name", ["HTTP_DUB_SIGNATURE", "HTTP_X_DUB_SIGNATURE"])
-def test_signature_in_an_environ(name: str) -> None:
-    """What verification looks at is found there as in any other headers."""
-    assert signature_in(EnvironHeaders({name: VALUE, "HTTP_HOST": "x"})) == VALUE
-    assert signature_in(EnvironHeaders({"HTTP_HOST": "x"})) is None
-    both = {"HTTP_DUB_SIGNATURE": VALUE, "HTTP_X_DUB_SIGNATURE": VALUE}
-    with pytest.raises(SignatureMalformed):
-        signature_in(EnvironHeaders(both))
-    with pytest.raises(BodyCompressed):
-        signature_in(EnvironHeaders({name: VALUE, "HTTP_CONTENT_ENCODING": "gzip"}))
+def test_a_list_is_not_copied() -> None:
+    """What is a list already is looked at as it is; anything that is read once becomes one."""
+    pairs = [("Dub-Signature", VALUE)]
+    assert list_items(pairs) is pairs
+    assert list_items(iter(pairs)) == pairs
+    assert list_items(5) is None  # type: ignore[arg-type]

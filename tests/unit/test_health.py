@@ -1,18 +1,33 @@
 """Watching an endpoint as Dub watches it."""
 
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from dubhooks import DeliveryRecord, Webhooks
+from dubhooks import ConfigurationError, DeliveryRecord, Webhooks
 from dubhooks.health import FailureWatch
 from tests.support.receiving import SECRET, sale, signed
 
 Log = pytest.LogCaptureFixture
 
-FAILED = DeliveryRecord("failed", 500, "sale.created", "evt_1", 1, 0.1, None)
+FAILED = DeliveryRecord(
+    outcome="failed",
+    status=500,
+    family="webhook",
+    namespace="shop",
+    event_name="sale.created",
+    event_id="evt_1",
+    handler="record_sale",
+    attempt=1,
+    seconds=0.1,
+    age=2.0,
+    error_code=None,
+)
 HANDLED = replace(FAILED, outcome="handled", status=200)
 
 
@@ -36,6 +51,8 @@ def test_the_counts_that_dub_acts_on(caplog: Log) -> None:
     assert "the last one failed (500)" in caplog.messages[0]
     assert "disabled" in caplog.messages[3]
     assert watch.failures == 45
+    for record in caplog.records:
+        assert (vars(record)["family"], vars(record)["namespace"]) == ("webhook", "shop")
 
 
 def test_a_success_starts_anew(caplog: Log) -> None:
@@ -80,10 +97,29 @@ def test_slow_answers(caplog: Log) -> None:
     watch(replace(HANDLED, seconds=2.1))
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "took 2.1 s" in caplog.messages[0]
+    FailureWatch(slow=timedelta(minutes=1))(replace(HANDLED, seconds=59.0))
     FailureWatch()(replace(HANDLED, seconds=29.0))
     assert len(caplog.records) == 1
     FailureWatch()(replace(HANDLED, seconds=31.0))
     assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize("slow", [0, -1, True, "30", None, float("nan"), timedelta(0)])
+def test_what_is_slow_is_a_duration(slow: Any) -> None:
+    """Seconds or a timedelta above zero; anything else is refused when the watch is made."""
+    with pytest.raises(ConfigurationError, match=re.escape("FailureWatch(slow=...) takes seconds")):
+        FailureWatch(slow=slow)
+
+
+def test_lines_say_which_receiver(caplog: Log) -> None:
+    """Each line has the receiver's family and namespace, for whoever filters or counts lines."""
+    watch = FailureWatch()
+    for _ in range(20):
+        watch(FAILED)
+    watch(replace(FAILED, seconds=31.0))
+    assert len(caplog.records) == 5
+    told = [(vars(it)["family"], vars(it)["namespace"]) for it in caplog.records]
+    assert told == [("webhook", "shop")] * 5
 
 
 def test_threads_count_together() -> None:

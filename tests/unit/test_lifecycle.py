@@ -1,22 +1,33 @@
-"""Claims are settled however a handler ends, and one live runner handles an event."""
+"""One live runner handles an event; what a handler did decides what becomes of its claims."""
 
 import asyncio
 import contextvars
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from dubhooks import MemoryStore, Postbacks, SQLiteStore, Webhooks
-from dubhooks.testing import make_event, make_postback
+from dubhooks import MemoryStore, Postbacks, Reject, RetryLater, SQLiteStore, Webhooks, postbacks
+from dubhooks.errors import BodyTooSlow
+from dubhooks.idempotency._drivers import CallerHere, run_here
+from dubhooks.idempotency._lifecycle import (
+    Ending,
+    Job,
+    _decide_ending,
+    _decide_failure,
+    run_handler,
+)
+from dubhooks.receiver._reporting import build_log
+from dubhooks.testing import make_event
+from dubhooks.webhooks import CommissionCreated, SaleCreated
 from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
     InlineStore,
     Outage,
-    World,
-    changed,
+    ThreadStore,
     claim_elsewhere,
     errors,
     key_of,
@@ -30,79 +41,95 @@ Log = pytest.LogCaptureFixture
 
 pytestmark = pytest.mark.usefixtures("discreet")
 
-
-class Stop(BaseException):
-    """Something that tells the process to stop."""
+LOG = build_log("webhook", "default")
 
 
-ENDINGS = [
-    ValueError("no"),
-    KeyboardInterrupt(),
-    SystemExit(3),
-    GeneratorExit(),
-    asyncio.CancelledError(),
-    StopIteration(),
-    StopAsyncIteration(),
-    TimeoutError(),
-    Stop(),
-    MemoryError(),
-    RecursionError(),
-]
+def job(outcome: Any = "handled", **members: Any) -> Job:
+    """Return a job that comes to ``outcome`` when its handler returns."""
+    return Job(lambda: None, False, lambda _: 200, outcome=outcome, **members)
 
 
-@pytest.mark.parametrize("error", ENDINGS, ids=lambda error: type(error).__name__)
-def test_released_on_everything(world: World, error: BaseException) -> None:
-    """Whatever a handler raises is passed on, after its claim was released, and observed once."""
-    hooks = world.receiver()
-    hooks.on("sale.created")(world.answering(error))
-    event = sale()
-    # No coroutine and no generator can raise StopIteration itself (PEP 479).
-    is_stop = isinstance(error, (StopIteration, StopAsyncIteration))
-    expected = (RuntimeError, type(error)) if is_stop else type(error)
-    with pytest.raises(expected):
-        world.send(hooks, signed(event))
-    assert state_of(world.store, key_of(event)) == "free"
-    assert [(record.outcome, record.status) for record in world.records] == [("failed", 500)]
+class TestDecisions:
+    """How a handler's end is judged, without a delivery around it."""
 
+    @pytest.mark.parametrize(
+        ("outcome", "status", "ending"),
+        [
+            ("handled", 200, Ending("handled", is_done=True, result="own", status=200)),
+            ("handled", 299, Ending("handled", is_done=True, result="own", status=299)),
+            ("handled", 400, Ending("failed", result="own", status=400)),
+            ("handled", 599, Ending("failed", result="own", status=599)),
+            ("ignored", 200, Ending("ignored", is_done=True)),
+            ("ignored", 404, Ending("failed", result="own", status=404)),
+            ("unhandled_payout", 200, Ending("unhandled_payout")),
+            ("unhandled_payout", 302, Ending("unhandled_payout")),
+            ("unhandled_payout", 500, Ending("unhandled_payout")),
+        ],
+    )
+    def test_a_result(self, outcome: Any, status: int, ending: Ending, discreet: Log) -> None:
+        """A success completes the claims unless a payout was only told about."""
+        assert _decide_ending(job(outcome), "own", status, LOG) == ending
+        assert not discreet.records
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(), Stop()], ids=repr)
-@pytest.mark.parametrize("method", ["claim", "complete", "release"])
-def test_stopped_in_the_store(world: World, method: str, error: BaseException) -> None:
-    """What tells the process to stop is passed on even when the store was asked meanwhile."""
-    hooks = world.receiver()
-    hooks.on("sale.created")(world.answering(ValueError() if method == "release" else None))
-    world.store.fails[method] = error
-    event = sale()
-    with pytest.raises(type(error)):
-        world.send(hooks, signed(event))
-    assert world.runs == (method != "claim")
-    outcome = {"claim": "failed", "complete": "handled", "release": "failed"}[method]
-    assert [record.outcome for record in world.records] == [outcome]
+    @pytest.mark.parametrize("status", [100, 199, 300, 302, 304, 308, 399])
+    @pytest.mark.parametrize("outcome", ["handled", "ignored"])
+    def test_a_redirect(self, outcome: Any, status: int, discreet: Log) -> None:
+        """A redirect, which Dub takes for a success and its queue does not, is a failure."""
+        assert _decide_ending(job(outcome), "own", status, LOG) == Ending("failed")
+        [message] = errors(discreet)
+        assert f"the handler answered {status}" in message
 
+    @pytest.mark.parametrize(
+        ("given", "error", "ending"),
+        [
+            (job(), RetryLater(5), Ending("retry", retry_after=5.0)),
+            (job(), RetryLater(reason="busy"), Ending("retry", reason="busy")),
+            (job(), Reject(), Ending("rejected", is_done=True)),
+            (job(), Reject("no such"), Ending("rejected", is_done=True, reason="no such")),
+            (job(is_payout=True), Reject(), Ending("rejected")),
+            (job("ignored"), Reject(), Ending("rejected", is_done=True)),
+            (job("unhandled_payout", is_payout=True), Reject(), Ending("unhandled_payout")),
+            (job("unhandled_payout"), RetryLater(), Ending("unhandled_payout")),
+        ],
+    )
+    def test_what_a_handler_asks_for(
+        self, given: Job, error: Exception, ending: Ending, discreet: Log
+    ) -> None:
+        """``Reject`` is final but for a payout; for one that was told about nothing counts."""
+        assert _decide_failure(given, error, LOG) == ending
+        assert not discreet.records
 
-def test_stopped_while_a_refused_claim_is_released(world: World) -> None:
-    """What tells the process to stop is passed on when the event was not to be run anyway."""
-    hooks = world.receiver()
-    hooks.on("sale.created")(world.answering(ValueError("no")))
-    event = sale()
-    with pytest.raises(ValueError, match="no"):
-        world.send(hooks, signed(event))
-    world.store.fails["release"] = Stop()
-    with pytest.raises(Stop):
-        world.send(hooks, signed(changed(event, extra=1)))
-    assert world.records[1].outcome == "conflict"
+    @pytest.mark.parametrize("error", [ValueError(), BodyTooSlow("x"), SystemExit()], ids=repr)
+    def test_an_error(self, error: BaseException) -> None:
+        """Whatever else is raised has failed, and is kept to be raised again."""
+        assert _decide_failure(job(), error, LOG) == Ending("failed", error=error)
 
+    def test_an_error_about_a_payout(self, discreet: Log) -> None:
+        """``on_unhandled`` that fails for a payout is logged with its traceback; no exit is."""
+        error = ValueError("told in vain")
+        given = job("unhandled_payout")
+        assert _decide_failure(given, error, LOG) == Ending("unhandled_payout")
+        [record] = discreet.records
+        assert record.exc_info is not None
+        assert record.exc_info[1] is error
+        stop = SystemExit()
+        assert _decide_failure(given, stop, LOG) == Ending("failed", error=stop)
 
-def test_a_claim_that_was_made_but_not_heard_of(world: World) -> None:
-    """A claim is given back when the process was told to stop before it heard of it."""
-    hooks = world.receiver()
-    hooks.on("sale.created")(world.answering())
-    world.store.fails["claim"] = Stop()
-    event = sale()
-    with pytest.raises(Stop):
-        world.send(hooks, signed(event))
-    rows = rows_of(world.store)
-    assert rows.calls == [f"claim {key_of(event)}", f"release {key_of(event)}"]
+    def test_a_result_that_cannot_be_judged(self) -> None:
+        """When a framework cannot make a response of a result, the handler has failed."""
+
+        def unusable(_: object) -> int:
+            raise TypeError("not a response")
+
+        given = Job(lambda: "result", False, unusable)
+        ending = run_here(run_handler(given, CallerHere(), LOG, 3))
+        assert (ending.outcome, ending.attempt, ending.is_done) == ("failed", 3, False)
+        assert str(ending.error) == "not a response"
+
+    def test_a_lifecycle_that_waits_without_a_loop(self) -> None:
+        """What must never be suspended says so at once instead of never ending."""
+        with pytest.raises(AssertionError, match="waited for something"):
+            run_here(asyncio.sleep(0))
 
 
 @pytest.mark.parametrize("first", ["handle", "ahandle"])
@@ -110,7 +137,7 @@ def test_the_two_methods_share_claims(first: str, tmp_path: Any) -> None:
     """An event handled by ``handle`` is a duplicate for ``ahandle``, and the other way round."""
     store = SQLiteStore(tmp_path / "claims.db")
     hooks = Webhooks(SECRET, store=store)
-    hooks.on("sale.created")(lambda _: None)
+    hooks.on(SaleCreated)(lambda _: None)
     request = signed(sale())
     methods = [hooks.handle, lambda *it: asyncio.run(hooks.ahandle(*it))]
     if first == "ahandle":
@@ -122,15 +149,14 @@ def test_the_two_methods_share_claims(first: str, tmp_path: Any) -> None:
 def test_many_threads_run_it_once() -> None:
     """Of many threads that get the same delivery at once, one runs it and no other answers 200."""
     hooks = Webhooks(SECRET, store=MemoryStore())
-    together = threading.Barrier(16)
-    go_on = threading.Event()
+    together, go_on, busy = threading.Barrier(16), threading.Event(), threading.Semaphore(0)
     runs: list[int] = []
 
+    @hooks.on(SaleCreated)
     def handler(_: Any) -> None:
         runs.append(1)
         go_on.wait(10)
 
-    hooks.on("sale.created")(handler)
     request = signed(sale())
 
     def deliver(_: int) -> str:
@@ -140,7 +166,6 @@ def test_many_threads_run_it_once() -> None:
             busy.release()
         return outcome
 
-    busy = threading.Semaphore(0)
     with ThreadPoolExecutor(16) as pool:
         deliveries = [pool.submit(deliver, number) for number in range(16)]
         for _ in range(15):
@@ -151,44 +176,33 @@ def test_many_threads_run_it_once() -> None:
     assert runs == [1]
 
 
-@pytest.mark.parametrize("store_type", [InlineStore, AsyncMemoryStore])
+@pytest.mark.parametrize("store_type", [InlineStore, ThreadStore, AsyncMemoryStore])
 def test_many_tasks_run_it_once(store_type: Any) -> None:
     """Of many tasks that get the same delivery at once, one runs it."""
     hooks = Webhooks(SECRET, store=store_type())
     runs: list[int] = []
-
-    async def handler(_: Any) -> None:
-        runs.append(1)
-        await asyncio.sleep(0.01)
-
-    hooks.on("sale.created")(handler)
     request = signed(sale())
 
     async def main() -> list[str]:
-        replies = await asyncio.gather(*[hooks.ahandle(*request) for _ in range(20)])
-        return sorted(reply.outcome for reply in replies)
+        go_on = asyncio.Event()
+
+        @hooks.on(SaleCreated)
+        async def handler(_: Any) -> None:
+            runs.append(1)
+            await go_on.wait()
+
+        tasks = [asyncio.ensure_future(hooks.ahandle(*request)) for _ in range(20)]
+        while sum(task.done() for task in tasks) < 19:
+            await asyncio.wait(tasks, return_when="FIRST_COMPLETED", timeout=0.01)
+        go_on.set()
+        return sorted([(await task).outcome for task in tasks])
 
     assert asyncio.run(main()) == ["busy"] * 19 + ["handled"]
     assert runs == [1]
 
 
-def test_a_lease_that_is_over_is_taken_over(world: World) -> None:
-    """When a worker died, the redelivery after its lease runs as the next attempt."""
-    hooks = world.receiver()
-    hooks.on("sale.created")(world.answering())
-    event = sale()
-    rows = rows_of(world.store)
-    request = signed(event)
-    claim_elsewhere(world, event, lease=0.02)
-    while (answer := world.send(hooks, request)).outcome == "busy":
-        pass
-    assert answer.outcome == "handled"
-    assert world.records[-1].attempt == 2
-    assert not MemoryStore.complete(rows, key_of(event), "another worker", retention=60)
-
-
-@pytest.mark.parametrize("kind", ["sync", "lambda"])
-@pytest.mark.parametrize("store_type", [None, InlineStore, AsyncMemoryStore])
+@pytest.mark.parametrize("kind", ["sync", "wrapped"])
+@pytest.mark.parametrize("store_type", [None, InlineStore, ThreadStore, AsyncMemoryStore])
 def test_context_variables_reach_the_handler(kind: str, store_type: Any) -> None:
     """What a framework keeps in context variables is there in the handler's thread."""
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("tenant")
@@ -202,7 +216,7 @@ def test_context_variables_reach_the_handler(kind: str, store_type: Any) -> None
     async def async_handler(_: Any) -> None:
         handler(_)
 
-    hooks.on("sale.created")(handler if kind == "sync" else lambda event: async_handler(event))
+    hooks.on(SaleCreated)(handler if kind == "sync" else lambda event: async_handler(event))
 
     async def main() -> None:
         variable.set("shop")
@@ -210,120 +224,166 @@ def test_context_variables_reach_the_handler(kind: str, store_type: Any) -> None
 
     asyncio.run(main())
     # A coroutine runs on the loop it came from, whatever function returned it.
-    assert seen == [("shop", kind == "lambda")]
+    assert seen == [("shop", kind == "wrapped")]
+
+
+def test_a_lease_that_was_lost(discreet: Log) -> None:
+    """What was handled after somebody else had taken it over is a success, and is told."""
+    store = ThreadStore()
+    hooks = Webhooks(SECRET, store=store, lease=0.05)
+    event = sale()
+
+    @hooks.on(SaleCreated)
+    def slow(_: Any) -> None:
+        store.fails["claim"] = Outage()  # as of a process that was frozen: nothing is renewed
+        while state_of(store, key_of(event)) == "busy":
+            pass
+        claim_elsewhere(store, event)
+
+    assert hooks.handle(*signed(event)).outcome == "handled"
+    assert "the lease was over before its event was done" in errors(discreet)[-1]
+
+
+class TestStoreErrors:
+    """What is logged of an error in a store."""
+
+    @pytest.mark.parametrize(
+        ("error", "message"),
+        [
+            (ConnectionRefusedError("redis://:marker@host"), "see that the store's server runs"),
+            (TimeoutError("marker"), "TimeoutError: see that the store's server runs"),
+            (Outage(), "so the handler does not run: Outage"),
+            (type("DataError", (ValueError,), {"__module__": "driver"})("marker"), ": DataError"),
+        ],
+        ids=repr,
+    )
+    def test_a_drivers_error(self, error: Exception, message: str, discreet: Log) -> None:
+        """A driver's message may quote values and passwords: its class is told, and advice."""
+        [record] = self.log(error, discreet)
+        assert message in record.getMessage()
+        assert record.exc_info is None
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            RuntimeError("Database access not allowed"),
+            AttributeError("no attribute 'eval'"),
+            ModuleNotFoundError("No module named 'lupa'"),
+            TypeError("x"),
+        ],
+        ids=repr,
+    )
+    def test_a_programs_error(self, error: Exception, discreet: Log) -> None:
+        """What no driver raised is told with its message and traceback."""
+        [record] = self.log(error, discreet)
+        assert record.getMessage().endswith(f": {type(error).__name__}: {error}")
+        assert record.exc_info is not None
+        assert record.exc_info[1] is error
+
+    def test_our_own_error(self, discreet: Log) -> None:
+        """A message of this library holds nothing private, so it is logged as it is."""
+        [record] = self.log(BodyTooSlow("run the migration"), discreet)
+        assert record.getMessage().endswith(": run the migration")
+
+    def log(self, error: Exception, log: Log) -> list[logging.LogRecord]:
+        """Return what is logged when a claim fails."""
+        store = ThreadStore()
+        store.fails["claim"] = error
+        hooks = Webhooks(SECRET, store=store)
+        hooks.on(SaleCreated)(lambda _: None)
+        assert hooks.handle(*signed(sale())).outcome == "unavailable"
+        return [record for record in log.records if record.levelno == logging.ERROR]
 
 
 class TestNaturalKey:
-    """``dedupe="natural"``: the same thing under a new event id does not run again."""
+    """``dedupe="natural"``: the order of two claims, and what happens between them."""
 
-    def receiver(self, world: World, *results: Any) -> Webhooks:
+    def receive(self, store: Any, handler: Any) -> Webhooks:
         """Return a receiver of sales, one per invoice."""
-        hooks = world.receiver()
-        hooks.on("sale.created", dedupe="natural")(world.answering(*results))
+        hooks = Webhooks(SECRET, store=store)
+        hooks.on(SaleCreated, dedupe="natural")(handler)
         return hooks
 
     def sales(self) -> tuple[Any, Any]:
         """Return two events about one invoice."""
-        first = sale(data__sale__invoiceId="in_1")
-        assert first.natural_key
-        return first, sale(data__sale__invoiceId="in_1")
+        return sale(data__sale__invoiceId="in_1"), sale(data__sale__invoiceId="in_1")
 
-    def test_again_under_a_new_id(self, world: World) -> None:
-        """The second event is a duplicate, and its own id is done as well."""
-        hooks = self.receiver(world)
-        first, second = self.sales()
-        answers = [world.send(hooks, signed(event)) for event in (first, second, second)]
-        assert [answer.outcome for answer in answers] == ["handled", "duplicate", "duplicate"]
-        assert world.seen == [first]
-        assert state_of(world.store, key_of(first)) == "done"
-        assert state_of(world.store, key_of(second)) == "done"
-
-    def test_the_natural_key_is_done_first(self, world: World) -> None:
+    def test_the_natural_key_is_done_first(self) -> None:
         """A crash between the two completions leaves no way for a second event to run."""
-        hooks = self.receiver(world)
+        store = ThreadStore()
         first, _ = self.sales()
-        world.send(hooks, signed(first))
-        rows = rows_of(world.store)
-        methods = [call.split()[0] for call in rows.calls]
-        assert methods == ["claim", "claim", "complete", "complete"]
-        assert rows.calls[0] == f"claim {key_of(first)}"
-        assert rows.calls[3] == f"complete {key_of(first)}"
+        self.receive(store, lambda _: None).handle(*signed(first))
+        assert [call.split()[0] for call in store.calls] == ["claim"] * 2 + ["complete"] * 2
+        assert store.calls[0] == f"claim {key_of(first)}"
+        assert store.calls[3] == f"complete {key_of(first)}"
 
-    def test_while_the_first_one_runs(self, world: World) -> None:
+    def test_while_the_first_one_runs(self) -> None:
         """The second event has to come again, and holds nothing meanwhile."""
-        hooks = self.receiver(world, ValueError("no"))
+        store, ran = ThreadStore(), list[Any]()
         first, second = self.sales()
-        with pytest.raises(ValueError, match="no"):
-            world.send(hooks, signed(first))
-        natural_key = rows_of(world.store).calls[1].removeprefix("claim ")
-        claim_elsewhere(world, first, key=natural_key)
-        answer = world.send(hooks, signed(second))
-        assert answer.outcome == "busy"
-        assert 1 <= int(answer.headers["Retry-After"]) <= 60
-        assert state_of(world.store, key_of(second)) == "free"
-        assert world.runs == 1
 
-    def test_failure_releases_both(self, world: World) -> None:
-        """After a failure either event may run."""
-        hooks = self.receiver(world, ValueError("no"), None)
-        first, second = self.sales()
-        with pytest.raises(ValueError, match="no"):
-            world.send(hooks, signed(first))
-        assert world.send(hooks, signed(second)).outcome == "handled"
-        assert world.send(hooks, signed(first)).outcome == "duplicate"
+        def handler(event: Any) -> None:
+            ran.append(event)
+            if event == first:
+                reply = hooks.handle(*signed(second))
+                assert reply.outcome == "busy"
+                assert 1 <= int(reply.headers["Retry-After"]) <= 60
+                assert state_of(store, key_of(second)) == "free"
 
-    def test_other_things_do_not_collide(self, world: World) -> None:
-        """Another invoice, and an event without an invoice, run."""
-        hooks = self.receiver(world)
-        events = [sale(data__sale__invoiceId=it) for it in ("in_1", "in_2", None, None, "")]
-        assert [world.send(hooks, signed(it)).outcome for it in events] == ["handled"] * 5
+        hooks = self.receive(store, handler)
+        assert hooks.handle(*signed(first)).outcome == "handled"
+        assert ran == [first]
 
-    def test_the_second_claim_fails(self, world: World, discreet: Log) -> None:
+    def test_the_second_claim_fails(self, discreet: Log) -> None:
         """Without the natural key the handler does not run, and the event's own key is free."""
-        hooks = self.receiver(world)
+
+        class HalfStore(ThreadStore):
+            def _begin(self, method: str, key: str) -> None:
+                super()._begin(method, key)
+                if method == "claim" and key != key_of(first):
+                    raise Outage
+
         first, _ = self.sales()
-        rows = rows_of(world.store)
-        begin = rows._begin
-
-        def fail_second(method: str, key: str) -> None:
-            begin(method, key)
-            if key != key_of(first):
-                raise Outage
-
-        rows._begin = fail_second  # type: ignore[method-assign]
-        assert world.send(hooks, signed(first)).outcome == "unavailable"
-        assert world.runs == 0
-        assert state_of(world.store, key_of(first)) == "free"
+        store, ran = HalfStore(), list[Any]()
+        assert self.receive(store, ran.append).handle(*signed(first)).outcome == "unavailable"
+        assert not ran
+        assert state_of(store, key_of(first)) == "free"
         assert len(errors(discreet)) == 1
 
-    def test_completing_a_duplicate_fails(self, world: World, discreet: Log) -> None:
-        """A duplicate is one even when its own id could not be noted as done."""
-        hooks = self.receiver(world)
-        first, second = self.sales()
-        world.send(hooks, signed(first))
-        world.store.fails["complete"] = Outage()
-        assert world.send(hooks, signed(second)).outcome == "duplicate"
-        assert "could not be completed" in errors(discreet)[0]
+    def test_other_things_do_not_collide(self) -> None:
+        """Another invoice, and an event without an invoice, run."""
+        hooks = self.receive(MemoryStore(), lambda _: None)
+        events = [sale(data__sale__invoiceId=it) for it in ("in_1", "in_2", None, None, "")]
+        assert [hooks.handle(*signed(it)).outcome for it in events] == ["handled"] * 5
+
+    def test_families_and_namespaces_do_not_collide(self) -> None:
+        """The same commission in a webhook, a postback and another namespace is three things."""
+        store = MemoryStore()
+        runs: list[Any] = []
+        webhook = make_event(CommissionCreated, data__id="cm_1")
+        postback = make_event(postbacks.CommissionCreated, data__id="cm_1")
+        assert webhook.natural_key == postback.natural_key
+        for receiver, event in (
+            (Webhooks(SECRET, store=store), webhook),
+            (Webhooks(SECRET, store=store, namespace="other"), webhook),
+            (Postbacks(SECRET, store=store), postback),
+        ):
+            receiver.on(type(event), dedupe="natural")(runs.append)  # type: ignore[call-overload]
+            assert receiver.handle(*signed(event)).outcome == "handled"
+        assert runs == [webhook, webhook, postback]
 
 
-def test_families_and_namespaces_do_not_collide() -> None:
-    """The same invoice in a webhook, a postback and another namespace is three things."""
-    store = MemoryStore()
-    runs: list[Any] = []
-    receivers = [
-        Webhooks(SECRET, store=store),
-        Webhooks(SECRET, store=store, namespace="other"),
-        Postbacks(SECRET, store=store),
-    ]
-    for receiver in receivers:
-        receiver.on("commission.created", dedupe="natural")(runs.append)
-    webhook = make_event("commission.created", data__id="cm_1")
-    postback = make_postback("commission.created", data__id="cm_1")
-    assert webhook.natural_key == postback.natural_key
-    events = [webhook, webhook, postback]
-    outcomes = [
-        receiver.handle(*signed(event)).outcome
-        for receiver, event in zip(receivers, events, strict=True)
-    ]
-    assert outcomes == ["handled"] * 3
-    assert runs == events
+def test_what_waits_for_nothing_asks_no_store() -> None:
+    """What no handler takes needs no claim, so even an async store is not asked by ``handle``."""
+    store = AsyncMemoryStore()
+    assert Webhooks(SECRET, store=store).handle(*signed(sale())).outcome == "ignored"
+    assert rows_of(store).calls == []
+
+
+def test_without_a_store_everything_runs() -> None:
+    """Without a store nothing is deduplicated."""
+    hooks, runs = Webhooks(SECRET), list[Any]()
+    hooks.on(SaleCreated)(runs.append)
+    request = signed(sale())
+    assert [hooks.handle(*request).outcome for _ in range(2)] == ["handled", "handled"]
+    assert len(runs) == 2

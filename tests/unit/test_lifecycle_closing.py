@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from dubhooks import Reply
+from dubhooks.idempotency import _drivers
 from tests.support.cancelling import Delivery, cancelled, until
+from tests.support.processes import until as wait_until
 from tests.support.receiving import AsyncMemoryStore, Gate, ThreadStore, errors
 
 Log = pytest.LogCaptureFixture
@@ -80,7 +82,7 @@ def test_before_the_store_was_asked() -> None:
 
 
 def test_while_a_sync_handler_runs() -> None:
-    """The loop waits for the handler's thread, which settles its claim."""
+    """The handler's thread goes on without the loop, and settles its claim."""
     reached, opened = threading.Event(), threading.Event()
 
     def handler(_: Any) -> None:
@@ -95,16 +97,18 @@ def test_while_a_sync_handler_runs() -> None:
         task.add_done_callback(lambda _: opened.set())
 
     asyncio.run(main())
-    assert delivery.state == "done"
+    wait_until(lambda: delivery.state == "done", "the claim is settled")
 
 
-def test_there_are_no_threads_any_more() -> None:
+def test_there_are_no_threads_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler that cannot be given a thread has failed, and its claim is released."""
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    monkeypatch.setattr(_drivers, "_executor", lambda: pool)
 
     async def scenario() -> None:
         ran: list[Any] = []
         delivery = Delivery(AsyncMemoryStore(), ran.append)
-        await asyncio.get_running_loop().shutdown_default_executor()
         with pytest.raises(RuntimeError, match="shutdown"):
             await delivery.start()
         assert not ran
@@ -113,15 +117,20 @@ def test_there_are_no_threads_any_more() -> None:
     asyncio.run(scenario())
 
 
-def test_the_handler_was_still_waiting_for_a_thread() -> None:
+def test_the_handler_was_still_waiting_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler whose turn never comes has failed, and its claim is released."""
+    pool = ThreadPoolExecutor(1)
+    monkeypatch.setattr(_drivers, "_executor", lambda: pool)
 
     async def scenario() -> None:
         reached, opened = threading.Event(), threading.Event()
         ran: list[Any] = []
-        pool = ThreadPoolExecutor(1)
-        asyncio.get_running_loop().set_default_executor(pool)
-        pool.submit(lambda: (reached.set(), opened.wait(10)))
+
+        def keep_busy() -> None:
+            reached.set()
+            opened.wait(10)
+
+        pool.submit(keep_busy)
         await until(reached.is_set)
         delivery = Delivery(AsyncMemoryStore(), ran.append)
         task = delivery.start()

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.support.payload_fixtures import PRODUCTION, encode
 SALE = PRODUCTION["webhooks", "sale.created"]
 FAMILIES = pytest.mark.parametrize("parse", [webhooks.parse, postbacks.parse])
 Parse = Callable[[bytes], Event]
+PARSERS: tuple[Parse, ...] = (webhooks.parse, postbacks.parse)
 
 
 def _envelope(**changes: Any) -> dict[str, Any]:
@@ -68,18 +70,18 @@ NOT_JSON: dict[str, bytes] = {
 }
 
 
-@FAMILIES
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
-def test_not_json(parse: Parse, body: bytes) -> None:
+def test_not_json(body: bytes) -> None:
     """A body that is not JSON in UTF-8 has one answer, which shows nothing of it."""
-    with pytest.raises(InvalidJSON) as raised:
-        parse(body)
-    assert raised.value.code == "invalid_json"
-    assert str(raised.value) == (
-        "the body is not a JSON document in UTF-8, or begins with a byte order mark, is nested too "
-        "deep or holds a number that is too long: is it the body that Dub sent?"
-    )
-    assert raised.value.__context__ is raised.value.__cause__ is None
+    for parse in PARSERS:
+        with pytest.raises(InvalidJSON) as raised:
+            parse(body)
+        assert raised.value.code == "invalid_json"
+        assert str(raised.value) == (
+            "the body is not a JSON document in UTF-8, or begins with a byte order mark, is nested "
+            "too deep or holds a number that is too long: is it the body that Dub sent?"
+        )
+        assert raised.value.__context__ is raised.value.__cause__ is None
 
 
 NUMBERS = [
@@ -107,24 +109,24 @@ PLACES: dict[str, tuple[bytes, bytes]] = {
 }
 
 
-@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:9])
 @pytest.mark.parametrize(("old", "new"), PLACES.values(), ids=PLACES.keys())
-def test_number_that_no_float_and_no_json_has(number: str, old: bytes, new: bytes) -> None:
+def test_number_that_no_float_and_no_json_has(old: bytes, new: bytes) -> None:
     """NaN, Infinity and numbers that overflow are refused wherever they stand."""
     assert SALE.count(old) >= 1
-    with pytest.raises(InvalidJSON) as raised:
-        webhooks.parse(SALE.replace(old, new % number.encode()))
-    assert number not in str(raised.value)
-    assert raised.value.__context__ is None
+    for number in NUMBERS:
+        with pytest.raises(InvalidJSON) as raised:
+            webhooks.parse(SALE.replace(old, new % number.encode()))
+        assert number not in str(raised.value)
+        assert raised.value.__context__ is None
 
 
-@FAMILIES
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:9])
-def test_such_a_number_in_an_unknown_event(parse: Parse, number: str) -> None:
+def test_such_a_number_in_an_unknown_event(number: str) -> None:
     """Events without a model are no exception."""
     for data in (number, f"[{number}]", f'{{"a": {{"b": {number}}}}}'):
-        with pytest.raises(InvalidJSON):
-            parse(_with_data(data))
+        for parse in PARSERS:
+            with pytest.raises(InvalidJSON):
+                parse(_with_data(data))
 
 
 @FAMILIES
@@ -192,31 +194,29 @@ WRONG: dict[str, list[Any]] = {
 }
 
 
-@FAMILIES
-@pytest.mark.parametrize("name", ["new.event", "sale.created"])
 @pytest.mark.parametrize(
     ("key", "value"),
     [(key, value) for key, values in WRONG.items() for value in values],
     ids=json.dumps,
 )
-def test_wrong_envelope(parse: Parse, name: str, key: str, value: Any) -> None:
+def test_wrong_envelope(key: str, value: Any) -> None:
     """Id, name and date are checked before anything else, and named when they are wrong."""
-    with pytest.raises(InvalidEnvelope) as raised:
-        parse(encode(_envelope(**{"event": name, key: value})))
-    assert str(raised.value) == f"the JSON is not an event: check {key}"
-    assert raised.value.code == "invalid_envelope"
-    assert raised.value.__context__ is None
+    for parse, name in product(PARSERS, ("new.event", "sale.created")):
+        with pytest.raises(InvalidEnvelope) as raised:
+            parse(encode(_envelope(**{"event": name, key: value})))
+        assert str(raised.value) == f"the JSON is not an event: check {key}"
+        assert raised.value.code == "invalid_envelope"
+        assert raised.value.__context__ is None
 
 
-@FAMILIES
-@pytest.mark.parametrize("name", ["new.event", "sale.created"])
 @pytest.mark.parametrize("key", ["id", "event", "createdAt", "data"])
-def test_envelope_without_a_key(parse: Parse, name: str, key: str) -> None:
+def test_envelope_without_a_key(key: str) -> None:
     """All four keys must be there."""
-    document = _envelope(event=name)
-    del document[key]
-    with pytest.raises(InvalidEnvelope, match=f"check {key}$"):
-        parse(encode(document))
+    for parse, name in product(PARSERS, ("new.event", "sale.created")):
+        document = _envelope(event=name)
+        del document[key]
+        with pytest.raises(InvalidEnvelope, match=f"check {key}$"):
+            parse(encode(document))
 
 
 @FAMILIES
@@ -242,10 +242,10 @@ ODD_IDS = ["evt\0_1", "\0", " ", "e" * 10_000, "ключ", "🚀", "a:b", "../..
 
 
 @FAMILIES
-@pytest.mark.parametrize("event_id", ODD_IDS, ids=lambda value: ascii(value[:9]))
-def test_odd_ids_are_opaque(parse: Parse, event_id: str) -> None:
+def test_odd_ids_are_opaque(parse: Parse) -> None:
     """Any text that is not empty is an id."""
-    assert parse(encode(_envelope(id=event_id))).id == event_id
+    for event_id in ODD_IDS:
+        assert parse(encode(_envelope(id=event_id))).id == event_id
 
 
 DUPLICATES: dict[str, tuple[str, str]] = {
@@ -307,14 +307,13 @@ def test_read_document_knows_its_errors() -> None:
         ("external_payout.confirmed", {}, True),
         ("PAYOUT.sent", [], True),
         ("internal-payouts", "text", True),
-        ("new.event", {"mode": "external", "id": "po_1"}, True),
-        ("link.created", {"mode": "external", "id": "po_1"}, True),
-        ("new.event", {"mode": "external", "id": "pay_1"}, False),
-        ("new.event", {"mode": "internal", "id": "po_1"}, False),
-        ("new.event", {"mode": "external"}, False),
-        ("new.event", {"mode": "external", "id": 5}, False),
-        ("new.event", {"mode": ["external"], "id": "po_1"}, False),
-        ("new.event", {"id": "po_1"}, False),
+        ("new.event", {"id": "po_1"}, True),
+        ("link.created", {"mode": "internal", "id": "po_1"}, True),
+        ("new.event", {"id": "pay_1"}, False),
+        ("new.event", {"id": "PO_1"}, False),
+        ("new.event", {"id": 5}, False),
+        ("new.event", {"id": ["po_1"]}, False),
+        ("new.event", {"ids": "po_1"}, False),
         ("new.event", {}, False),
         ("new.event", [], False),
         ("new.event", None, False),
@@ -339,7 +338,7 @@ def test_payout_like_models() -> None:
     [
         ("payout.confirmed", {}, True),
         ("external_payout.confirmed", None, True),
-        ("link.created", {"mode": "external", "id": "po_1", "domain": 1}, True),
+        ("link.created", {"id": "po_1", "domain": 1}, True),
         ("link.created", {"domain": 1}, False),
     ],
 )

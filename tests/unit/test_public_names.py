@@ -14,8 +14,15 @@ import pytest
 import dubhooks
 
 SOURCE = Path(dubhooks.__file__)
-ADAPTERS = {"aws_lambda", "django", "fastapi", "flask"}
+PUBLIC: list[str] = vars(dubhooks)["__all__"]
+"""What a star import takes; type checkers have the imports instead."""
+ADAPTERS = set(dubhooks._ADAPTERS.split())
 """Modules that may need something that is not installed."""
+
+
+def names_in(module: str) -> list[str]:
+    """Return the names that the package knows to be in an optional module."""
+    return dubhooks._ELSEWHERE[module].split()
 
 
 def names_for_type_checkers() -> dict[str, str]:
@@ -41,20 +48,28 @@ def names_for_type_checkers() -> dict[str, str]:
 
 def test_type_checkers_see_what_there_is() -> None:
     """Every name is found at run time in the module that type checkers import it from."""
-    at_run_time = dubhooks._NAMES | {name: name for name in dubhooks._MODULES}
+    modules = {*dubhooks._MODULES.split(), *ADAPTERS}
+    at_run_time = dubhooks._MODULE_OF | {name: name for name in modules}
     assert names_for_type_checkers() == at_run_time
     # A star import must not need a framework.
-    assert set(dubhooks.__all__) == {*at_run_time, "__version__"} - ADAPTERS
-    assert len(dubhooks.__all__) == len(set(dubhooks.__all__))
+    assert set(PUBLIC) == {*at_run_time, "__version__"} - ADAPTERS
+    assert len(PUBLIC) == len(set(PUBLIC))
 
 
-@pytest.mark.parametrize("name", sorted(dubhooks.__all__))
+def test_every_error_is_public() -> None:
+    """Whatever dubhooks raises can be caught by a name of the package."""
+    raised = {name for name, it in vars(dubhooks.errors).items() if isinstance(it, type)}
+    ours = {name for name in raised if issubclass(getattr(dubhooks.errors, name), Exception)}
+    assert ours <= set(PUBLIC)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
 def test_every_name_resolves(name: str) -> None:
     """A public name gives what its module calls so, the same each time, with a docstring."""
     value = getattr(dubhooks, name)
     assert getattr(dubhooks, name) is value
-    if name in dubhooks._NAMES:
-        module = import_module(f"dubhooks.{dubhooks._NAMES[name]}")
+    if name in dubhooks._MODULE_OF:
+        module = import_module(f"dubhooks.{dubhooks._MODULE_OF[name]}")
         assert value is getattr(module, name)
         assert name in module.__all__
     if isinstance(value, type) or inspect.isfunction(value) or isinstance(value, ModuleType):
@@ -71,9 +86,9 @@ def test_adapters_resolve_or_say_what_is_missing(name: str) -> None:
 
 
 def test_dir_lists_them() -> None:
-    """Completion at a prompt shows every name, and does so before any was used."""
-    assert set(dir(dubhooks)) >= set(dubhooks.__all__)
-    script = "import dubhooks; print(*set(dubhooks.__all__) - set(dir(dubhooks)))"
+    """Completion at a prompt shows every name and adapter, and does so before any was used."""
+    assert set(dir(dubhooks)) >= {*PUBLIC, *ADAPTERS}
+    script = f"import dubhooks; print(*{{*dubhooks.__all__, *{ADAPTERS}}} - set(dir(dubhooks)))"
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
@@ -91,6 +106,29 @@ def test_from_import_of_an_unknown_name() -> None:
     """Importing a name that is not there is an ImportError, as everywhere."""
     with pytest.raises(ImportError, match="Webhook"):
         exec("from dubhooks import Webhook")  # noqa: S102
+
+
+@pytest.mark.parametrize(
+    ("name", "homes"),
+    [
+        ("PayoutConfirmed", ["dubhooks.webhooks"]),
+        ("SaleCreated", ["dubhooks.webhooks", "dubhooks.postbacks"]),
+        ("PostbackSale", ["dubhooks.postbacks"]),
+        ("make_event", ["dubhooks.testing"]),
+        ("FailureWatch", ["dubhooks.health"]),
+        *((name, [f"dubhooks.{it}"]) for it in dubhooks._ELSEWHERE for name in names_in(it)),
+    ],
+)
+def test_names_that_are_elsewhere(name: str, homes: list[str]) -> None:
+    """Whoever imports a public name from the wrong place is told the right one."""
+    message = f"{name} is in {' and in '.join(homes)}: from {homes[0]} import {name}"
+    with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
+        exec(f"from dubhooks import {name}")  # noqa: S102
+    with pytest.raises(ImportError, match=f"^{re.escape(message)}$"):
+        getattr(dubhooks, name)
+    for home in homes:
+        assert name in import_module(home).__all__
+    assert name not in dir(dubhooks)
 
 
 def test_the_version() -> None:

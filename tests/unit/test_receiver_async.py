@@ -1,104 +1,100 @@
-"""What needs an event loop and what must not be on one."""
+"""What runs where: in this thread, in a thread of ours, or on the caller's event loop."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import threading
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from dubhooks import ConfigurationError, MemoryStore, Webhooks
+from dubhooks.testing import make_event
+from dubhooks.webhooks import LeadCreated, SaleCreated
 from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
     InlineStore,
+    ThreadStore,
     key_of,
     sale,
     signed,
     state_of,
 )
 
+STORES = [None, InlineStore, ThreadStore, AsyncMemoryStore]
+
+
+def receive(store_type: Any, handler: Any) -> Webhooks:
+    """Return a receiver of sales."""
+    hooks = Webhooks(SECRET, store=store_type and store_type())
+    hooks.on(SaleCreated)(handler)
+    return hooks
+
 
 def test_an_async_store_needs_a_loop() -> None:
     """``handle`` refuses an async store before it asks it anything."""
-    store = AsyncMemoryStore()
-    hooks = Webhooks(SECRET, store=store)
-    hooks.on("sale.created")(lambda _: None)
+    hooks = receive(AsyncMemoryStore, lambda _: None)
     with pytest.raises(ConfigurationError, match=r"AsyncMemoryStore needs .*ahandle"):
         hooks.handle(*signed(sale()))
-    assert store.rows.calls == []
+    assert hooks.store.rows.calls == []  # type: ignore[union-attr]
 
 
-def test_an_async_store_is_not_asked_for_nothing() -> None:
-    """What no handler takes needs no store, so ``handle`` answers it."""
-    hooks = Webhooks(SECRET, store=AsyncMemoryStore())
-    assert hooks.handle(*signed(sale())).outcome == "ignored"
+class TestOnARunningLoop:
+    """``handle`` where an event loop runs."""
 
+    async def coroutine(self, _: Any) -> None:
+        """Fail: nothing runs it."""
+        pytest.fail("it ran")
 
-def test_an_async_handler_on_a_running_loop() -> None:
-    """``handle`` refuses an async handler on a running loop before anything is claimed."""
-    store = InlineStore()
-    hooks = Webhooks(SECRET, store=store)
-    ran: list[Any] = []
+    @pytest.mark.parametrize("with_gevent", [False, True])
+    @pytest.mark.parametrize("kind", ["async", "coroutine", "future"])
+    def test_an_async_handler(
+        self, kind: str, with_gevent: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is refused, its claim is free, and gevent is named where that is the reason."""
 
-    @hooks.on("sale.created")
-    async def handler(event: Any) -> None:
-        ran.append(event)
+        def hidden(event: Any) -> Any:
+            if kind == "coroutine":
+                return self.coroutine(event)
+            return asyncio.get_running_loop().create_future()
 
-    async def main() -> None:
-        with pytest.raises(ConfigurationError, match=r"await ahandle\(\)"):
-            hooks.handle(*signed(sale()))
+        hooks = receive(InlineStore, self.coroutine if kind == "async" else hidden)
+        if with_gevent:
+            monkeypatch.setitem(sys.modules, "gevent", ModuleType("gevent"))
+        else:
+            monkeypatch.delitem(sys.modules, "gevent", raising=False)
+        event = sale()
 
-    asyncio.run(main())
-    assert store.calls == []
-    assert not ran
+        async def main() -> None:
+            with pytest.raises(ConfigurationError, match=r"await ahandle\(\)") as raised:
+                hooks.handle(*signed(event))
+            assert ("write the handler as a plain function" in str(raised.value)) == with_gevent
 
+        asyncio.run(main())
+        assert state_of(hooks.store, key_of(event)) == "free"
 
-@pytest.mark.parametrize("kind", ["coroutine", "future"])
-def test_a_hidden_async_handler_on_a_running_loop(kind: str) -> None:
-    """An awaitable out of a sync handler is refused there too, and its claim released."""
-    store = MemoryStore()
-    hooks = Webhooks(SECRET, store=store)
-    ran: list[Any] = []
+    def test_a_sync_handler(self) -> None:
+        """It works, and blocks the loop as any call does."""
+        hooks = receive(MemoryStore, lambda _: None)
 
-    async def coroutine(event: Any) -> None:
-        ran.append(event)
+        async def main() -> str:
+            return hooks.handle(*signed(sale())).outcome
 
-    def handler(event: Any) -> Any:
-        if kind == "coroutine":
-            return coroutine(event)
-        return asyncio.get_running_loop().create_future()
-
-    hooks.on("sale.created")(handler)
-    event = sale()
-
-    async def main() -> None:
-        with pytest.raises(ConfigurationError, match=r"await ahandle\(\)"):
-            hooks.handle(*signed(event))
-
-    asyncio.run(main())
-    assert not ran
-    assert state_of(store, key_of(event)) == "free"
-
-
-def test_a_sync_handler_on_a_running_loop() -> None:
-    """``handle`` with a sync handler works on a running loop; it blocks it, as any call does."""
-    hooks = Webhooks(SECRET, store=MemoryStore())
-    hooks.on("sale.created")(lambda _: None)
-
-    async def main() -> str:
-        return hooks.handle(*signed(sale())).outcome
-
-    assert asyncio.run(main()) == "handled"
+        assert asyncio.run(main()) == "handled"
 
 
 def test_an_async_handler_runs_on_the_callers_loop() -> None:
     """``ahandle`` awaits an async handler in its own task, where locks and clients belong."""
-    hooks = Webhooks(SECRET, store=MemoryStore())
     tasks: list[Any] = []
 
-    @hooks.on("sale.created")
     async def handler(_: Any) -> None:
         tasks.append(asyncio.current_task())
+
+    hooks = receive(MemoryStore, handler)
 
     async def main() -> Any:
         await hooks.ahandle(*signed(sale()))
@@ -107,12 +103,11 @@ def test_an_async_handler_runs_on_the_callers_loop() -> None:
     assert [asyncio.run(main())] == tasks
 
 
-@pytest.mark.parametrize("store_type", [None, InlineStore, AsyncMemoryStore])
+@pytest.mark.parametrize("store_type", STORES)
 def test_a_sync_handler_does_not_block_the_loop(store_type: Any) -> None:
     """While a sync handler waits, other tasks run: it could even wait for one of them."""
-    hooks = Webhooks(SECRET, store=store_type and store_type())
     go_on = threading.Event()
-    hooks.on("sale.created")(lambda _: go_on.wait(10))
+    hooks = receive(store_type, lambda _: go_on.wait(10))
 
     async def main() -> str:
         delivery = asyncio.ensure_future(hooks.ahandle(*signed(sale())))
@@ -124,10 +119,117 @@ def test_a_sync_handler_does_not_block_the_loop(store_type: Any) -> None:
     assert asyncio.run(main()) == "handled"
 
 
-def test_stop_iteration_does_not_hang() -> None:
+@pytest.mark.parametrize("store_type", STORES)
+def test_plain_decorators_around_async_handlers(store_type: Any) -> None:
+    """More deliveries at once than there are threads are all answered.
+
+    The handler needs the loop's own executor, as every client does that looks a name up.
+    """
+
+    async def handler(_: Any) -> None:
+        await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)
+
+    hooks = receive(store_type, lambda event: handler(event))
+
+    async def main() -> list[str]:
+        deliveries = [hooks.ahandle(*signed(sale())) for _ in range(100)]
+        replies = await asyncio.wait_for(asyncio.gather(*deliveries), 30)
+        return [reply.outcome for reply in replies]
+
+    assert asyncio.run(main()) == ["handled"] * 100
+
+
+def test_a_handler_that_delivers_to_another_receiver() -> None:
+    """A thread of ours that waits for a coroutine keeps none from what that one delivers."""
+    inner = Webhooks(SECRET, store=ThreadStore())
+    inner.on(LeadCreated)(lambda _: None)
+
+    async def handler(_: Any) -> None:
+        assert (await inner.ahandle(*signed(make_event(LeadCreated)))).outcome == "handled"
+
+    hooks = receive(ThreadStore, lambda event: handler(event))
+
+    async def main() -> list[str]:
+        deliveries = [hooks.ahandle(*signed(sale())) for _ in range(20)]
+        return [reply.outcome for reply in await asyncio.gather(*deliveries)]
+
+    assert asyncio.run(main()) == ["handled"] * 20
+
+
+@pytest.mark.parametrize("store_type", STORES)
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_exit_out_of_a_wrapped_handler(store_type: Any, error: Any) -> None:
+    """An exit in a coroutine that a thread waits for is its delivery's, and stops no loop."""
+
+    async def handler(_: Any) -> None:
+        raise error
+
+    hooks = receive(store_type, lambda event: handler(event))
+    event = sale()
+
+    async def main() -> None:
+        with pytest.raises(error):
+            await hooks.ahandle(*signed(event))
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    if hooks.store is not None:
+        assert state_of(hooks.store, key_of(event)) == "free"
+
+
+def test_ctrl_c_in_an_async_handler() -> None:
+    """A Ctrl-C while ``handle`` runs an async handler is one for the caller, too."""
+
+    async def handler(_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(10)
+
+    hooks, event = receive(MemoryStore, handler), sale()
+    with pytest.raises(KeyboardInterrupt):
+        hooks.handle(*signed(event))
+    assert state_of(hooks.store, key_of(event)) == "free"
+
+
+def test_a_loop_of_something_else() -> None:
+    """``ahandle`` and ``aforget`` say that they need asyncio, as trio would make them."""
+    hooks = receive(MemoryStore, lambda _: None)
+    for coroutine in (hooks.ahandle(*signed(sale())), hooks.aforget("evt_1")):
+        with pytest.raises(ConfigurationError, match=r"needs asyncio, .* under trio use handle"):
+            coroutine.send(None)
+
+
+FORK = f"""
+import asyncio, os, sys
+sys.path.insert(0, sys.argv[1])
+from dubhooks import Webhooks
+from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import SaleCreated
+
+hooks = Webhooks("{SECRET}")
+hooks.on(SaleCreated)(lambda event: None)
+
+def deliver():
+    request = signed_request(make_event(SaleCreated), "{SECRET}")
+    return asyncio.run(asyncio.wait_for(hooks.ahandle(*request), 10)).outcome
+
+assert deliver() == "handled"
+child = os.fork()
+if not child:
+    os._exit(0 if deliver() == "handled" else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    """A child of a process that has delivered before runs sync handlers."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK, "."]
+    subprocess.run(command, check=True, timeout=60)
+
+
+@pytest.mark.parametrize("store_type", [None, InlineStore, AsyncMemoryStore])
+def test_stop_iteration_does_not_hang(store_type: Any) -> None:
     """A handler that raises StopIteration in its thread fails at once."""
-    hooks = Webhooks(SECRET)
-    hooks.on("sale.created")(lambda _: next(iter(())))
+    hooks = receive(store_type, lambda _: next(iter(())))
 
     async def main() -> None:
         await asyncio.wait_for(hooks.ahandle(*signed(sale())), 10)

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from functools import partial, wraps
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import pytest
 
@@ -11,49 +12,97 @@ from dubhooks import (
     ConfigurationError,
     MemoryStore,
     Postbacks,
+    Reply,
     UnknownEvent,
     Webhooks,
     postbacks,
     webhooks,
 )
-from dubhooks.testing import make_event, make_postback, signed_request
-from dubhooks.webhooks import LeadCreated, LinkClicked, LinkCreated, PayoutConfirmed, SaleCreated
+from dubhooks._body import Request
+from dubhooks.receiver import pipeline_of
+from dubhooks.receiver._functions import (
+    check_handler,
+    globals_of,
+    hide_event,
+    is_async_callable,
+    name_of,
+    read_signature,
+    resolve,
+)
+from dubhooks.receiver._registry import _find_status
+from dubhooks.receiver._route import plan_route
+from dubhooks.testing import make_event, make_unknown_event
+from dubhooks.webhooks import (
+    LeadCreated,
+    LinkClicked,
+    LinkCreated,
+    LinkDeleted,
+    PayoutConfirmed,
+    SaleCreated,
+)
 from tests.support.receiving import SECRET, sale, signed
+
+if TYPE_CHECKING:
+    pass
+
+Log = pytest.LogCaptureFixture
 
 
 def nothing(_: object) -> None:
     """Do nothing with an event."""
 
 
-class TestOn:
-    """Registering handlers."""
+class SupportsId(Protocol):
+    """Something with an id."""
 
-    @pytest.mark.parametrize("name", sorted(webhooks.family.classes))
-    def test_every_webhook_by_name(self, name: str) -> None:
-        """Every name of a webhook event registers a handler that gets that event."""
-        hooks = Webhooks(SECRET)
-        seen: list[Any] = []
-        assert hooks.on(name)(seen.append) is not None  # type: ignore[call-overload]
-        event = make_event(name)
+    id: str
+
+
+class Lazy:
+    """A handler whose signature Python cannot tell."""
+
+    def __call__(self, event: Any) -> None:
+        """Do nothing."""
+
+    @property
+    def __signature__(self) -> Any:
+        raise NameError("name 'SaleCreated' is not defined")
+
+
+class TestOn:
+    """Registering handlers by class."""
+
+    @pytest.mark.parametrize(
+        "cls", dict.fromkeys(webhooks.family.classes.values()), ids=lambda it: it.__name__
+    )
+    def test_every_webhook(self, cls: Any) -> None:
+        """Every class of a webhook event registers a handler that gets that event."""
+        hooks, seen = Webhooks(SECRET), list[Any]()
+        hooks.on(cls)(seen.append)
+        event = make_event(cls)
         assert hooks.handle(*signed(event)).outcome == "handled"
         assert seen == [event]
 
-    @pytest.mark.parametrize("name", sorted(postbacks.family.classes))
-    def test_every_postback_by_class(self, name: str) -> None:
+    @pytest.mark.parametrize("cls", postbacks.family.classes.values(), ids=lambda it: it.__name__)
+    def test_every_postback(self, cls: Any) -> None:
         """Every class of a postback event registers a handler that gets that event."""
-        hooks = Postbacks(SECRET)
-        seen: list[Any] = []
-        hooks.on(postbacks.family.classes[name])(seen.append)  # type: ignore[call-overload]
-        event = make_postback(name)
-        assert hooks.handle(*signed_request(event, SECRET)).outcome == "handled"
+        hooks, seen = Postbacks(SECRET), list[Any]()
+        hooks.on(cls)(seen.append)
+        event = make_event(cls)
+        assert hooks.handle(*signed(event)).outcome == "handled"
         assert seen == [event]
 
     def test_several_classes(self) -> None:
         """One handler can take several events, and only those."""
         hooks = Webhooks(SECRET)
         hooks.on(SaleCreated, LeadCreated, LinkCreated, LinkClicked, PayoutConfirmed)(nothing)
-        names = ("sale.created", "lead.created", "external_payout.confirmed", "link.deleted")
-        outcomes = [hooks.handle(*signed(make_event(name))).outcome for name in names]
+        events = [
+            sale(),
+            make_event(LeadCreated),
+            make_event(PayoutConfirmed, event="external_payout.confirmed"),
+            make_event(LinkDeleted),
+        ]
+        outcomes = [hooks.handle(*signed(event)).outcome for event in events]
         assert outcomes == ["handled", "handled", "handled", "ignored"]
 
     def test_the_function_stays_itself(self) -> None:
@@ -62,23 +111,14 @@ class TestOn:
         assert hooks.on(SaleCreated)(nothing) is nothing
         assert hooks.on_unhandled(nothing) is nothing
 
-    @pytest.mark.parametrize(
-        "second", [(SaleCreated,), ("sale.created",), (LinkClicked, SaleCreated)]
-    )
+    @pytest.mark.parametrize("second", [(SaleCreated,), (LinkClicked, SaleCreated)])
     def test_a_second_handler_is_refused(self, second: tuple[Any, ...]) -> None:
         """An event has one handler, and a refused registration registers nothing at all."""
         hooks = Webhooks(SECRET)
         hooks.on(SaleCreated)(nothing)
-        with pytest.raises(ConfigurationError, match=r"sale\.created has a handler already"):
+        with pytest.raises(ConfigurationError, match=r"sale\.created has a handler already, noth"):
             hooks.on(*second)(nothing)
         hooks.on(LinkClicked)(nothing)
-
-    def test_both_names_of_a_payout_are_one_event(self) -> None:
-        """The two names of the payout event cannot have two handlers."""
-        hooks = Webhooks(SECRET)
-        hooks.on("payout.confirmed")(nothing)
-        with pytest.raises(ConfigurationError, match=r"external_payout\.confirmed has a"):
-            hooks.on("external_payout.confirmed")(nothing)
 
     def test_the_same_class_twice_in_one_call(self) -> None:
         """Naming an event twice in one call is naming it."""
@@ -89,15 +129,27 @@ class TestOn:
     @pytest.mark.parametrize(
         ("events", "message"),
         [
-            ((), "name the webhook events"),
-            (("sale.craeted",), r"'sale\.craeted' is not a webhook event; there are link\.created"),
-            ((postbacks.SaleCreated,), "webhooks and postbacks share names but not classes"),
-            ((UnknownEvent,), "unknown events go to on_unhandled"),
-            ((SaleCreated, UnknownEvent), "unknown events go to on_unhandled"),
-            ((nothing,), "this is not a webhook event"),
-            ((int,), "this is not a webhook event"),
-            ((None,), "this is not a webhook event"),
-            ((sale(),), "this is not a webhook event"),
+            ((), r"name the webhook events by their class: on\(SaleCreated\)"),
+            (
+                (postbacks.SaleCreated,),
+                "SaleCreated is not a webhook event: webhooks and postbacks",
+            ),
+            ((UnknownEvent,), "unknown events are taken by their name"),
+            ((SaleCreated, UnknownEvent), "unknown events are taken by their name"),
+            ((nothing,), "a function is no event: the events come first"),
+            ((SaleCreated, nothing), "a function is no event"),
+            (([SaleCreated, LinkClicked],), "pass the classes one by one"),
+            (((SaleCreated,),), "pass the classes one by one"),
+            ((SaleCreated | LinkClicked,), "pass the classes one by one"),
+            ((webhooks.WebhookEvent,), "pass the classes one by one"),
+            ((["invoice.refunded"],), "pass the classes one by one"),
+            ((SaleCreated, "invoice.refunded"), r"a name stands alone, on\('invoice\.refunded'\)"),
+            (("a.b", "invoice.refunded"), r"a name stands alone, on\('a\.b'\)"),
+            ((int,), "an event is named by its class, such as SaleCreated"),
+            ((None,), "an event is named by its class"),
+            ((5,), "an event is named by its class"),
+            ((sale(),), "pass the classes one by one|an event is named by its class"),
+            ((b"sale.created",), "pass the classes one by one"),
         ],
     )
     def test_what_is_no_event(self, events: tuple[Any, ...], message: str) -> None:
@@ -105,54 +157,229 @@ class TestOn:
         with pytest.raises(ConfigurationError, match=message):
             Webhooks(SECRET).on(*events)
 
-    def test_wrong_family_of_postbacks(self) -> None:
-        """A receiver of postbacks refuses the class of a webhook, and a webhook's name."""
-        with pytest.raises(ConfigurationError, match="not a postback event"):
-            Postbacks(SECRET).on(webhooks.SaleCreated)  # type: ignore[call-overload]
-        with pytest.raises(ConfigurationError, match=r"there are lead\.created, sale"):
-            Postbacks(SECRET).on("payout.confirmed")  # type: ignore[call-overload]
+    def test_without_brackets(self) -> None:
+        """``@hooks.on`` right above a function says what is missing."""
+        hooks = Webhooks(SECRET)
+        with pytest.raises(ConfigurationError, match=r"as in @hooks\.on\(SaleCreated\)"):
+
+            @hooks.on  # type: ignore[call-overload]
+            def handler(_: SaleCreated) -> None: ...
+
+    def test_a_class_of_webhooks_for_postbacks(self) -> None:
+        """A receiver of postbacks refuses it, and says where the right one is."""
+        with pytest.raises(ConfigurationError, match=r"take it from dubhooks\.postbacks"):
+            Postbacks(SECRET).on(webhooks.SaleCreated)  # type: ignore[type-var]
 
     @pytest.mark.parametrize("function", [None, "nothing", 1, sale()])
     def test_what_cannot_be_called(self, function: Any) -> None:
         """A handler must be callable."""
         hooks = Webhooks(SECRET)
-        with pytest.raises(ConfigurationError, match="must be callable"):
-            hooks.on(SaleCreated)(function)
-        with pytest.raises(ConfigurationError, match="must be callable"):
-            hooks.on_unhandled(function)
+        for decorate in (hooks.on(SaleCreated), hooks.on_unhandled):
+            with pytest.raises(ConfigurationError, match=f"this is {type(function).__name__}: a"):
+                decorate(function)
 
     @pytest.mark.parametrize("dedupe", ["ID", None, True])
     def test_unknown_dedupe(self, dedupe: Any) -> None:
         """A misspelt way to deduplicate is refused."""
         with pytest.raises(ConfigurationError, match='"id" or "natural"'):
-            Webhooks(SECRET).on(SaleCreated, dedupe=dedupe)(nothing)
+            Webhooks(SECRET).on(SaleCreated, dedupe=dedupe)
 
     def test_nothing_to_deduplicate_with(self) -> None:
         """Without a store no claim is made, so the natural key would count for nothing."""
+        hooks = Webhooks(SECRET)
         with pytest.raises(ConfigurationError, match="needs a store"):
-            Webhooks(SECRET).on(SaleCreated, dedupe="natural")
+            hooks.on(SaleCreated, dedupe="natural")
+        with pytest.raises(ConfigurationError, match="needs a store"):
+            plan_route(hooks, (SaleCreated,), "natural")
+
+    def test_late_registration(self) -> None:
+        """Once a delivery was looked up, another handler would have missed it."""
+        hooks = Webhooks(SECRET)
+        hooks.handle(*signed(sale()))
+        for decorate in (hooks.on(SaleCreated), hooks.on_unhandled):
+            with pytest.raises(ConfigurationError, match="nothing is registered after the first"):
+                decorate(nothing)
+
+    def test_a_delivery_to_a_route_is_one(self) -> None:
+        """A route that takes a delivery ends registrations as well."""
+        hooks = Webhooks(SECRET)
+        pipeline = pipeline_of(hooks)
+        route = plan_route(hooks, ()).add_route(nothing, is_async=False, status_of=lambda _: 200)
+        delivery: Any = pipeline.open(Request(*signed(sale())))
+        assert pipeline.find(delivery, route, lambda: None) is not None
+        with pytest.raises(ConfigurationError, match="after the first delivery"):
+            hooks.on(SaleCreated)(nothing)
+
+    def test_strangers_do_not_close_it(self) -> None:
+        """A request that is no delivery does not stop the application from registering."""
+        hooks = Webhooks(SECRET)
+        assert hooks.handle(b"{}", {}).status == 401
+        hooks.on(SaleCreated)(nothing)
+        assert hooks.handle(*signed(sale())).outcome == "handled"
+
+    def test_on_unhandled_twice(self) -> None:
+        """There is one ``on_unhandled``."""
+        hooks = Webhooks(SECRET)
+        hooks.on_unhandled(nothing)
+        with pytest.raises(ConfigurationError, match="on_unhandled has a handler already, nothing"):
+            hooks.on_unhandled(nothing)
+
+
+class TestNames:
+    """Registering handlers of events that this version has no model for."""
+
+    def test_an_unknown_event(self) -> None:
+        """The handler gets the event as an ``UnknownEvent``, and no other one."""
+        hooks, seen = Webhooks(SECRET), list[Any]()
+
+        @hooks.on("invoice.refunded")
+        def refund(event: UnknownEvent) -> None:
+            seen.append(event)
+
+        event = make_unknown_event("invoice.refunded", {"id": "in_1"})
+        assert hooks.handle(*signed(event)).outcome == "handled"
+        assert hooks.handle(*signed(make_unknown_event("invoice.paid"))).outcome == "ignored"
+        assert seen == [event]
+
+    def test_one_function_for_a_class_and_a_name(self) -> None:
+        """It is registered twice: a payout under its class, and under a name that is new."""
+        hooks, seen = Webhooks(SECRET), list[Any]()
+        hooks.on("payout.external_confirmed")(seen.append)
+        hooks.on(PayoutConfirmed)(seen.append)
+        events = [make_event(PayoutConfirmed), make_unknown_event("payout.external_confirmed")]
+        assert [hooks.handle(*signed(event)).outcome for event in events] == ["handled"] * 2
+        assert seen == events
+
+    def test_a_second_handler_is_refused(self) -> None:
+        """A name has one handler."""
+        hooks = Webhooks(SECRET)
+        hooks.on("a.b")(nothing)
+        with pytest.raises(ConfigurationError, match=r"a\.b has a handler already"):
+            hooks.on("a.b")(nothing)
+
+    @pytest.mark.parametrize("name", sorted(webhooks.family.classes))
+    def test_a_name_that_has_a_model(self, name: str) -> None:
+        """It is refused, and the class is named with where it comes from."""
+        cls = webhooks.family.classes[name].__name__
+        with pytest.raises(ConfigurationError) as raised:
+            Webhooks(SECRET).on(name)
+        assert str(raised.value) == (
+            f"{name!r} has a model: write on({cls}), with from dubhooks.webhooks import {cls}"
+        )
+
+    @pytest.mark.parametrize("name", ["*", "payout.*", "", "a b", "a-b", "a.b\n", "é", "a/b"])
+    def test_what_is_no_name(self, name: str) -> None:
+        """A name is letters, digits, dots and underscores; ``on_unhandled`` takes the rest."""
+        with pytest.raises(ConfigurationError, match=r"is no name of an event: .* on_unhandled"):
+            Webhooks(SECRET).on(name)
 
     @pytest.mark.parametrize(
-        "function",
-        [lambda: None, lambda _, __: None, lambda *, _: None],
-        ids=["none", "two", "by keyword"],
+        ("name", "meant"),
+        [
+            ("sale.craeted", "SaleCreated"),
+            ("sale.create", "SaleCreated"),
+            ("sales.created", "SaleCreated"),
+            ("sale_created", "SaleCreated"),
+            ("SALE.CREATED", "SaleCreated"),
+            ("payout.confirmd", "PayoutConfirmed"),
+        ],
     )
-    def test_what_takes_no_event(self, function: Any) -> None:
+    def test_a_misspelt_name(self, name: str, meant: str, discreet: Log) -> None:
+        """It may be a new event, so it is registered with a WARNING."""
+        Webhooks(SECRET).on(name)(nothing)
+        [record] = discreet.records
+        assert record.levelname == "WARNING"
+        assert f"did you mean on({meant})" in record.getMessage()
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "invoice.refunded",
+            "discount_code.updated",
+            "bounty.deleted",
+            "payout.external_confirmed",
+        ],
+    )
+    def test_a_new_name(self, name: str, discreet: Log) -> None:
+        """What is not one letter beside a known name is a new event."""
+        Webhooks(SECRET).on(name)(nothing)
+        assert not discreet.records
+
+
+DEPENDS: Any = SimpleNamespace(dependency=nothing)
+"""Such as FastAPI's ``Depends``: an object that only FastAPI resolves."""
+
+
+class TestParameters:
+    """What a handler of ``on`` takes: the event and nothing else."""
+
+    @pytest.mark.parametrize(
+        ("function", "more"),
+        [
+            (lambda _, __: None, "__"),
+            (lambda _, tenant, db=1: (tenant, db), "tenant, db"),
+            (lambda _, *, db=1: db, "db"),
+            (lambda _, db=DEPENDS: db, "db"),
+            (print, "sep, end, file, flush"),
+        ],
+    )
+    def test_a_second_parameter(self, function: Any, more: str) -> None:
+        """It is refused even when it has a default, and the function is named."""
+        hooks = Webhooks(SECRET)
+        message = f"{name_of(function)} takes {more} beside the event"
+        for decorate in (hooks.on(SaleCreated), hooks.on_unhandled):
+            with pytest.raises(ConfigurationError) as raised:
+                decorate(function)
+            assert str(raised.value).startswith(message)
+            assert "decorate a route with @webhook(hooks, ...)" in str(raised.value)
+
+    @pytest.mark.parametrize("function", [lambda: None, lambda *, _: None, lambda **_: None])
+    def test_no_parameter(self, function: Any) -> None:
         """A handler that could not be called with one event is refused before one comes."""
         hooks = Webhooks(SECRET)
-        with pytest.raises(ConfigurationError, match="takes the event and nothing else"):
-            hooks.on(SaleCreated)(function)
-        with pytest.raises(ConfigurationError, match="takes the event and nothing else"):
-            hooks.on_unhandled(function)
+        for decorate in (hooks.on(SaleCreated), hooks.on_unhandled):
+            with pytest.raises(ConfigurationError, match="has no event parameter: the first one"):
+                decorate(function)
 
     @pytest.mark.parametrize(
         "function",
-        [print, list[Any]().append, lambda *_: None, lambda _, __=1: None, dict],
-        ids=["print", "append", "any number", "with a default", "class"],
+        [
+            list[Any]().append,
+            lambda *_: None,
+            lambda _, *__, **___: None,
+            lambda *_, **__: None,
+            dict,
+            partial(lambda db, event: (db, event), "db"),
+            partial(lambda event, db: (db, event), db="db"),
+        ],
+        ids=["append", "any number", "and more", "anything", "class", "partial", "by keyword"],
     )
     def test_what_takes_an_event(self, function: Any) -> None:
-        """Whatever can be called with one event is a handler, also if its signature is unknown."""
-        Webhooks(SECRET).on(SaleCreated)(function)
+        """What a partial has bound, or any number of arguments, is no second parameter."""
+        hooks = Webhooks(SECRET)
+        hooks.on(SaleCreated)(function)
+        assert hooks.handle(*signed(sale())).outcome == "handled"
+
+    def test_methods(self) -> None:
+        """A method of a class gets no ``self`` from anybody; one of an object has it."""
+
+        class Shop:
+            def record(self, _: SaleCreated) -> None: ...
+
+            @classmethod
+            def note(cls, _: SaleCreated) -> None: ...
+
+        hooks = Webhooks(SECRET)
+        with pytest.raises(
+            ConfigurationError, match=r"Shop\.record is a method, and nobody passes"
+        ):
+            hooks.on(SaleCreated)(Shop.record)  # type: ignore[arg-type]
+        with pytest.raises(ConfigurationError, match=r"its self: decorate a function"):
+            check_handler(Shop.record, (SaleCreated,))
+        with pytest.raises(ConfigurationError, match="is a method, and nobody passes its cls"):
+            check_handler(vars(Shop)["note"].__func__, (SaleCreated,), 1)
+        hooks.on(SaleCreated)(Shop().record)
+        Webhooks(SECRET).on(SaleCreated)(Shop.note)
 
     def test_a_handler_that_yields(self) -> None:
         """A generator is refused: calling it would run none of it and lose every event."""
@@ -168,31 +395,113 @@ class TestOn:
                 yield
 
         for function in (generator, async_generator, Handler(), partial(generator)):
-            with pytest.raises(ConfigurationError, match="must not yield"):
+            with pytest.raises(ConfigurationError, match="yields, so calling it would run none"):
                 Webhooks(SECRET).on(SaleCreated)(function)
 
-    def test_late_registration(self) -> None:
-        """Once a delivery was looked up, another handler would have missed it."""
-        hooks = Webhooks(SECRET)
-        hooks.handle(*signed(sale()))
-        with pytest.raises(ConfigurationError, match="before the first delivery"):
-            hooks.on(SaleCreated)(nothing)
-        with pytest.raises(ConfigurationError, match="before the first delivery"):
-            hooks.on_unhandled(nothing)
+    def test_positions(self) -> None:
+        """Frameworks with a request have the event second."""
 
-    def test_strangers_do_not_close_it(self) -> None:
-        """A request that is no delivery does not stop the application from registering."""
+        def view(request: object, event: SaleCreated, tenant: str) -> None: ...
+
+        check_handler(view, (SaleCreated,), 1)
+        with pytest.raises(
+            ConfigurationError, match=r"the second parameter of .*view is the event"
+        ):
+            check_handler(view, (LeadCreated,), 1)
+        with pytest.raises(ConfigurationError, match="has no event parameter: the second one"):
+            check_handler(lambda _: None, (SaleCreated,), 1)
+        check_handler(lambda *_: None, (SaleCreated,), 1)
+
+
+class TestAnnotations:
+    """What an annotation says, if it says something: when in doubt, a handler is accepted."""
+
+    @pytest.mark.parametrize(
+        ("annotation", "events"),
+        [
+            (SaleCreated, (SaleCreated,)),
+            (SaleCreated | LeadCreated, (SaleCreated,)),
+            (SaleCreated | LeadCreated, (LeadCreated, SaleCreated)),
+            (Annotated[SaleCreated, "x"], (SaleCreated,)),
+            (webhooks.WebhookEvent, (SaleCreated, LinkClicked)),
+            (Any, (SaleCreated,)),
+            (object, (SaleCreated,)),
+            (UnknownEvent, ("a.b",)),
+            ("SaleCreated", (SaleCreated,)),
+            ("LinkUpdated", (SaleCreated,)),
+            ("SaleCreated | LinkUpdated", (LeadCreated,)),
+            ("not python", (SaleCreated,)),
+            (Iterator[int], ()),
+        ],
+    )
+    def test_accepted(self, annotation: Any, events: tuple[Any, ...]) -> None:
+        """It takes every event, or only a type checker can tell."""
+
+        def handler(event: Any) -> None: ...
+
+        handler.__annotations__["event"] = annotation
+        if events:
+            Webhooks(SECRET).on(*events)(handler)
+
+    @pytest.mark.parametrize(
+        ("annotation", "events", "wanted"),
+        [
+            (LeadCreated, (SaleCreated,), "SaleCreated"),
+            ("LeadCreated", (SaleCreated,), "SaleCreated"),
+            (SaleCreated, (SaleCreated, LeadCreated), "SaleCreated | LeadCreated"),
+            (postbacks.SaleCreated, (SaleCreated,), "SaleCreated"),
+            (SaleCreated, ("a.b",), "UnknownEvent"),
+            (dict, (SaleCreated,), "SaleCreated"),
+            (dict[str, Any], (SaleCreated,), "SaleCreated"),
+            (str | None, (SaleCreated,), "SaleCreated"),
+        ],
+    )
+    def test_refused(self, annotation: Any, events: tuple[Any, ...], wanted: str) -> None:
+        """It is for other events, or for none."""
+
+        def handler(event: Any) -> None: ...
+
+        handler.__annotations__["event"] = annotation
+        with pytest.raises(ConfigurationError) as raised:
+            Webhooks(SECRET).on(*events)(handler)
+        assert str(raised.value).endswith(f"handler is the event and takes {wanted}")
+
+    def test_on_unhandled(self) -> None:
+        """It may be given any event."""
+
+        def handler(event: SaleCreated) -> None: ...
+
+        with pytest.raises(ConfigurationError, match="is the event and takes every event"):
+            Webhooks(SECRET).on_unhandled(handler)  # type: ignore[arg-type]
+
+    def test_a_signature_that_cannot_be_told(self) -> None:
+        """With a name for type checkers only, Python 3.14 raises NameError: it is a handler."""
+        assert read_signature(Lazy()) is None
         hooks = Webhooks(SECRET)
-        assert hooks.handle(b"{}", {}).status == 401
-        hooks.on(SaleCreated)(nothing)
+        hooks.on(SaleCreated)(Lazy())
         assert hooks.handle(*signed(sale())).outcome == "handled"
 
-    def test_on_unhandled_twice(self) -> None:
-        """There is one ``on_unhandled``."""
-        hooks = Webhooks(SECRET)
-        hooks.on_unhandled(nothing)
-        with pytest.raises(ConfigurationError, match="on_unhandled has a handler already"):
-            hooks.on_unhandled(nothing)
+    def test_a_protocol_for_type_checkers(self) -> None:
+        """What cannot be asked at run time is accepted."""
+
+        def handler(event: "SupportsId") -> None: ...
+
+        Webhooks(SECRET).on(SaleCreated)(handler)  # type: ignore[arg-type]
+
+    def test_resolving(self) -> None:
+        """Names are those of the function that was decorated, through wrappers and partials."""
+
+        @wraps(nothing)
+        def wrapper(*_: Any) -> None: ...
+
+        class Called:
+            def __call__(self, _: Any) -> None: ...
+
+        for function in (nothing, wrapper, partial(nothing), Called()):
+            assert globals_of(function)["SECRET"] == SECRET
+        assert globals_of(list[Any]().append) == {}
+        assert resolve("SECRET", globals()) == SECRET
+        assert resolve("LinkUpdated", globals()) == "LinkUpdated"
 
 
 class TestHandlers:
@@ -257,14 +566,84 @@ class TestHandlers:
 
     @pytest.mark.parametrize("kind", sorted(kinds(None, [])))  # type: ignore[arg-type]
     @pytest.mark.parametrize("way", ["handle", "ahandle"])
-    @pytest.mark.parametrize("store_type", [None, MemoryStore])
-    def test_kind(self, kind: str, way: str, store_type: Any) -> None:
+    def test_kind(self, kind: str, way: str) -> None:
         """A handler runs to its end whatever it is, and whichever method delivers."""
-        seen: list[Any] = []
-        hooks = Webhooks(SECRET, store=store_type and store_type())
-        hooks.on(SaleCreated)(self.kinds(seen)[kind])
-        event = sale()
-        request = signed(event)
-        reply = hooks.handle(*request) if way == "handle" else asyncio.run(hooks.ahandle(*request))
-        assert reply.outcome == "handled"
-        assert seen == [event]
+        for store in (None, MemoryStore()):
+            seen: list[Any] = []
+            hooks = Webhooks(SECRET, store=store)
+            handler = self.kinds(seen)[kind]
+            hooks.on(SaleCreated)(handler)
+            event = sale()
+            request = signed(event)
+            if way == "handle":
+                assert hooks.handle(*request).outcome == "handled"
+            else:
+                assert asyncio.run(hooks.ahandle(*request)).outcome == "handled"
+            assert seen == [event]
+            assert is_async_callable(handler) == ("async" in kind or kind == "coroutine")
+
+
+class TestStatus:
+    """What a handler of ``on`` returned."""
+
+    @pytest.mark.parametrize(
+        ("result", "status"),
+        [
+            (SimpleNamespace(status_code=503), 503),
+            (SimpleNamespace(status_code="503"), "503"),
+            (("down", 503), 503),
+            (("down", 503, {}), 503),
+            (("down", {"X-Added": "1"}), {"X-Added": "1"}),
+            ((503,), None),
+            (("a", 1, 2, 503), None),
+            (Reply(503, {}, b"", "unavailable"), 503),
+            ("text", None),
+            (500, None),
+            (False, None),
+        ],
+    )
+    def test_in_a_result(self, result: object, status: object) -> None:
+        """What a framework takes for a response holds one."""
+        assert _find_status(result) == status
+
+    @pytest.mark.parametrize(
+        ("status", "read", "is_told"),
+        [
+            (200, 200, False),
+            (202, 202, False),
+            (204, 200, False),
+            (205, 200, False),
+            (302, 302, False),
+            (599, 599, False),
+            (True, 200, True),
+            (7, 200, True),
+            (600, 200, True),
+            ("503", 200, True),
+            (None, 200, True),
+        ],
+    )
+    def test_of_a_result(self, status: Any, read: int, is_told: bool, discreet: Log) -> None:
+        """What is no HTTP status counts for nothing; a reply with a body is not 204 or 205."""
+        hooks = Webhooks(SECRET)
+        hooks.on(SaleCreated)(lambda _: None)
+        delivery: Any = pipeline_of(hooks).open(Request(*signed(sale())))
+        handler = pipeline_of(hooks).find(delivery)
+        assert handler is not None
+        assert handler.status_of(SimpleNamespace(status_code=status)) == read
+        assert bool(discreet.records) == is_told
+        assert handler.status_of(None) == 200
+
+
+def test_hiding_the_event() -> None:
+    """A view shows the parameters that a caller fills in: all but the event."""
+
+    def view() -> None: ...
+
+    def handler(request: object, event: SaleCreated, tenant: str) -> None: ...
+
+    hide_event(view, handler, 1)
+    assert list(read_signature(view).parameters) == ["request", "tenant"]  # type: ignore[union-attr]
+    hide_event(view, lambda *arguments: arguments, 1)
+    assert list(read_signature(view).parameters) == ["arguments"]  # type: ignore[union-attr]
+    hide_event(view, Lazy())
+    assert list(read_signature(view).parameters) == ["arguments"]  # type: ignore[union-attr]

@@ -7,10 +7,11 @@ from typing import get_args
 import pytest
 
 from dubhooks import Outcome, Reply, errors
-from dubhooks.reply import refusal, reply_to
+from dubhooks.reply import build_refusal, build_reply, find_outcome
 
 EXPECTED = {
     "handled": 200,
+    "queued": 202,
     "duplicate": 200,
     "ignored": 200,
     "unhandled_payout": 501,
@@ -32,24 +33,41 @@ EXPECTED = {
 
 def test_every_outcome_has_its_status() -> None:
     """The statuses are those of the table, for every outcome there is."""
-    assert {outcome: reply_to(outcome).status for outcome in get_args(Outcome)} == EXPECTED
+    assert {outcome: build_reply(outcome).status for outcome in get_args(Outcome)} == EXPECTED
 
 
-@pytest.mark.parametrize("outcome", EXPECTED)
-def test_the_body_is_the_outcome(outcome: Outcome) -> None:
+def test_the_body_is_the_outcome() -> None:
     """A body is one short JSON object of constant codes."""
-    reply = reply_to(outcome, "evt_1", code="some_code")
-    assert json.loads(reply.body) == {"outcome": outcome, "code": "some_code"}
-    assert json.loads(reply_to(outcome, "evt_1").body) == {"outcome": outcome}
-    assert reply.headers["Content-Type"] == "application/json"
-    assert reply.event_id == "evt_1"
-    assert len(reply.body) < 100
+    for outcome in get_args(Outcome):
+        reply = build_reply(outcome, "evt_1", code="some_code")
+        assert json.loads(reply.body) == {"outcome": outcome, "code": "some_code"}
+        assert json.loads(build_reply(outcome, "evt_1").body) == {"outcome": outcome}
+        assert reply.headers["Content-Type"] == "application/json"
+        assert reply.event_id == "evt_1"
+        assert len(reply.body) < 100
+
+
+@pytest.mark.parametrize(
+    ("outcome", "headers"),
+    [
+        ("unavailable", {"Retry-After": "30"}),
+        ("wrong_method", {"Allow": "POST"}),
+        ("rejected", {"Upstash-NonRetryable-Error": "true"}),
+        ("too_large", {"Connection": "close"}),
+        ("too_slow", {"Connection": "close"}),
+        ("handled", {}),
+    ],
+)
+def test_headers(outcome: Outcome, headers: dict[str, str]) -> None:
+    """What the sender must know beside the status."""
+    assert build_reply(outcome).headers == {"Content-Type": "application/json", **headers}
 
 
 def test_no_redirect_and_no_early_success() -> None:
     """No outcome is a redirect, and only what was taken care of is a success."""
     assert {outcome for outcome, status in EXPECTED.items() if status < 400} == {
         "handled",
+        "queued",
         "duplicate",
         "ignored",
     }
@@ -60,13 +78,13 @@ def test_no_redirect_and_no_early_success() -> None:
 )
 def test_retry_after(seconds: float, header: str) -> None:
     """Seconds are rounded up: the header knows no parts of them."""
-    assert reply_to("busy", retry_after=seconds).headers["Retry-After"] == header
+    assert build_reply("busy", retry_after=seconds).headers["Retry-After"] == header
 
 
 def test_headers_are_not_shared() -> None:
     """An adapter that adds a header to one reply does not add it to the next."""
-    reply_to("rejected").headers["X-Added"] = "1"
-    assert reply_to("rejected").headers == {
+    build_reply("rejected").headers["X-Added"] = "1"
+    assert build_reply("rejected").headers == {
         "Content-Type": "application/json",
         "Upstash-NonRetryable-Error": "true",
     }
@@ -94,7 +112,8 @@ REFUSALS = [
     (errors.MethodNotAllowed("x"), 405, "method_not_allowed"),
     (errors.InvalidJSON("x"), 400, "invalid_json"),
     (errors.InvalidEnvelope("x"), 400, "invalid_envelope"),
-    (errors.EventTooOld("x"), 400, "event_too_old"),
+    (errors.EventTooOld("x", "sale.created", "evt_1"), 400, "event_too_old"),
+    (errors.EventFromFuture("x", "sale.created", "evt_1"), 400, "event_from_future"),
     (errors.InvalidEvent("sale.created", "evt_1", ()), 422, "invalid_event"),
 ]
 
@@ -104,15 +123,25 @@ REFUSALS = [
 )
 def test_refusals(error: errors.PayloadError, status: int, code: str) -> None:
     """Every error that refuses a delivery has its status, and its code in the body."""
-    reply = refusal(error)
+    reply = build_refusal(error)
     assert reply.status == status
     assert json.loads(reply.body)["code"] == code
-    assert reply.event_id == ("evt_1" if isinstance(error, errors.InvalidEvent) else None)
+    assert reply.event_id == getattr(error, "event_id", None)
 
 
 def test_every_error_of_a_delivery_is_listed() -> None:
     """The table above leaves no error out."""
     families = (errors.VerificationError, errors.PayloadError)
     public = {getattr(errors, name) for name in errors.__all__}
-    refusing = {it for it in public if issubclass(it, families)}
+    refusing = {it for it in public if isinstance(it, type) and issubclass(it, families)}
     assert {type(error) for error, _, _ in REFUSALS} == refusing
+
+
+def test_the_outcome_of_a_code() -> None:
+    """Where a code is all that was answered, it says what became of the delivery."""
+    for error, _, code in REFUSALS:
+        assert find_outcome(code) == build_refusal(error).outcome  # type: ignore[arg-type]
+    assert find_outcome("retry_later") == "retry"
+    assert [find_outcome(outcome) for outcome in EXPECTED] == list(EXPECTED)
+    assert find_outcome("configuration") is None
+    assert find_outcome("Not Found") is None

@@ -17,7 +17,7 @@ from dubhooks.errors import (
     SignatureMissing,
     VerificationError,
 )
-from dubhooks.signature import Key, keys_of, raw_body, sign, verify, verify_with
+from dubhooks.signature import Key, Keyring, explain_odd_secret, raw_body, sign, verify
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 OTHER = "whsec_ffffffffffffffffffffffffffffffff"
@@ -213,13 +213,55 @@ UNUSABLE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("secret", UNUSABLE.values(), ids=UNUSABLE.keys())
-@pytest.mark.parametrize("call", [lambda s: sign(BODY, s), lambda s: verify(BODY, VALID, s)])
-def test_unusable_secret(call: Callable[[Any], object], secret: Any) -> None:
+def test_unusable_secret(secret: Any) -> None:
     """A secret that cannot be right is the developer's error, and is not shown."""
-    with pytest.raises(ConfigurationError) as raised:
-        call(secret)
-    assert raised.value.code == "configuration"
-    assert not any("0123456789abcdef" in shown for shown in _chain(raised.value))
+    calls: list[Callable[[Any], object]] = [
+        lambda it: sign(BODY, it),
+        lambda it: verify(BODY, VALID, it),
+        lambda it: Keyring(it).keys(),
+    ]
+    for call in calls:
+        with pytest.raises(ConfigurationError) as raised:
+            call(secret)
+        assert raised.value.code == "configuration"
+        assert not any("0123456789abcdef" in shown for shown in _chain(raised.value))
+
+
+def test_a_keyring_keeps_no_secret() -> None:
+    """It has keys, or the callable that is asked each time; a plain secret is checked at once."""
+    assert [key.digest(BODY).hex() for key in Keyring(SECRET).keys()] == [VALID]  # noqa: SIM118
+    with pytest.raises(ConfigurationError, match="empty"):
+        Keyring("").check()
+    Keyring(lambda: "").check()
+    for secret in (SECRET, [SECRET], lambda: SECRET):
+        keyring = Keyring(secret)
+        held = [getattr(keyring, name) for name in Keyring.__slots__]
+        assert SECRET not in f"{keyring!r} {held!r}"
+
+
+@pytest.mark.parametrize(
+    ("secret", "family", "part"),
+    [
+        ("dub_0123456789", "webhook", "as Dub's API keys do: the secret of a webhook"),
+        ("whsec_", "webhook", "nothing but the prefix whsec_"),
+        (["a", b"pbsec_0123456789"], "webhook", "belongs to the other family"),
+        (b"whsec_0123456789", "postback", "the secret of a postback begins with pbsec_"),
+        (SECRET, "webhook", None),
+        ("chosen by hand", "postback", None),
+        (lambda: "dub_", "webhook", None),
+        (5, "webhook", None),
+        ([5, None], "webhook", None),
+    ],
+)
+def test_odd_secrets(secret: Any, family: str, part: str | None) -> None:
+    """What looks wrong about a secret is said without it."""
+    said = explain_odd_secret(secret, family)
+    if part is None:
+        assert said is None
+    else:
+        assert said is not None
+        assert part in said
+        assert "0123456789" not in said
 
 
 @pytest.mark.parametrize(
@@ -254,7 +296,6 @@ def test_the_same_bytes_object_is_not_copied() -> None:
 
 def test_verify_returns_none() -> None:
     """There is no boolean to forget."""
-    assert verify_with(keys_of(SECRET), BODY, VALID) is None  # type: ignore[func-returns-value]
     assert verify(BODY, VALID, SECRET) is None  # type: ignore[func-returns-value]
 
 

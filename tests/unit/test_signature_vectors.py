@@ -133,13 +133,13 @@ def test_public_vector_through_sign_and_verify(vector: Vector) -> None:
         verify(vector.message, vector.expected, vector.key)
 
 
-@pytest.mark.parametrize("length", [*range(130), 1000])
-def test_every_key_length_agrees_with_the_standard_library(length: int) -> None:
+def test_every_key_length_agrees_with_the_standard_library() -> None:
     """Keys shorter than, as long as and longer than a hash block give what ``hmac`` gives."""
-    secret = bytes((7 * position + length) % 256 for position in range(length))
-    key = Key(secret)
-    for body in (b"", b"Hi There", b"\x00" * 200):
-        assert key.digest(body) == hmac.new(secret, body, hashlib.sha256).digest()
+    for length in (*range(130), 1000):
+        secret = bytes((7 * position + length) % 256 for position in range(length))
+        key = Key(secret)
+        for body in (b"", b"Hi There", b"\x00" * 200):
+            assert key.digest(body) == hmac.new(secret, body, hashlib.sha256).digest(), length
 
 
 def test_a_key_can_be_used_again() -> None:

@@ -13,6 +13,7 @@ import pytest
 import dubhooks
 from dubhooks import ConfigurationError
 from dubhooks.testing import ASGIClient, make_event
+from dubhooks.webhooks import LeadCreated, SaleCreated
 from tests.support.receiving import SECRET
 from tests.support.shops import PATH, SALE, Shop
 
@@ -114,17 +115,17 @@ class TestEventLoops:
 
     def test_async_deliveries_are_on_the_loop_of_the_test(self) -> None:
         """An async test awaits, and the application runs beside it."""
-        shop, other = Shop(), make_event("sale.created")
+        shop, other = Shop(), make_event(SaleCreated)
         loops: list[Any] = []
 
-        @shop.hooks.on("lead.created")
+        @shop.hooks.on(LeadCreated)
         async def lead(_: Any) -> None:
             loops.append(asyncio.get_running_loop())
 
         client = client_of(dubhooks.asgi.app(shop.hooks))
 
         async def test() -> None:
-            assert (await client.adeliver(make_event("lead.created"))).outcome == "handled"
+            assert (await client.adeliver(make_event(LeadCreated))).outcome == "handled"
             assert loops == [asyncio.get_running_loop()]
             first, second = await asyncio.gather(client.adeliver(SALE), client.adeliver(other))
             assert (first.event_id, second.event_id) == (SALE.id, other.id)

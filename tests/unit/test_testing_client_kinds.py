@@ -159,7 +159,7 @@ class TestDetection:
         ):
             client = client_for(app, SECRET, "/dub")
             assert isinstance(client, ASGIClient)
-            assert client.deliver(make_event("sale.created")).outcome == "handled"
+            assert client.deliver(make_event(SaleCreated)).outcome == "handled"
         client = client_for(dubhooks.wsgi.app(shop.hooks), SECRET, None)
         assert isinstance(client, WSGIClient)
         assert len(shop.amounts) == 3
@@ -195,7 +195,7 @@ class TestDjango:
         for app in (None, WSGIHandler()):
             client = client_for(app, SECRET, "/dub")
             assert isinstance(client, DjangoClient)
-            assert client.deliver(make_event("sale.created")).outcome == "handled"
+            assert client.deliver(make_event(SaleCreated)).outcome == "handled"
 
     def test_async_views(self) -> None:
         """An async view is served to a sync test."""

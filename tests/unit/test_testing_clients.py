@@ -22,7 +22,7 @@ from dubhooks.testing import (
     WSGIClient,
     make_event,
 )
-from dubhooks.webhooks import SaleCreated
+from dubhooks.webhooks import LinkCreated, SaleCreated
 from tests.support.receiving import SECRET
 from tests.support.shops import PATH, SALE, HandlerFailed, Shop, answering
 
@@ -182,7 +182,7 @@ class TestEveryFramework:
     def test_wrong_place(self, client_of: Callable[[Shop], SignedClient]) -> None:
         """An event without a handler, and an application without a receiver."""
         client = client_of(Shop())
-        link = make_event("link.created")
+        link = make_event(LinkCreated)
         client.deliver(link)
         assert "was not handled at /webhooks/dub" in fault_of(client, link)
         assert "200 ignored; is a handler registered for it" in fault_of(client, link)
@@ -253,9 +253,10 @@ class TestTamper:
     """A tampered body is what an attacker would send."""
 
     @pytest.mark.parametrize("name", sorted(webhooks.family.classes))
-    def test_one_byte_differs(self, name: webhooks.EventName) -> None:
+    def test_one_byte_differs(self, name: str) -> None:
         """Every event stays an event with the same id, and differs from it in one byte."""
-        event = make_event(name)
+        cls: Any = webhooks.family.classes[name]
+        event = make_event(cls, event=name)
         sent = body_of(lambda client: client.tamper(event))
         body = event.to_json()
         assert sum(a != b for a, b in zip(sent, body, strict=True)) == 1
@@ -297,9 +298,9 @@ def test_every_client_is_a_context_manager(client_of: Callable[[Shop], SignedCli
 
 
 def test_the_log_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """A delivery that is handled logs nothing, and a client shows no secret."""
+    """A delivery that is handled logs one line at INFO, and a client shows no secret."""
     caplog.set_level(logging.DEBUG, "dubhooks")
     client = wsgi(Shop())
     assert "body" not in repr(client.deliver(SALE))
-    assert caplog.records == []
+    assert [record.levelno for record in caplog.records] == [logging.INFO]
     assert SECRET not in repr(client)

@@ -10,10 +10,10 @@ import pytest
 
 from dubhooks import ConfigurationError, Reject, RetryLater, Webhooks
 from dubhooks.testing import RecordingStore, StoreContract, make_event, signed_request
-from dubhooks.webhooks import SaleCreated
+from dubhooks.webhooks import CommissionCreated, SaleCreated
 from tests.support.receiving import SECRET, changed
 
-SALE = make_event("sale.created")
+SALE = make_event(SaleCreated)
 LEASE: dict[str, Any] = {"fingerprint": "f", "lease": 60.0, "retention": 3600.0}
 
 
@@ -37,7 +37,7 @@ def receiver(store: RecordingStore, *answers: Exception | None, **settings: Any)
     hooks = Webhooks(SECRET, store=store, **settings)
     left = list(answers)
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     def sale(_: SaleCreated) -> None:
         answer = left.pop(0) if len(left) > 1 else (left or [None])[0]
         if answer is not None:
@@ -69,7 +69,7 @@ def test_a_handled_event_is_completed_once() -> None:
 
 def test_records_of_one_event() -> None:
     """Events are told apart, and their namespace does not matter."""
-    store, other = RecordingStore(), make_event("sale.created")
+    store, other = RecordingStore(), make_event(SaleCreated)
     deliver(receiver(store, namespace="shop"), SALE.to_json())
     deliver(receiver(store, namespace="club"), other.to_json())
     assert [record.key for record in store.records_of(SALE)] == [f"shop:{SALE.id}"] * 2
@@ -82,7 +82,7 @@ def test_records_of_one_event() -> None:
 
 def test_an_odd_id_is_found() -> None:
     """An id that is hashed in its key is found all the same."""
-    store, odd = RecordingStore(), make_event("sale.created", id="evt: ü")
+    store, odd = RecordingStore(), make_event(SaleCreated, id="evt: ü")
     deliver(receiver(store), odd.to_json())
     store.assert_completed_once(odd)
 
@@ -110,7 +110,7 @@ def test_nothing_was_claimed() -> None:
 
 def test_another_event_was_claimed() -> None:
     """The keys that were claimed are named."""
-    store, other = RecordingStore(), make_event("sale.created")
+    store, other = RecordingStore(), make_event(SaleCreated)
     deliver(receiver(store), other.to_json())
     assert f"was not claimed, only default:{other.id}" in fault_of(store)
 
@@ -134,9 +134,9 @@ def test_a_handler_that_runs_is_not_completed() -> None:
 
 def test_the_same_thing_under_another_id_did_not_run() -> None:
     """An event that was done under another event id is completed, but its handler did not run."""
-    store, again = RecordingStore(), make_event("commission.created")
+    store, again = RecordingStore(), make_event(CommissionCreated)
     hooks = Webhooks(SECRET, store=store)
-    hooks.on("commission.created", dedupe="natural")(lambda _: None)
+    hooks.on(CommissionCreated, dedupe="natural")(lambda _: None)
     assert deliver(hooks, again.to_json()) == "handled"
     assert deliver(hooks, changed(again, id=SALE.id)) == "duplicate"
     assert store.count("completed", SALE) == 1
@@ -155,6 +155,20 @@ def test_a_run_that_lost_its_lease_is_a_second_run() -> None:
     assert "ran 2 times" in fault_of(store)
     assert not store.release(key, "slow")
     assert store.count("not_released", SALE) == 1
+
+
+def test_a_forgotten_event_is_not_done() -> None:
+    """An event that was forgotten is not done, and a second run stays a second run."""
+    store, key = RecordingStore(), f"default:{SALE.id}"
+    hooks = receiver(store)
+    assert not store.forget(key)
+    deliver(hooks, SALE.to_json())
+    store.assert_completed_once(SALE)
+    assert store.forget(key)
+    assert "was forgotten, so it runs when it comes again" in fault_of(store)
+    assert deliver(hooks, SALE.to_json()) == "handled"
+    assert "ran 2 times: it was forgotten in between" in fault_of(store)
+    assert (store.count("forgotten", SALE), store.count("not_forgotten", SALE)) == (1, 1)
 
 
 def test_namespaces_run_an_event_each() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import tempfile
 from collections.abc import Iterable
 from http.client import HTTPConnection
 from threading import Thread
@@ -22,6 +23,7 @@ from dubhooks import (
     Webhooks,
     wsgi,
 )
+from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import SECRET, AsyncMemoryStore, sale, signed
 
 Log = pytest.LogCaptureFixture
@@ -73,13 +75,13 @@ class Answer:
 def receiver(**settings: Any) -> Webhooks:
     """Return a receiver of small bodies with a handler of sales."""
     hooks = Webhooks(SECRET, max_body=MAX_BODY, **settings)
-    hooks.on("sale.created")(lambda _: None)
+    hooks.on(SaleCreated)(lambda _: None)
     return hooks
 
 
-def call(application: Any, body: bytes | Input, headers: dict[str, str], **environ: Any) -> Answer:
+def call(application: Any, body: Any, headers: dict[str, str], **environ: Any) -> Answer:
     """Call an application; ``environ`` changes variables, ``None`` removes one."""
-    stream = body if isinstance(body, Input) else Input(body)
+    stream = Input(body) if isinstance(body, bytes) else body
     given: dict[str, Any] = {
         "REQUEST_METHOD": "POST",
         "QUERY_STRING": "",
@@ -92,9 +94,12 @@ def call(application: Any, body: bytes | Input, headers: dict[str, str], **envir
     given = {name: it for name, it in (given | environ).items() if it is not None}
     setup_testing_defaults(given)
     answer = Answer()
-    chunks: Iterable[bytes] = validator(application)(given, answer.start)
+    # The validator's own stream has no more methods than PEP 3333 names.
+    checked = validator(application) if isinstance(stream, Input) else application
+    chunks: Iterable[bytes] = checked(given, answer.start)
     answer.body = b"".join(chunks)
-    chunks.close()  # type: ignore[attr-defined]
+    if isinstance(stream, Input):
+        chunks.close()  # type: ignore[attr-defined]
     return answer
 
 
@@ -120,14 +125,14 @@ class TestBodies:
     def test_length_is_absurd(self, length: str) -> None:
         """A length of any number of digits is too large, and no error of ours."""
         with pytest.raises(BodyTooLarge):
-            wsgi.read_body({"CONTENT_LENGTH": length}, MAX_BODY, 30)
+            wsgi.read_body({"CONTENT_LENGTH": length}, MAX_BODY)
 
     @pytest.mark.parametrize("length", ["0" * 5_000, "-1", "+5", "1e3", "12 ", "ten", "", "²"])
     def test_length_is_no_length(self, length: str) -> None:
         """Without a length nothing marks the end, so nothing is read."""
         stream = Input(b"x" * 100, ends=False)
         for environ in ({"CONTENT_LENGTH": length}, {}):
-            assert wsgi.read_body(environ | {"wsgi.input": stream}, MAX_BODY, 30) == b""
+            assert wsgi.read_body(environ | {"wsgi.input": stream}, MAX_BODY) == b""
         assert stream.read_bytes == 0
 
     @pytest.mark.parametrize("length", ["-1", "ten", ""])
@@ -162,21 +167,63 @@ class TestBodies:
         assert answer.code == 413
         assert stream.read_bytes == MAX_BODY + 1
 
-    def test_the_client_hangs_up(self) -> None:
-        """A body shorter than its length does not verify."""
+    @pytest.mark.parametrize("kind", [io.BytesIO, tempfile.SpooledTemporaryFile])
+    def test_in_memory_without_length(self, kind: Any) -> None:
+        """A body that is all there, in memory or in a file, is read though nothing says so."""
+        body, headers = signed(sale())
+        with kind() as stream:
+            stream.write(body)
+            stream.seek(0)
+            chunks = {**headers, "Transfer-Encoding": "chunked"}
+            assert call(wsgi.app(receiver()), stream, chunks).code == 200
+
+    def test_in_memory_and_too_large(self) -> None:
+        """Such a body is read no further than the limit, either."""
+        held = io.BytesIO(b"x" * 10 * MAX_BODY)
+        answer = call(wsgi.app(receiver()), held, {"Transfer-Encoding": "chunked"})
+        assert answer.code == 413
+        assert held.tell() == MAX_BODY + 1
+
+    def test_in_memory_and_empty(self, caplog: Log) -> None:
+        """Nothing is said about the server when it is the body that is empty."""
+        answer = call(wsgi.app(receiver()), io.BytesIO(), {"Transfer-Encoding": "chunked"})
+        assert b"body_empty" in answer.body
+        assert "wsgi.input_terminated" not in caplog.text
+
+    @pytest.mark.parametrize("missing", [1, 50])
+    def test_the_client_hangs_up(self, missing: int) -> None:
+        """A body shorter than its length is called that, and not a wrong signature."""
         body, headers = signed(sale())
         answer = call(
-            wsgi.app(receiver()), Input(body[:50]), headers, CONTENT_LENGTH=str(len(body))
+            wsgi.app(receiver()), Input(body[:-missing]), headers, CONTENT_LENGTH=str(len(body))
         )
-        assert answer.code == 401
+        assert (answer.code, answer.body) == (
+            400,
+            b'{"outcome":"malformed","code":"body_incomplete"}',
+        )
 
-    def test_the_connection_is_lost(self) -> None:
+    def test_nothing_of_it_is_there(self, caplog: Log) -> None:
+        """An announced body without a byte was read by somebody else, or never sent."""
+        answer = call(wsgi.app(receiver()), Input(b""), {}, CONTENT_LENGTH="10")
+        assert b"body_empty" in answer.body
+        assert "middleware has read it from wsgi.input" in caplog.text
+        assert "or the client hung up" in caplog.text
+
+    def test_a_flood_of_such_requests(self, caplog: Log) -> None:
+        """Anybody can send them, so one receiver says it once and then counts."""
+        application = wsgi.app(receiver())
+        for _ in range(3):
+            call(application, Input(b""), {}, CONTENT_LENGTH="10")
+        assert len(caplog.records) == 1
+
+    @pytest.mark.parametrize("error", [ConnectionResetError, TimeoutError, ValueError])
+    def test_the_connection_is_lost(self, error: type[Exception]) -> None:
         """What a server raises then is a reply too, although nobody may be there to read it."""
 
         class Lost(Input):
             def read(self, size: int = -1) -> bytes:
                 if self.read_bytes:
-                    raise ConnectionResetError
+                    raise error
                 return super().read(min(size, 50))
 
         body, headers = signed(sale())
@@ -199,13 +246,6 @@ class TestBodies:
         hooks = Webhooks(SECRET)
         request = signed(sale(data__customer__avatar="x" * 200_000))
         assert call(wsgi.app(hooks), *request).code == 200
-
-    def test_slow(self) -> None:
-        """A body that is not there in time is refused."""
-        body, headers = signed(sale())
-        answer = call(wsgi.app(receiver(), read_timeout=-1), body, headers)
-        assert answer.code == 408
-        assert b"body_too_slow" in answer.body
 
     def test_empty(self) -> None:
         """An empty body is refused with its code."""
@@ -236,7 +276,7 @@ def test_other_methods(method: str) -> None:
 def test_the_handler_fails(caplog: Log) -> None:
     """What a handler raises is logged and answered 500, without a word of it."""
     hooks = Webhooks(SECRET, store=MemoryStore())
-    hooks.on("sale.created")(lambda _: {}["the handler's own"])
+    hooks.on(SaleCreated)(lambda event: {event.id: 1}["the handler's own"])
     request = signed(sale())
     for _ in range(2):
         answer = call(wsgi.app(hooks), *request)
@@ -251,7 +291,7 @@ def test_what_stops_the_process_is_passed_on() -> None:
     """A worker that is told to exit exits."""
     hooks = Webhooks(SECRET)
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     def handler(_: object) -> None:
         raise SystemExit(1)
 
@@ -278,7 +318,7 @@ def test_rejected() -> None:
     """The one status that stops the queue is sent, and its header with it."""
     hooks = Webhooks(SECRET)
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     def handler(_: object) -> None:
         raise Reject
 
@@ -290,7 +330,7 @@ def test_rejected() -> None:
 class Quiet(WSGIRequestHandler):
     """A request handler that logs nothing."""
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *_: Any) -> None:  # noqa: A002 - its name in http.server
         """Log nothing."""
 
 
@@ -307,7 +347,7 @@ def test_over_http(kind: str, status: int, body: bytes) -> None:
     """The standard library's server serves it on a real socket, its validator in between."""
     hooks = Webhooks(SECRET, max_body=MAX_BODY)
     code = 299 if kind == "own status" else 200
-    hooks.on("sale.created")(lambda _: SimpleNamespace(status_code=code))
+    hooks.on(SaleCreated)(lambda _: SimpleNamespace(status_code=code))
     with make_server("127.0.0.1", 0, validator(wsgi.app(hooks)), handler_class=Quiet) as server:
         thread = Thread(target=server.handle_request)
         thread.start()

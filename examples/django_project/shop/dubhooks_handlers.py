@@ -9,7 +9,7 @@ from shop.models import Sale
 inbox = DjangoInbox()
 
 
-@hooks.on("sale.created")
+@hooks.on(SaleCreated)
 def record_sale(event: SaleCreated) -> None:
     """Write a sale down.
 

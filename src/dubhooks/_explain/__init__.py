@@ -1,8 +1,8 @@
-"""Why does a signature not match?  For operators and developers, never for a reply.
+"""Explain why a signature does not match: for operators and developers, never for a reply.
 
-The known mistakes are undone one by one, and combined, until the signature
-matches: what had to be undone is the cause, and it is proven.  Otherwise what
-looks odd is named as a suspicion, or the cause is said to be unknown.
+It undoes the known mistakes one at a time, and combined, until the signature
+matches.  What it had to undo is then the proven cause.  Otherwise it reports
+what looks suspicious, or that the cause is unknown.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ _HEX_DIGITS = 64
 
 @dataclass(frozen=True)
 class Explanation:
-    """What became of verifying a delivery, and why.
+    """The result of verifying a delivery, and its reasons.
 
-    It holds no secret, no signature and nothing of a body, so it may be logged.
+    It holds no secret, no signature and nothing of the body, so you may log it.
     """
 
     valid: bool
-    """The receiver takes the delivery as it is."""
+    """A receiver accepts the delivery as it is."""
     proven: bool
-    """With ``causes`` undone the signature matches; otherwise they are suspicions."""
+    """The signature matches once ``causes`` are undone; false: they are suspicions."""
     causes: tuple[Cause, ...]
-    """Empty when valid, else at least one; with the code ``unknown`` when there is no other."""
+    """Empty when valid, else at least one; its code is ``unknown`` when nothing was found."""
 
     def __str__(self) -> str:
         if self.valid:
             return "valid"
-        told = "\n".join(f"{one.meaning}. To do: {one.fix}." for one in self.causes)
+        reasons = "\n".join(f"{one.meaning}. Fix: {one.fix}." for one in self.causes)
         is_guess = not self.proven and self.causes[0].code != "unknown"
-        return f"not proven, but it looks wrong:\n{told}" if is_guess else told
+        return f"not proven, but suspicious:\n{reasons}" if is_guess else reasons
 
 
 def explain(
@@ -65,13 +65,16 @@ def explain(
     other_secrets: Secret | None = None,
     other_bodies: Iterable[bytes] = (),
 ) -> Explanation:
-    """Say whether ``signature`` fits, and if not, why not.
+    """Explain whether a signature matches, and if not, why not.
 
-    ``secret``: one, several or a callable that gives them, unchecked: what is
-    wrong with them is looked for too, and ``None`` is a variable that is not
-    set.  ``family``: which one the delivery is of, if that is known.
-    ``other_secrets``: those of the other family.  ``other_bodies``: other
-    deliveries that the signature may belong to.
+    Args:
+        body: the raw request body.
+        signature: the value of the ``Dub-Signature`` header; ``None`` when there is none.
+        secret: everything that a receiver accepts, also with mistakes in it; ``None`` is an
+            environment variable that is not set.
+        family: ``webhook`` or ``postback``, if you know which.
+        other_secrets: the secrets of the other family.
+        other_bodies: bodies of other deliveries that the signature may belong to.
 
     Raises:
         ConfigurationError: the body is not bytes, or the signature or a secret
@@ -104,7 +107,7 @@ class _Key(NamedTuple):
 
 class _Found(NamedTuple):
     causes: tuple[str, ...]
-    """Those of the secret and of the signature."""
+    """The causes in the secret and in the signature."""
     candidate: Candidate
 
 
@@ -157,7 +160,7 @@ def _keys(secrets: list[str], *causes: str) -> Iterator[_Key]:
 
 
 def _distinct(candidates: list[Candidate]) -> list[Candidate]:
-    # The first way to come to a body is the plainest one.
+    # The first way to get to a body is the simplest one.
     seen: dict[bytes, Candidate] = {}
     for candidate in candidates:
         seen.setdefault(candidate.body, candidate)
@@ -165,7 +168,7 @@ def _distinct(candidates: list[Candidate]) -> list[Candidate]:
 
 
 def _search(targets: list[Target], keys: list[_Key], bodies: list[Candidate]) -> _Found | None:
-    """Return the match that needs the fewest causes."""
+    """Return the match with the fewest causes."""
     best: tuple[int, _Found] | None = None
     for key in keys:
         for candidate in bodies:
@@ -187,7 +190,7 @@ def _search(targets: list[Target], keys: list[_Key], bodies: list[Candidate]) ->
 def _digests(key: bytes, body: bytes, cost: int) -> Iterator[tuple[tuple[str, ...], bytes]]:
     yield (), hmac.digest(key, body, "sha256")
     if cost:
-        return  # several mistakes at once and another hash as well: nobody does that
+        return  # other mistakes and another hash as well: nobody does that
     for name in ("sha1", "sha512"):
         yield ("signature_other_hash",), hmac.digest(key, body, name)
     for message in (body, key + body, body + key):
@@ -202,7 +205,7 @@ def _causes(found: _Found, body: bytes) -> tuple[Cause, ...]:
 
 
 def _refused(secrets: list[str]) -> tuple[Cause, ...]:
-    # One of them fits, so it is another one that no receiver starts with.
+    # One secret matches, so another one is why no receiver starts with them.
     codes = [code for secret in secrets for code in secret_suspicions(secret, None)]
     refused = ("secret_missing", "secret_whitespace", "secret_quotes", "secret_invisible")
     return tuple(cause(code) for code in dict.fromkeys(codes) if code in refused)

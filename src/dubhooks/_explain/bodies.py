@@ -1,4 +1,4 @@
-"""What may have been done to a body, undone."""
+"""Undo common changes to a body, one at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "bodies_from", "form_of", "suspicions"]
 
 _LARGEST: Final = 16 * 1_048_576
-"""Bytes; more than any event has."""
+"""Bytes to decompress at most; no event has as many."""
 
 _ERRORS: Final = (ValueError, SyntaxError, RecursionError, MemoryError)
 
@@ -28,13 +28,13 @@ class Candidate(NamedTuple):
 
     body: bytes
     cause: str | None = None
-    """What was done to it; ``None`` for the body as it is."""
+    """The code of what was undone; ``None`` for the body as it is."""
     form: str | None = None
-    """How it was written, when it was written anew."""
+    """The style in which it was serialised again, if it was."""
 
 
 def bodies_from(body: bytes) -> Iterator[Candidate]:
-    """Yield bodies that may have been signed when ``body`` is what came of it."""
+    """Yield the bodies that ``body`` may have been before something changed it."""
     yield Candidate(body)
     yield from _around(body)
     yield from _recoded(body)
@@ -45,7 +45,7 @@ def bodies_from(body: bytes) -> Iterator[Candidate]:
 
 
 def suspicions(body: bytes) -> Iterator[str]:
-    """Yield what is odd about a body that could not be mended."""
+    """Yield the codes of what looks suspicious in a body when no change explains it."""
     if not body:
         yield "body_empty"
         return
@@ -64,7 +64,7 @@ def suspicions(body: bytes) -> Iterator[str]:
 
 
 def form_of(body: bytes) -> str | None:
-    """Return how the JSON in ``body`` is written, ``None`` when no known way gives it."""
+    """Return the style in which the JSON in ``body`` is written; ``None``: no known one."""
     document = _document(body)
     if document is None:
         return None
@@ -89,7 +89,7 @@ def _around(body: bytes) -> Iterator[Candidate]:
 
 def _recoded(body: bytes) -> Iterator[Candidate]:
     for charset in ("latin-1", "cp1252", "utf-16", "utf-16-le", "utf-16-be"):
-        # The body was sent in the other character set, or decoded with it by mistake.
+        # Somebody sent the body in the other character set, or decoded it with that by mistake.
         with suppress(UnicodeError):
             yield Candidate(body.decode(charset).encode(), "body_charset")
         with suppress(UnicodeError):
@@ -100,7 +100,7 @@ def _unwrapped(body: bytes) -> Iterator[Candidate]:
     with suppress(ValueError, Base64Error):
         yield Candidate(b64decode(body.strip(), validate=True), "body_base64")
     with suppress(zlib.error):
-        # 32 more bits of window: the header says whether it is gzip or zlib.
+        # 47 is a window of 15 bits, plus 32 to detect gzip or zlib by the header.
         yield Candidate(zlib.decompressobj(47).decompress(body, _LARGEST), "body_compressed")
     document = _document(body)
     if isinstance(document, str):
@@ -140,7 +140,7 @@ _STYLES: Final[dict[str, dict[str, Any]]] = {
 
 
 def _forms(document: object) -> list[tuple[str, bytes]]:
-    """Return the ways in which ``document`` may have been written, Dub's first."""
+    """Return ``document`` in the common styles of JSON, Dub's first."""
     from .._samples._stringify import stringify
 
     forms: list[tuple[str, bytes]] = []

@@ -1,6 +1,6 @@
-"""Why a signature does not match: the causes, what they mean and what to do.
+"""The causes of a mismatch: what they mean and how to fix them.
 
-The texts are constants, so that no secret, signature or body can get into one.
+The texts are constants, so no secret, signature or body can appear in them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ __all__ = ["Cause", "cause"]
 
 @dataclass(frozen=True)
 class Cause:
-    """One reason why a delivery does not verify, or may not."""
+    """One reason, proven or suspected, why a delivery does not verify."""
 
     code: str
     """Stable, machine-readable name."""
     meaning: str
     """What is wrong."""
     fix: str
-    """What to do next."""
+    """How to fix it."""
 
 
 _RAW_BODY: Final = (
@@ -175,6 +175,11 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
 
 
 def cause(code: str, detail: str = "") -> Cause:
-    """Return the cause with this code; ``detail`` is added to its meaning."""
+    """Return a cause.
+
+    Args:
+        code: its code.
+        detail: a constant text to add to its meaning.
+    """
     meaning, fix = _TEXTS[code]
     return Cause(code, f"{meaning}: {detail}" if detail else meaning, fix)

@@ -1,4 +1,4 @@
-"""What may have been done to a secret, undone."""
+"""Undo common mistakes in a secret, one at a time."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _MASKED: Final = re.compile(r"[*\u2022\u25cf\u2026<>]|\.\.\.|x{6,}|your", re.IGN
 
 
 def keys_from(secret: str) -> Iterator[tuple[bytes, tuple[str, ...]]]:
-    """Yield keys that may have been meant by ``secret``, with the causes that lead there.
+    """Yield the keys that ``secret`` may stand for, each with the causes that were undone.
 
-    The first one is the secret as it is, with causes when a receiver refuses it.
+    The first key is the secret as it is; its causes are why a receiver would refuse it.
     """
     cleaned, causes = _cleaned(secret)
     yield _bytes(secret), tuple(code for code in causes if code in _REFUSED)
@@ -39,7 +39,12 @@ def keys_from(secret: str) -> Iterator[tuple[bytes, tuple[str, ...]]]:
 
 
 def suspicions(secret: str, family: FamilyName | None) -> Iterator[str]:
-    """Yield what is odd about a secret that could not be mended."""
+    """Yield the codes of what looks suspicious in a secret.
+
+    Args:
+        secret: the secret as it was given.
+        family: ``webhook`` or ``postback``, if you know which.
+    """
     cleaned, causes = _cleaned(secret)
     if not cleaned:
         yield "secret_missing"
@@ -57,7 +62,7 @@ def suspicions(secret: str, family: FamilyName | None) -> Iterator[str]:
 
 
 def _cleaned(secret: str) -> tuple[str, tuple[str, ...]]:
-    """Take off what is around a secret, layer by layer."""
+    """Remove what is around a secret, layer by layer; return the causes too."""
     causes: dict[str, None] = {}
     while True:
         for code, peeled in (
@@ -75,7 +80,7 @@ def _cleaned(secret: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _stripped(secret: str) -> str:
-    # A line break that was escaped once too often counts as well.
+    # An escaped line break, a backslash and an n, counts as well.
     return secret.strip().removesuffix("\\n").removesuffix("\\r")
 
 
@@ -96,7 +101,7 @@ def _changed(secret: str) -> Iterator[tuple[bytes, str]]:
 
 
 def _bytes(secret: str) -> bytes:
-    # A secret from the environment may hold bytes that are no UTF-8.
+    # A secret from the environment may have bytes that are not UTF-8.
     with suppress(UnicodeEncodeError):
         return secret.encode("utf-8", "surrogateescape")
     return secret.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""What may have been done to a signature, undone."""
+"""Undo common changes to a signature, one at a time."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Target(NamedTuple):
     """A digest that the signature may stand for."""
 
     start: str
-    """Its hex digits, or only the first ones."""
+    """All of its hex digits, or the first ones."""
     causes: tuple[str, ...]
 
     def hit_by(self, digest: bytes) -> tuple[str, ...] | None:
-        """Return the causes if ``digest`` is meant, else ``None``."""
+        """Return the causes if this is ``digest``, else ``None``."""
         hexadecimal = digest.hex()
         if hexadecimal == self.start:
             return self.causes
@@ -39,7 +39,7 @@ class Target(NamedTuple):
 
 
 def targets_in(signature: str) -> Iterator[Target]:
-    """Yield what ``signature`` may stand for; as it is when it has the right form."""
+    """Yield the digests that ``signature`` may stand for."""
     bare, causes = _peeled(signature)
     parts = [part for part in re.split(r"[,\s]+", bare) if part]
     if len(parts) > 1:
@@ -61,7 +61,7 @@ def _targets(text: str, causes: tuple[str, ...]) -> Iterator[Target]:
 
 
 def _peeled(signature: str) -> tuple[str, tuple[str, ...]]:
-    # Spaces and tabs around a header's value do not belong to it (RFC 9110, section 5.5).
+    # Spaces and tabs around a header's value are no part of it (RFC 9110, section 5.5).
     signature = signature.strip(" \t")
     causes: dict[str, None] = {}
     while True:

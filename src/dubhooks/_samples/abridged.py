@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from ._stringify import stringify
 from ._sample import Sample
+from ._stringify import stringify
 from ._webhooks import WEBHOOKS
 
 if TYPE_CHECKING:

@@ -15,6 +15,8 @@ from ..errors import InvalidEnvelope, InvalidEvent
 from ._output import wrong_use
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..events._base import Event
     from ..events._family import Family
 
@@ -27,7 +29,7 @@ __all__ = [
     "checked_event",
     "complete_event",
     "family_of",
-    "make",
+    "make_sample",
     "other_secret",
     "overrides_from",
     "read_file",
@@ -121,25 +123,29 @@ def overrides_from(assignments: list[str] | None, option: str = "--set") -> dict
     return overrides
 
 
-def make(
+def make_sample(
     name: str,
     postback: bool,
-    overrides: dict[str, object],
-    added: dict[str, object],
+    overrides: Mapping[str, object] | None = None,
+    added: Mapping[str, object] | None = None,
     seed: int | None = None,
 ) -> Event:
-    """Return a sample event, or exit with code 2 when it does not fit its model."""
-    from ..testing import make_event, make_postback
+    """Return a sample of the event called so, or exit with code 2 when it does not fit its model.
 
-    factory: Any = make_postback if postback else make_event
+    Raises:
+        ConfigurationError: an override cannot be applied.
+    """
+    from ..testing import make_event
+
+    cls: Any = family_of(postback).classes[name]
     try:
-        made: Event = factory(name, overrides, add=added, seed=seed)
+        event: Event = make_event(cls, overrides, add=added, seed=seed, event=name)
     except (InvalidEvent, InvalidEnvelope) as error:
         raise wrong_use(
             f"{error}; to send such a body all the same, write it to a file: "
             "dubhooks trigger --file FILE"
         ) from None
-    return made
+    return event
 
 
 def secret_from(postback: bool, file: Path | None) -> str:

@@ -15,7 +15,7 @@ from ._options import (
     SetOption,
     checked_event,
     family_of,
-    make,
+    make_sample,
     overrides_from,
 )
 from ._output import JSONFlag, print_json
@@ -79,7 +79,7 @@ def sample(
     """
     name = checked_event(event, postback)
     overrides, added = overrides_from(changes), overrides_from(additions, "--add")
-    body = make(name, postback, overrides, added, seed).to_json()
+    body = make_sample(name, postback, overrides, added, seed).to_json()
     if not as_json:
         body = json.dumps(json.loads(body), indent=2, ensure_ascii=False).encode() + b"\n"
     # As bytes: the terminal's character set must not change them.

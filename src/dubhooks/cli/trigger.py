@@ -18,7 +18,7 @@ from ._options import (
     SetOption,
     checked_event,
     complete_event,
-    make,
+    make_sample,
     overrides_from,
     read_file,
     secret_from,
@@ -156,7 +156,7 @@ def _body(
         raise wrong_use("name an event or give a --file; 'dubhooks events' lists the events")
     name = checked_event(event, postback)
     overrides, added = overrides_from(changes), overrides_from(additions, "--add")
-    return lambda: make(name, postback, overrides, added).to_json()
+    return lambda: make_sample(name, postback, overrides, added).to_json()
 
 
 def _request(body: Callable[[], bytes], secret: str, tamper: bool) -> tuple[bytes, dict[str, str]]:

@@ -1,76 +1,92 @@
-"""The raw body of a Django request, read before anything else can change it."""
+"""The raw body and the headers of a Django request."""
 
 from __future__ import annotations
 
-from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIRequest
-from django.http import UnreadablePostError
+from django.core.exceptions import RequestDataTooBig
+from django.http import RawPostDataException, UnreadablePostError
 
 from .. import wsgi
-from ..errors import BodyEmpty, BodyIncomplete, BodyTooLarge
+from .._body import BodyReader, Request
+from .._headers import headers_in_environ
+from ..errors import (
+    BodyEmpty,
+    BodyIncomplete,
+    BodyTooLarge,
+    MethodNotAllowed,
+    PayloadError,
+)
+from ..signature import body_empty_error
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-__all__ = ["read_body"]
+    from ..receiver._pipeline import Pipeline
+    from ..reply import Reply
+
+__all__ = ["read_request"]
 
 
-def read_body(request: HttpRequest, max_body: int, read_timeout: float) -> bytes:
-    """Return the raw body and leave it in ``request.body``.
+def read_request(pipeline: Pipeline[Any], request: HttpRequest) -> Request | Reply:
+    """Return the body and headers of a request, or the reply that refuses it."""
+    if request.method != "POST":
+        return pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
+    try:
+        body = _read_body(request, pipeline.settings.max_body)
+    except PayloadError as error:
+        return pipeline.refuse(error)
+    if not body:
+        return pipeline.refuse(_empty_body_error(request))
+    return Request(body, headers_in_environ(request.META))
+
+
+def _read_body(request: HttpRequest, max_body: int) -> bytes:
+    """Return the raw body, which ``request.body`` keeps for the handler.
 
     The limit is ``max_body`` bytes or ``DATA_UPLOAD_MAX_MEMORY_SIZE``, whichever is less.
-    ``read_timeout`` counts under WSGI; under ASGI, Django has received the
-    whole body, however large, before a view is called.
 
     Raises:
-        BodyEmpty: there is none, or something has read it and not kept it.
-        BodyTooLarge, BodyTooSlow: it is refused.
+        BodyEmpty: something has read it and not kept it.
+        BodyTooLarge: it is refused, under WSGI before it is read.
         BodyIncomplete: the client hung up.
     """
-    state = vars(request)
-    if "_body" in state:  # a middleware asked for request.body, which keeps the bytes
-        return _not_too_large(request.body, max_body)
-    if state.get("_read_started"):
+    # No variable holds META: error trackers send those of every frame that an error passes.
+    announced = BodyReader(max_body, request.META.get("CONTENT_LENGTH")).announced
+    if announced is None and "wsgi.input" in request.META:
+        # Django takes a body whose length is not announced, as in chunks, for empty.
+        return wsgi.read_body(request.META, _limit(max_body))
+    try:
+        body = request.body
+    except RequestDataTooBig:
+        raise _too_large_error() from None
+    except RawPostDataException:
         raise BodyEmpty(
             "the body was read before dubhooks could verify it: a middleware or decorator calls "
             "request.read(), request.POST or request.data; make it leave this URL alone, or read "
             "request.body, which Django keeps"
-        )
-    site_limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    limit = max_body if site_limit is None else min(max_body, site_limit)
-    try:
-        if isinstance(request, WSGIRequest):
-            # Not request.body: it is empty when the body comes in chunks, and has no time limit.
-            body = wsgi.read_body(request.environ, limit, read_timeout)
-        else:
-            body = _not_too_large(request.read(limit + 1), limit)
-            # Maybe a temporary file; Django 4.2 closes only what is ``_stream`` in the end.
-            state["_stream"].close()
-    except (OSError, UnreadablePostError):
+        ) from None
+    except UnreadablePostError:
         raise BodyIncomplete("the connection ended before the body was there") from None
-    state.update(_body=body, _stream=BytesIO(body), _read_started=True)
-    return body or _empty(request)
-
-
-def _not_too_large(body: bytes, limit: int) -> bytes:
-    if len(body) > limit:
-        raise BodyTooLarge(f"the body has more than {limit} bytes")
+    if announced is not None and 0 < len(body) < announced:
+        raise BodyIncomplete("the body ended before the announced length: the client hung up")
+    if len(body) > _limit(max_body):  # in chunks under ASGI, which Django 4.2 does not count
+        raise _too_large_error()
     return body
 
 
-def _empty(request: HttpRequest) -> bytes:
-    meta = request.META
-    if meta.get("CONTENT_LENGTH", "0") not in ("", "0"):
-        raise BodyEmpty(
-            "the body is announced but not there: middleware around Django has read it, or the "
-            "client hung up"
-        )
-    if "HTTP_TRANSFER_ENCODING" in meta and not meta.get("wsgi.input_terminated"):
-        raise BodyEmpty(
-            "the body comes in chunks and this WSGI server does not mark its end "
-            "(wsgi.input_terminated): let the proxy send a Content-Length"
-        )
-    return b""
+def _limit(max_body: int) -> int:
+    site_limit: int | None = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return max_body if site_limit is None else min(max_body, site_limit)
+
+
+def _too_large_error() -> BodyTooLarge:
+    return BodyTooLarge("the body has more than MAX_BODY or DATA_UPLOAD_MAX_MEMORY_SIZE bytes")
+
+
+def _empty_body_error(request: HttpRequest) -> BodyEmpty:
+    if "wsgi.input" not in request.META:
+        return body_empty_error()
+    readers = "middleware around Django has read it and must leave this path alone"
+    return wsgi.empty_body_error(request.META, readers)

@@ -17,16 +17,17 @@ from ..receiver._typed import Postbacks, Webhooks
 from .store import DjangoStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "KEYS",
     "POSTBACK_SECRET",
     "SECRETS",
     "WEBHOOK_SECRET",
-    "build_receivers",
     "configured",
     "hooks",
+    "is_missing",
+    "list_receivers",
     "postback_hooks",
     "secret_of",
 ]
@@ -48,7 +49,7 @@ def hooks() -> Webhooks:
     Raises:
         ConfigurationError: there is no setting ``DUBHOOKS``, or a value of it cannot work.
     """
-    return _built(Webhooks, WEBHOOK_SECRET)
+    return _build(Webhooks, WEBHOOK_SECRET)
 
 
 @lru_cache(maxsize=1)
@@ -58,20 +59,21 @@ def postback_hooks() -> Postbacks:
     Raises:
         ConfigurationError: there is no setting ``DUBHOOKS``, or a value of it cannot work.
     """
-    return _built(Postbacks, POSTBACK_SECRET)
+    return _build(Postbacks, POSTBACK_SECRET)
 
 
-def build_receivers() -> None:
-    """Build the receivers that the settings have secrets for, if any.
+def list_receivers() -> dict[str, Webhooks | Postbacks]:
+    """Return the receivers that the settings have a secret for or the project uses, by its key.
 
     Raises:
         ConfigurationError: a value of the setting ``DUBHOOKS`` cannot work.
     """
-    given = configured()
-    if WEBHOOK_SECRET in given:
-        hooks()
-    if POSTBACK_SECRET in given:
-        postback_hooks()
+    names, found = set(configured()), dict[str, Webhooks | Postbacks]()
+    if WEBHOOK_SECRET in names or hooks.cache_info().currsize:
+        found[WEBHOOK_SECRET] = hooks()
+    if POSTBACK_SECRET in names or postback_hooks.cache_info().currsize:
+        found[POSTBACK_SECRET] = postback_hooks()
+    return found
 
 
 def configured() -> Mapping[str, Any]:
@@ -84,6 +86,7 @@ def configured() -> Mapping[str, Any]:
     if given is None:
         return {}
     if not isinstance(given, Mapping):
+        del given  # it may be the secret, and error trackers send variables
         raise ConfigurationError(
             'DUBHOOKS must be a dictionary: DUBHOOKS = {"WEBHOOK_SECRET": os.environ[...]}'
         )
@@ -96,40 +99,59 @@ def secret_of(key: str) -> Any:
     return secret() if callable(secret) else secret
 
 
-def _built(kind: Callable[..., ReceiverT], secret_key: str) -> ReceiverT:
-    given = configured()
-    if secret_key not in given:
+def is_missing(secret: object) -> bool:
+    """Tell whether a secret, or every one of several, is not there."""
+    several = isinstance(secret, (list, tuple))
+    return not any(cast("Sequence[object]", secret)) if several else not secret
+
+
+def _build(kind: Callable[..., ReceiverT], secret_key: str) -> ReceiverT:
+    if "dubhooks" in settings.INSTALLED_APPS:
         raise ConfigurationError(
-            f'there is no secret in the settings: DUBHOOKS = {{"{secret_key}": os.environ[...]}}'
+            'INSTALLED_APPS has "dubhooks", which is no app: write "dubhooks.django"'
         )
-    arguments = {key.lower(): given[key] for key in _PASSED_ON if key in given}
+    if not configured():
+        raise ConfigurationError(
+            f'there is no setting DUBHOOKS: DUBHOOKS = {{"{secret_key}": os.environ[...]}}'
+        )
+    options = {key: value for key, value in configured().items() if key not in SECRETS}
+    arguments = {key.lower(): options[key] for key in _PASSED_ON if key in options}
     if secret_key == POSTBACK_SECRET:
         # Both receivers share a store, and the same sale may come to both.
-        arguments["namespace"] = f"{given.get('NAMESPACE', 'default')}.postbacks"
+        arguments["namespace"] = f"{options.get('NAMESPACE', 'default')}.postbacks"
     return kind(
         # Asked for every delivery, so that commands that need no secret run without one; the
         # system check names a missing one.
-        lambda: secret_of(secret_key),
-        store=_store(given.get("STORE", DjangoStore)),
-        dead_letters=_dead_letters(given.get("DEAD_LETTERS")),
-        observers=[_imported(observer) for observer in given.get("OBSERVERS", ())],
+        lambda: _ask_secret(secret_key),
+        store=_build_store(options.get("STORE", DjangoStore)),
+        dead_letters=_build_dead_letters(options.get("DEAD_LETTERS")),
+        observers=[_import(observer) for observer in options.get("OBSERVERS", ())],
         **arguments,
     )
 
 
-def _store(given: object) -> Any:
-    store = _imported(given)
+def _ask_secret(key: str) -> Any:
+    secret = secret_of(key)
+    if is_missing(secret):
+        raise ConfigurationError(
+            f"DUBHOOKS[{key!r}] is not set: set the environment variable it is read from"
+        )
+    return secret
+
+
+def _build_store(given: object) -> Any:
+    store = _import(given)
     is_factory = isinstance(store, type) or (callable(store) and not hasattr(store, "claim"))
     return store() if is_factory else store
 
 
-def _dead_letters(given: object) -> Any:
+def _build_dead_letters(given: object) -> Any:
     if isinstance(given, (str, os.PathLike)):
         return DeadLetterDirectory(os.fspath(cast("str | os.PathLike[str]", given)))
     return given
 
 
-def _imported(given: object) -> Any:
+def _import(given: object) -> Any:
     if not isinstance(given, str):
         return given
     try:

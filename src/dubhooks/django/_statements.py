@@ -28,6 +28,7 @@ class Texts(NamedTuple):
     start_anew: str
     complete: str
     release: str
+    forget: str
     purge: str
 
 
@@ -49,6 +50,8 @@ _TEXTS: Final = Texts(
     "WHERE claim_key = %s AND token = %s AND state IN (%s, %s) AND keep_until > {now}",
     release="UPDATE {table} SET state = %s "
     "WHERE claim_key = %s AND token = %s AND state = %s AND keep_until > {now}",
+    forget="DELETE FROM {table} WHERE claim_key = %s AND keep_until > {now} "
+    "AND (state <> %s OR lease_until <= {now})",
     # The row is looked at once more, because a claim may have renewed it since the subquery saw it.
     purge="DELETE FROM {table} WHERE keep_until <= {now} AND claim_key IN "
     "(SELECT claim_key FROM {table} WHERE keep_until <= {now} LIMIT %s)",
@@ -85,19 +88,19 @@ class Statements:
             row = self._row(texts.find, key)
             if row is None:
                 continue  # deleted just now
-            owner, state, attempt, first, lease_left, keep_left, ahead = row
+            owner, state, attempt, theirs, lease_left, keep_left, ahead = row
             if keep_left > 0 and state == DONE:
-                return Claim("done", attempt, first, 0.0)
+                return Claim("done", attempt, theirs, 0.0)
             if keep_left > 0 and state == HELD and owner != token and lease_left > 0:
                 if ahead > _JITTER:
                     # The clock was set back, and the lease would last for hours.
                     self._count(texts.start_anew, key, HELD, _JITTER)
                     continue
-                return Claim("busy", attempt, first, lease_left)
-            next_attempt, first = _next(row, token, fingerprint)
+                return Claim("busy", attempt, theirs, lease_left)
+            next_attempt = _next_attempt(row, token)
             seen = (key, owner, state, attempt, token, FREE)
-            if self._count(texts.take, token, HELD, next_attempt, first, *times, *seen):
-                return Claim("acquired", next_attempt, first, 0.0)
+            if self._count(texts.take, token, HELD, next_attempt, fingerprint, *times, *seen):
+                return Claim("acquired", next_attempt, fingerprint, 0.0)
 
     def complete(self, key: str, token: str, retention: float, is_retry: bool) -> bool:
         """Mark ``key`` as done; the first try, whose answer was lost, may have done it."""
@@ -107,6 +110,10 @@ class Statements:
     def release(self, key: str, token: str) -> bool:
         """Free ``key``."""
         return self._count(self._texts.release, FREE, key, token, HELD) == 1
+
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``, but not while a lease runs."""
+        return self._count(self._texts.forget, key, HELD) == 1
 
     def purge(self, most: int) -> int:
         """Delete at most so many rows whose retention is over; return how many."""
@@ -127,10 +134,10 @@ class Statements:
         return tuple(value.decode() if isinstance(value, bytes) else value for value in row)
 
 
-def _next(row: tuple[Any, ...], token: str, fingerprint: str) -> tuple[int, str]:
-    """Return the attempt and fingerprint of whoever takes this row over."""
-    owner, state, attempt, first, _, keep_left, _ = row
+def _next_attempt(row: tuple[Any, ...], token: str) -> int:
+    """Return the attempt of whoever takes this row over."""
+    owner, state, attempt, _, _, keep_left, _ = row
     if keep_left <= 0:
-        return 1, fingerprint
+        return 1
     is_renewal = state == HELD and owner == token
-    return attempt if is_renewal else attempt + 1, first
+    return int(attempt if is_renewal else attempt + 1)

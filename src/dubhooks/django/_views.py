@@ -1,384 +1,183 @@
-"""Views: a receiver as one, and a decorator that makes one of a handler.
-
-A sync store works in the thread that Django gave the request, so its database
-connections are those that Django opens, checks and closes, and an async handler
-is sent to the server's event loop from there.
-"""
+"""Views: a receiver as one, and a decorator that makes one of a handler."""
 
 from __future__ import annotations
 
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
-from asgiref.sync import async_to_sync, sync_to_async
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse
+from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.http.response import HttpResponseBase
 
-from .. import postbacks, webhooks
-from .._body import READ_TIMEOUT
-from .._headers import EnvironHeaders
-from ..errors import ConfigurationError, MethodNotAllowed, PayloadError
-from ..idempotency import is_async_store
-from ..receiver import Receiver, route_events
-from ..receiver._annotations import check_handler, name_of, own_parameters
-from ..receiver._registry import is_async_callable
-from ..reply import Reply
-from ..wsgi import headers_to
-from ._body import read_body
-from ._guard import guard_failure
+from ..errors import ConfigurationError
+from ..receiver import pipeline_of
+from ..receiver._functions import (
+    check_handler,
+    hide_event,
+    is_async_callable,
+    list_parameters,
+    name_of,
+)
+from ..receiver._route import InDjango, plan_route, type_route
+from ._serving import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
-    from typing import TypeAlias
+    from collections.abc import Callable, Coroutine
 
-    from ..idempotency import Job
-    from ..receiver._delivery import Delivery, Served
-    from ..receiver._registry import Dedupe
-    from ..receiver._typed import Postbacks, Webhooks
+    from django.http import HttpRequest
 
-    _JobOf: TypeAlias = Callable[[Delivery[Any]], Job | None]
+    from ..idempotency._keys import Dedupe
+    from ..receiver import Receiver
+    from ..receiver._pipeline import Delivery, Pipeline
+    from ..receiver._registry import Handler, Route
 
 __all__ = ["view", "webhook"]
 
-EventT_co = TypeVar("EventT_co", covariant=True)
-W1 = TypeVar("W1", bound=webhooks.KnownWebhookEvent)
-W2 = TypeVar("W2", bound=webhooks.KnownWebhookEvent)
-W3 = TypeVar("W3", bound=webhooks.KnownWebhookEvent)
-W4 = TypeVar("W4", bound=webhooks.KnownWebhookEvent)
-P1 = TypeVar("P1", bound=postbacks.KnownPostbackEvent)
-P2 = TypeVar("P2", bound=postbacks.KnownPostbackEvent)
-P3 = TypeVar("P3", bound=postbacks.KnownPostbackEvent)
-Rest = ParamSpec("Rest")
 
-
-class Decorator(Protocol[EventT_co]):
-    """Takes a handler, sync or async: the request, the event, then what the URL holds."""
-
-    @overload
-    def __call__(
-        self,
-        handler: Callable[
-            Concatenate[HttpRequest, EventT_co, Rest], Coroutine[Any, Any, HttpResponseBase | None]
-        ],
-        /,
-    ) -> Callable[Concatenate[HttpRequest, Rest], Coroutine[Any, Any, HttpResponseBase]]: ...
-    @overload
-    def __call__(
-        self,
-        handler: Callable[Concatenate[HttpRequest, EventT_co, Rest], HttpResponseBase | None],
-        /,
-    ) -> Callable[Concatenate[HttpRequest, Rest], HttpResponseBase]: ...
-
-
-def view(
-    hooks: Receiver[Any], *, read_timeout: float = READ_TIMEOUT
-) -> Callable[..., HttpResponseBase]:
+def view(hooks: Receiver[Any]) -> Callable[..., HttpResponseBase]:
     """Return a view that gives every POST to the handlers of ``hooks``.
 
     It is a sync view, for WSGI and ASGI: sync handlers run in the thread that
     Django gave the request, async ones on the server's event loop.  What a
-    handler raises reaches Django.  ``read_timeout``: seconds for the body to
-    arrive, under WSGI (under ASGI Django has received it before).
+    handler raises is answered with Django's error pages and told to its signals.
+
+    Args:
+        hooks: the receiver.
 
     Raises:
         ConfigurationError: there is no receiver.
     """
-    route_events(hooks, ())
+    pipeline = pipeline_of(hooks)
 
     def dubhooks_view(request: HttpRequest, *_: Any, **__: Any) -> HttpResponseBase:
-        try:
-            served = _served(hooks, request, read_timeout, hooks.registered)
-            return _sent(request, served if isinstance(served, Reply) else served.reply)
-        except Exception:
-            guard_failure(_unwrapped(request))
-            raise
+        return serve(pipeline, request, pipeline.find)
 
-    opened: Callable[..., HttpResponseBase] = _opened(dubhooks_view)
-    return opened
+    exempt: Callable[..., HttpResponseBase] = _exempt(dubhooks_view)
+    return exempt
 
 
-@overload
-def webhook(
-    hooks: Webhooks, /, *, read_timeout: float = ..., dedupe: Dedupe = ...
-) -> Decorator[webhooks.WebhookEvent]: ...
-@overload
-def webhook(
-    hooks: Webhooks, a: type[W1], /, *, read_timeout: float = ..., dedupe: Dedupe = ...
-) -> Decorator[W1]: ...
-@overload
-def webhook(
-    hooks: Webhooks, a: type[W1], b: type[W2], /, *, read_timeout: float = ..., dedupe: Dedupe = ...
-) -> Decorator[W1 | W2]: ...
-@overload
-def webhook(
-    hooks: Webhooks,
-    a: type[W1],
-    b: type[W2],
-    c: type[W3],
-    /,
-    *,
-    read_timeout: float = ...,
-    dedupe: Dedupe = ...,
-) -> Decorator[W1 | W2 | W3]: ...
-@overload
-def webhook(
-    hooks: Webhooks,
-    a: type[W1],
-    b: type[W2],
-    c: type[W3],
-    d: type[W4],
-    /,
-    *,
-    read_timeout: float = ...,
-    dedupe: Dedupe = ...,
-) -> Decorator[W1 | W2 | W3 | W4]: ...
-@overload
-def webhook(
-    hooks: Webhooks,
-    a: type[W1],
-    b: type[W2],
-    c: type[W3],
-    d: type[W4],
-    /,
-    *more: type[webhooks.KnownWebhookEvent],
-    read_timeout: float = ...,
-    dedupe: Dedupe = ...,
-) -> Decorator[Any]: ...
-@overload
-def webhook(
-    hooks: Postbacks, /, *, read_timeout: float = ..., dedupe: Dedupe = ...
-) -> Decorator[postbacks.PostbackEvent]: ...
-@overload
-def webhook(
-    hooks: Postbacks, a: type[P1], /, *, read_timeout: float = ..., dedupe: Dedupe = ...
-) -> Decorator[P1]: ...
-@overload
-def webhook(
-    hooks: Postbacks,
-    a: type[P1],
-    b: type[P2],
-    /,
-    *,
-    read_timeout: float = ...,
-    dedupe: Dedupe = ...,
-) -> Decorator[P1 | P2]: ...
-@overload
-def webhook(
-    hooks: Postbacks,
-    a: type[P1],
-    b: type[P2],
-    c: type[P3],
-    /,
-    *,
-    read_timeout: float = ...,
-    dedupe: Dedupe = ...,
-) -> Decorator[P1 | P2 | P3]: ...
-def webhook(
-    hooks: Any, /, *events: Any, read_timeout: float = READ_TIMEOUT, dedupe: Dedupe = "id"
-) -> Any:
+def _options(*, dedupe: Dedupe = "id") -> None:
+    """Tell type checkers the options of :func:`webhook`."""
+
+
+@type_route(InDjango, _options)
+def webhook(hooks: Any, /, *events: Any, dedupe: Dedupe = "id") -> Any:
     """Make a handler of these events a view.
 
     The handler takes the request, the event, and what the URL holds.  It
     returns a response, or nothing, which answers 200; an ``async def`` makes an
-    async view.  Without an event class it takes every event but those that a
-    payout hangs on.  What it raises reaches Django.
+    async view.  What it raises is answered with Django's error pages and told
+    to its signals.  An event that this view does not take goes to the
+    receiver's ``on`` handlers.
 
-    ``dedupe="natural"``: what Dub may send again under a new event id, such as
-    a payout, runs once too, as with ``hooks.on(..., dedupe="natural")``.
+    Args:
+        hooks: the receiver.
+        events: classes, or the one name of an event without a model; none for every event
+            except payout-like ones.
+        dedupe: ``"natural"`` runs what Dub may send again under a new event id, such as a
+            payout, once too, as with ``hooks.on(..., dedupe="natural")``.
 
     Raises:
         ConfigurationError: the receiver, the events or the handler do not fit.
     """
-    classes = route_events(hooks, events, dedupe)
-    route = partial(hooks.route, events=classes, status_of=_status_of, dedupe=dedupe)
+    plan = plan_route(hooks, events, dedupe)
 
     def decorate(handler: Any) -> Any:
+        check_handler(handler, plan.classes, position=1)
         _refuse_swapped(handler)
-        check_handler(handler, hooks.family, classes, position=1)
-        wrapped = _async_view if is_async_callable(handler) else _sync_view
-        return _opened(wrapped(hooks, route, read_timeout, handler))
+        _refuse_registered(handler)
+        is_async = is_async_callable(handler)
+        route = plan.add_route(handler, is_async=is_async, status_of=_read_status)
+        endpoint: Any = _build_view(plan.pipeline, route, handler)
+        if is_async:
+            endpoint = _make_async(endpoint)
+        wraps(handler)(endpoint)
+        hide_event(endpoint, handler, position=1)
+        return _exempt(endpoint)
 
     return decorate
 
 
-def _sync_view(
-    hooks: Receiver[Any], route: Callable[..., Job | None], read_timeout: float, handler: Any
+def _build_view(
+    pipeline: Pipeline[Any], route: Route, handler: Any
 ) -> Callable[..., HttpResponseBase]:
-    @wraps(handler)
     def dubhooks_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        def job_of(delivery: Delivery[Any]) -> Job | None:
+        def find(delivery: Delivery) -> Handler | None:
             call = partial(handler, request, delivery.event, *args, **kwargs)
-            return route(delivery, lambda: _response(call()), is_async=False)
+            return pipeline.find(delivery, route, call)
 
-        try:
-            return _answer(request, _served(hooks, request, read_timeout, job_of))
-        except Exception:
-            guard_failure(_unwrapped(request))
-            raise
+        return serve(pipeline, request, find, route)
 
     return dubhooks_view
 
 
-def _async_view(
-    hooks: Receiver[Any], route: Callable[..., Job | None], read_timeout: float, handler: Any
+def _make_async(
+    endpoint: Callable[..., HttpResponseBase],
 ) -> Callable[..., Coroutine[Any, Any, HttpResponseBase]]:
-    served_in_thread = sync_to_async(_served, thread_sensitive=True)
+    """Return an async view; only the handler runs on the event loop.
 
-    @wraps(handler)
+    Claims are made in the request's thread, where Django opens, checks and
+    closes database connections.
+    """
+    serve_in_thread = sync_to_async(endpoint, thread_sensitive=True)
+
     async def dubhooks_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        def job_of(delivery: Delivery[Any]) -> Job | None:
-            call = partial(handler, request, delivery.event, *args, **kwargs)
-
-            async def responding() -> HttpResponseBase | None:
-                return _response(await call())
-
-            return route(delivery, responding, is_async=True)
-
-        serve = served_in_thread if _blocks(hooks) or not _is_asgi(request) else _served_on_loop
-        try:
-            return _answer(request, await serve(hooks, request, read_timeout, job_of))
-        except Exception:
-            guard_failure(_unwrapped(request))
-            raise
+        return await serve_in_thread(request, *args, **kwargs)
 
     return dubhooks_view
 
 
-def _served(
-    hooks: Receiver[Any], request: HttpRequest, read_timeout: float, job_of: _JobOf
-) -> Served | Reply:
-    """Serve a request in the thread that Django gave it."""
-    try:
-        # Not kept in a variable, because Django's error reports show those.
-        delivery = hooks.admit(_body(hooks, request, read_timeout), EnvironHeaders(request.META))
-    except PayloadError as error:
-        return hooks.refuse(error)
-    if isinstance(delivery, Reply):
-        return delivery
-    job = job_of(delivery)
-    if _needs_loop(hooks) and _is_asgi(request):
-        return async_to_sync(hooks.arun)(delivery, _awaiting(job))
-    return hooks.run(delivery, _blocking(job))
+def _exempt(endpoint: Any) -> Any:
+    """Exempt a view from CSRF checks, logins, ``ATOMIC_REQUESTS`` and ``APPEND_SLASH``.
 
-
-async def _served_on_loop(
-    hooks: Receiver[Any], request: HttpRequest, read_timeout: float, job_of: _JobOf
-) -> Served | Reply:
-    """Serve a request of ASGI without a thread."""
-    try:
-        delivery = await hooks.aadmit(
-            _body(hooks, request, read_timeout), EnvironHeaders(request.META)
-        )
-    except PayloadError as error:
-        return hooks.refuse(error)
-    if isinstance(delivery, Reply):
-        return delivery
-    return await hooks.arun(delivery, job_of(delivery))
-
-
-def _body(hooks: Receiver[Any], request: HttpRequest, read_timeout: float) -> bytes:
-    request = _unwrapped(request)
-    if not isinstance(request, HttpRequest):
-        raise ConfigurationError(
-            "webhook(...) is for a function whose first argument is the request: decorate a "
-            "function instead of a method"
-        )
-    if request.method != "POST":
-        raise MethodNotAllowed("a delivery is a POST")
-    return read_body(request, hooks.max_body, read_timeout)
-
-
-def _refuse_swapped(handler: Any) -> None:
-    names = [one.name for one in own_parameters(handler) or ()] if callable(handler) else []
-    if names[:1] in (["self"], ["event"]) or names[1:2] == ["request"]:
-        raise ConfigurationError(
-            f"{name_of(handler)}({', '.join(names)}) takes the request first and the event second: "
-            "(request, event, ...); decorate a function instead of a method"
-        )
-
-
-def _unwrapped(request: Any) -> Any:
-    # A decorator of Django REST framework around ours gives us a wrapper of Django's request.
-    return getattr(request, "_request", request)
-
-
-def _is_asgi(request: HttpRequest) -> bool:
-    return isinstance(_unwrapped(request), ASGIRequest)
-
-
-def _blocking(job: Job | None) -> Job | None:
-    """Return a job for this thread; an async handler still runs on the server's loop, if any."""
-    if job is None or not job.is_async:
-        return job
-    return job._replace(call=partial(async_to_sync(_awaited), job.call), is_async=False)
-
-
-def _awaiting(job: Job | None) -> Job | None:
-    """Return a job for the event loop; a sync handler still runs in the request's thread."""
-    if job is None or job.is_async:
-        return job
-    return job._replace(call=sync_to_async(job.call, thread_sensitive=True), is_async=True)
-
-
-async def _awaited(call: Callable[[], Awaitable[Any]]) -> Any:
-    return await call()
-
-
-def _needs_loop(hooks: Receiver[Any]) -> bool:
-    return hooks.store is not None and is_async_store(hooks.store)
-
-
-def _blocks(hooks: Receiver[Any]) -> bool:
-    never = getattr(hooks.store, "never_blocks", False)
-    return hooks.store is not None and not never and not is_async_store(hooks.store)
-
-
-def _response(result: object) -> HttpResponseBase | None:
-    if result is None or isinstance(result, HttpResponseBase):
-        return result
-    raise TypeError(
-        f"a handler of dubhooks.django.webhook returns an HttpResponse or None, "
-        f"not {type(result).__name__}"
-    )
-
-
-def _status_of(response: HttpResponseBase | None) -> int:
-    return 200 if response is None else response.status_code
-
-
-def _answer(request: HttpRequest, served: Served | Reply) -> HttpResponseBase:
-    if isinstance(served, Reply):
-        return _sent(request, served)
-    response: HttpResponseBase | None = served.response
-    return response if response is not None else _sent(request, served.reply)
-
-
-def _sent(request: HttpRequest, reply: Reply) -> HttpResponse:
-    headers = reply.headers
-    if "Connection" in headers and not _is_asgi(request):
-        headers = headers_to(reply)
-    return HttpResponse(reply.body, status=reply.status, headers=headers)
-
-
-class _EveryAlias(set[str]):
-    """The databases whose ``ATOMIC_REQUESTS`` a view is exempt from: all of them."""
-
-    def __contains__(self, alias: object) -> bool:
-        return True
-
-
-def _opened(endpoint: Any) -> Any:
-    """Let Dub in, which has neither a CSRF token nor a login.
-
-    By attributes, as Django's own decorators do: those of 4.2 turn an async
-    view into one that Django takes for a sync one.
+    By the attributes that Django's decorators set: those decorators themselves
+    turn an async view into a sync one in Django 4.2.
     """
     endpoint.is_dubhooks_view = True  # for the system checks
     endpoint.csrf_exempt = True
     endpoint.login_required = False
-    # A claim inside a transaction would be undone with it, and so would the note of a failure.
-    endpoint._non_atomic_requests = _EveryAlias()
     # CommonMiddleware answers 404 then: a redirect would make Dub take a payout as paid.
     endpoint.should_append_slash = False
+    # A claim inside a transaction would be undone with it, and so would the note of a failure.
+    for alias in _list_databases():
+        transaction.non_atomic_requests(using=alias)(endpoint)
     return endpoint
+
+
+def _list_databases() -> list[str]:
+    try:
+        return list(connections)
+    except ImproperlyConfigured:  # decorated where there are no settings yet
+        return [DEFAULT_DB_ALIAS]
+
+
+def _refuse_swapped(handler: Any) -> None:
+    names = [one.name for one in list_parameters(handler) or ()]
+    if names[:1] == ["event"] or names[1:2] == ["request"]:
+        raise ConfigurationError(
+            f"{name_of(handler)}({', '.join(names)}) takes the request first and the event "
+            "second: (request, event, ...)"
+        )
+
+
+def _refuse_registered(handler: Any) -> None:
+    # django-ninja calls the function that it was given, so above its decorator ours would verify
+    # nothing.  Of that, this mark on the function is the only trace.
+    if hasattr(handler, "_ninja_operation"):
+        raise ConfigurationError(
+            f"django-ninja has {name_of(handler)} already, and would call it with unverified "
+            "events: put @webhook(...) below @api.post(...), next to the function"
+        )
+
+
+def _read_status(response: object) -> int:
+    """Return the HTTP status in what a handler returned."""
+    if response is None:
+        return 200
+    if isinstance(response, HttpResponseBase):
+        return response.status_code
+    raise TypeError(
+        "a handler of dubhooks.django.webhook returns an HttpResponse or None, "
+        f"not {type(response).__name__}"
+    )

@@ -22,10 +22,10 @@ class DubhooksConfig(AppConfig):
         Raises:
             ConfigurationError: the setting ``DUBHOOKS`` cannot work.
         """
-        from ._settings import build_receivers
+        from ._settings import list_receivers
         from .checks import register
 
         register()
         # Here and not with the first delivery: a server runs no system checks.
-        build_receivers()
+        list_receivers()
         autodiscover_modules(HANDLERS)

@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
-from ..idempotency._inbox_keys import inbox_key
-from ..idempotency._keys import checked_namespace
+from ..idempotency._keys import build_inbox_key, check_namespace
 from ._database import Database
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class DjangoInbox:
         ``namespace``: keeps receivers that share a database apart.
         """
         self._database = Database("SeenEvent", using)
-        self._namespace = checked_namespace(namespace)
+        self._namespace = check_namespace(namespace)
 
     def first(self, event: Event, *, dedupe: Dedupe = "id") -> bool:
         """Note ``event`` in the open transaction; false when it was noted before.
@@ -59,7 +58,7 @@ class DjangoInbox:
         statement = database.insert_unless_there(
             connection, f"(event_key, seen_at) VALUES (%s, {database.now(connection)})"
         )
-        key = inbox_key(self._namespace, event, dedupe)
+        key = build_inbox_key(self._namespace, event, dedupe)
         with database.explained(connection), connection.cursor() as cursor:
             cursor.execute(statement, (key,))
             count: int = cursor.rowcount

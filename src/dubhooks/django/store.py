@@ -100,6 +100,10 @@ class DjangoStore:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
         return self._committed(lambda statements, _: statements.release(key, token))
 
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        return self._committed(lambda statements, _: statements.forget(key))
+
     def purge(self) -> int:
         """Delete the rows whose retention is over and return how many there were.
 
@@ -112,6 +116,10 @@ class DjangoStore:
             deleted += count
             if count < _PURGE_BATCH:
                 return deleted
+
+    def close_connection(self) -> None:
+        """Close this thread's connection: Django closes only those of threads with requests."""
+        self._database.connection().close()
 
     def _purge_now_and_then(self) -> None:
         self._claims += 1
@@ -200,7 +208,8 @@ def _alone(
 
 _IN_TRANSACTION: Final = (
     "DjangoStore was called inside a transaction, whose rollback would undo the claim: take the "
-    "view, or hooks.handle(), out of atomic() and set_autocommit(False)"
+    "view, or hooks.handle(), out of atomic() and set_autocommit(False); with ATOMIC_REQUESTS, put "
+    "@transaction.non_atomic_requests above @api_view"
 )
 
 

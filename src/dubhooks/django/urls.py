@@ -6,14 +6,15 @@ Dub take a payout as paid.
 
 from django.urls import URLPattern, re_path
 
-from ._settings import POSTBACK_SECRET, WEBHOOK_SECRET, configured, hooks, postback_hooks
+from ._settings import POSTBACK_SECRET, WEBHOOK_SECRET, list_receivers
 from ._views import view
 
 __all__ = ["app_name", "urlpatterns"]
 
+_URLS = {WEBHOOK_SECRET: "webhook", POSTBACK_SECRET: "postback"}
+
 app_name = "dubhooks"
-urlpatterns: list[URLPattern] = []
-if WEBHOOK_SECRET in configured():
-    urlpatterns.append(re_path(r"^webhook/?$", view(hooks()), name="webhook"))
-if POSTBACK_SECRET in configured():
-    urlpatterns.append(re_path(r"^postback/?$", view(postback_hooks()), name="postback"))
+urlpatterns: list[URLPattern] = [
+    re_path(rf"^{_URLS[key]}/?$", view(receiver), name=_URLS[key])
+    for key, receiver in list_receivers().items()
+]

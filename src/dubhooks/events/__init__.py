@@ -1,1 +1,1 @@
-"""The models, one module per subject; import them from ``dubhooks.webhooks`` or ``.postbacks``."""
+"""The models, one module per subject.  Import them from ``dubhooks.webhooks`` or ``.postbacks``."""

@@ -1,11 +1,12 @@
-"""What every model shares: tolerance, losslessness and silence in ``repr``.
+"""The base of every model: it tolerates new data, loses nothing, and hides data in ``repr``.
 
-The settings follow measurements: ``extra="allow"`` and ``frozen`` are nearly
-free, ``cache_strings="none"`` is a fifth faster on bodies that do not repeat,
-and no Python code runs per field on a body of the shape that Dub sends.
+The settings follow measurements: ``extra="allow"`` and ``frozen`` cost almost
+nothing, ``cache_strings="none"`` is a fifth faster on bodies that do not repeat,
+and no Python code runs per field on a body in the shape that Dub sends.
 """
 
-# No postponed annotations in the modules of models: pydantic would compile each one again.
+# No ``from __future__ import annotations`` where models are: pydantic would compile each
+# annotation again.
 
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias, TypeVar, get_args
@@ -41,8 +42,8 @@ __all__ = [
 ]
 
 WIRE = "_wire"
-"""Where an event keeps the bytes it was parsed from.  Beside the fields, where copies and pickles
-take it along and comparing leaves it out."""
+"""The attribute that holds the bytes an event was parsed from.  It is not a field, so copies and
+pickles keep it and comparisons ignore it."""
 
 VALIDATION = ConfigDict(
     extra="allow",
@@ -54,7 +55,7 @@ VALIDATION = ConfigDict(
 
 
 class _Annotation:
-    """An annotation that gives a field a core schema of its own."""
+    """Base of the annotations that give a field its own core schema."""
 
     json_schema: ClassVar[dict[str, Any]] = {}
 
@@ -68,7 +69,7 @@ class _TimestampSchema(_Annotation):
     json_schema: ClassVar[dict[str, Any]] = {"type": "string", "format": "date-time"}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
-        # The first branch is the shape that Dub sends and stays in native code.
+        # The first branch takes the shape that Dub sends, and stays in native code.
         return core_schema.union_schema(
             [
                 core_schema.datetime_schema(tz_constraint=0),
@@ -89,7 +90,7 @@ def _as_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(timezone.utc)
     except OverflowError:
-        # The first and the last hours of the calendar have no UTC time in some zones.
+        # In some zones the first and the last hours of the calendar have no UTC time.
         raise PydanticCustomError("datetime_range", "Input is out of range in UTC") from None
 
 
@@ -101,11 +102,11 @@ def _wire_date(value: datetime) -> str:
 
 
 class _JSONValue:
-    """Any JSON value but NaN and Infinity, which JSON does not have and 1e999 turns into."""
+    """Any JSON value.  NaN and Infinity, which ``1e999`` becomes, are not JSON and refused."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> "CoreSchema":
-        # A type, not an annotation: only a type's schema may define a reference to itself.
+        # A type and not an annotation: only a type's schema may refer to itself.
         this = core_schema.definition_reference_schema("dubhooks-json")
         value = core_schema.union_schema(
             [
@@ -145,7 +146,7 @@ class _NumberSchema(_Annotation):
     json_schema: ClassVar[dict[str, Any]] = {"type": "number"}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
-        # JavaScript writes 1.0 as 1, and an integer that a float cannot hold stays exact.
+        # JavaScript writes 1.0 as 1.  The integer comes first, so that a large one stays exact.
         return core_schema.union_schema(
             [
                 core_schema.int_schema(strict=True),
@@ -156,14 +157,14 @@ class _NumberSchema(_Annotation):
 
 
 class Statistic:
-    """Marks a number that no money moves on: a value of another type refuses no event.
+    """Marks a number that moves no money: a value of another type does not refuse the event.
 
-    The attribute is then ``None``, and the value is kept in ``model_extra``.
+    The attribute is then ``None``, and the value is in ``model_extra``.
     """
 
 
 class Open(_Annotation):
-    """Marks a ``Literal[...] | str``: the values known today, and any other."""
+    """Marks a ``Literal[...] | str``: the values that are known today, and any other text."""
 
     def __init__(self) -> None:
         self._known: tuple[str, ...] = ()
@@ -180,7 +181,7 @@ class Open(_Annotation):
 
 
 class _ItemsSchema:
-    """A list; ``null`` in its place gives an empty one."""
+    """A list; ``null`` becomes an empty one."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: "GetCoreSchemaHandler"
@@ -210,19 +211,19 @@ Timestamp = Annotated[datetime, _TimestampSchema()]
 """An aware UTC ``datetime``, written as Dub writes dates: ``2025-02-03T09:35:57.926Z``."""
 
 Integer = Annotated[int, _IntegerSchema()]
-"""A whole number.  A string or a boolean in its place is refused, not guessed at."""
+"""A whole number.  A string or a boolean in its place is refused, never converted."""
 
 Number = Annotated[int | float, _NumberSchema()]
-"""A JSON number: ``int`` when written as one, else a finite ``float``."""
+"""A JSON number: an ``int`` when it is written as one, else a finite ``float``."""
 
 Count = Annotated[int, _IntegerSchema(), Statistic()]
-"""A counter, or the sum of what was counted."""
+"""A counter or a sum."""
 
 Rate = Annotated[int | float, _NumberSchema(), Statistic()]
 """An average or a share."""
 
 Id = Annotated[str, Field(min_length=1)]
-"""The id that money is moved by; an empty one would make two payments one."""
+"""An id that a payment depends on.  Never empty: two payments would count as one."""
 
 if TYPE_CHECKING:
     JSON: TypeAlias = Any
@@ -238,7 +239,13 @@ _SEPARATOR: Final = str.maketrans({"%": "%25", ":": "%3A"})
 
 
 def key_of(kind: str, *ids: str, text: str | None = None) -> str | None:
-    """Return the natural key of what these ids, and free text, stand for."""
+    """Build a natural key.
+
+    Args:
+        kind: its first part, such as ``payout``.
+        ids: its other parts; an empty one gives ``None``, no key.
+        text: a last part that is free text, and may be empty.
+    """
     if not all(ids):
         return None
     *first, last = ids if text is None else (*ids, text)
@@ -248,21 +255,21 @@ def key_of(kind: str, *ids: str, text: str | None = None) -> str | None:
 class Model(BaseModel, frozen=True):
     """An immutable object of a payload.
 
-    Keys that this version does not know are kept in ``model_extra``.  ``repr``
-    shows what identifies an object and nothing about a person.
+    Keys that this version does not know are in ``model_extra``.  ``repr`` shows
+    what identifies the object, and no personal data.
     """
 
     model_config = VALIDATION
 
     if not TYPE_CHECKING:
-        # Hidden from type checkers, which take it for an argument of every model.
+        # Hidden from type checkers, which would take it for an argument of every model.
         __pydantic_extra__: dict[str, JSON]
 
     __shown__: ClassVar[tuple[str, ...]] = ("id",)
-    """The fields that say which object it is: for ``repr``, and for ``hash``."""
+    """The fields that identify the object, for ``repr`` and ``hash``."""
 
     def __hash__(self) -> int:
-        # Not pydantic's, which hashes every field and fails for lists and objects in them.
+        # Not pydantic's, which hashes every field and fails on lists and dicts.
         return hash((type(self), *[getattr(self, name, None) for name in self.__shown__]))
 
     def __repr_args__(self) -> "Iterable[tuple[str | None, Any]]":
@@ -273,43 +280,48 @@ class Model(BaseModel, frozen=True):
 
 
 class Event(Model, frozen=True):
-    """One webhook or postback event: the envelope that all of them share."""
+    """One webhook or postback event: the envelope that all of them have."""
 
     __shown__: ClassVar[tuple[str, ...]] = ("id", "event")
     __family__: ClassVar[str] = "webhook"
 
     id: str = Field(min_length=1)
-    """Dub's id of this event, ``evt_…``, the same for every retry of it."""
+    """Dub's id of this event, ``evt_…``; every retry has the same."""
 
     event: str
     """The event's name."""
 
     created_at: Timestamp = Field(alias="createdAt")
-    """When Dub built this payload; not when it was delivered."""
+    """When Dub built this payload, not when it delivered it."""
 
     data: Any
     """What happened; typed by each event."""
 
     @property
     def natural_key(self) -> str | None:
-        """What happened, when Dub may send it again under a new event id, else ``None``.
+        """The business identity of an event that Dub may send again under a new id.
 
-        For example ``payout:po_123``; see ``dedupe="natural"``.  Of several ids
-        those before the last part are written with ``%3A`` for a colon and
-        ``%25`` for a percent sign, so that no two things share a key.  An
-        event with an empty id has none.
+        For example ``payout:po_123``; ``dedupe="natural"`` uses it.  ``None`` when the
+        event has no such identity, or an id in it is empty.  Before the last part
+        ``:`` is written ``%3A`` and ``%`` is written ``%25``, so no two keys collide.
         """
         return None
 
     @classmethod
     def mend_old_shape(cls, data: Any) -> None:
-        """Change ``data`` of an older shape to today's; called only when it does not fit."""
+        """Change ``data`` of an older shape to today's.
+
+        Called only for an event that the native parser refused.
+
+        Args:
+            data: the event's ``data`` as plain JSON, changed in place.
+        """
 
     def to_json(self) -> bytes:
-        """Return the event as JSON: the very bytes that it was parsed from.
+        """Return the event as JSON: the exact bytes that it was parsed from.
 
-        A changed copy (``model_copy``) is written anew, with unknown keys,
-        without absent ones, and with dates as Dub writes them.
+        A changed copy (``model_copy``) is serialised instead: unknown keys stay,
+        absent ones stay absent, and dates look as Dub writes them.
         """
         wire: bytes | None = vars(self).get(WIRE)
         if wire is None:
@@ -320,7 +332,12 @@ class Event(Model, frozen=True):
     def model_copy(
         self, *, update: "Mapping[str, Any] | None" = None, deep: bool = False
     ) -> "Self":
-        """Return a copy, with ``update`` in place of fields of that name (not validated)."""
+        """Return a copy.
+
+        Args:
+            update: new values by field name; they are not validated.
+            deep: copy the objects inside as well.
+        """
         copied = super().model_copy(update=dict(update) if update else None, deep=deep)
         if update:
             vars(copied).pop(WIRE, None)

@@ -1,4 +1,4 @@
-"""A family of events, and parsing one of them."""
+"""A family of events: its names, its classes and its parser."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, Union, get_a
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from ..errors import InvalidEnvelope, InvalidEvent, InvalidJSON, Problem
+from .._body import Request
+from ..errors import (
+    DubhooksError,
+    InvalidEnvelope,
+    InvalidEvent,
+    InvalidJSON,
+    PayloadError,
+    Problem,
+)
 from ..payload import NOT_JSON, is_payout_like, read_document, write_document
-from ..signature import raw_body
+from ..signature import check_body
 from ._base import WIRE, Event, Model
 from ._statistics import put_back, set_aside
 from .unknown import UnknownEvent
@@ -25,54 +33,86 @@ _CONFIG = ConfigDict(cache_strings="none", defer_build=False, hide_input_in_erro
 
 
 class Family(Generic[EventT]):
-    """The webhook events or the postback events: their names, classes and parser."""
+    """The webhook events or the postback events."""
 
-    def __init__(self, name: str, *classes: type[Event]) -> None:
+    def __init__(self, name: str, events: object) -> None:
+        """Describe a family.
+
+        Args:
+            name: ``webhook`` or ``postback``.
+            events: the union of its classes, which is the one list of them.
+        """
         self.name = name
         self.classes: dict[str, type[Event]] = {
-            event_name: cls for cls in classes for event_name in event_names_of(cls)
+            event_name: cls for cls in get_args(events) for event_name in event_names_of(cls)
         }
+        """Name on the wire → class."""
 
     def __repr__(self) -> str:
         return f"<Family {self.name}: {len(self.classes)} event names>"
 
     @cached_property
     def _parse(self) -> Callable[[bytes], EventT]:
-        # Built with the first event: an import that is not used must cost nothing.
+        # Built with the first event, so that an import costs nothing.
         classes = tuple(dict.fromkeys(self.classes.values()))
         tagged: Any = Annotated[Union[classes], Field(discriminator="event")]  # noqa: UP007
         adapter: TypeAdapter[EventT] = TypeAdapter(tagged, config=_CONFIG)
-        # Where an adapter of models that defer their build defers its own, this builds it.
+        # Some versions of pydantic defer the adapter too when its models defer theirs.
         return adapter.validator.validate_json
 
     def warm_up(self) -> None:
-        """Build the parser now, some 20 ms, instead of with the first event."""
+        """Build the parser now (some 20 ms) instead of with the first event."""
         _ = self._parse
 
     def parse(self, body: bytes) -> EventT:
-        """Return the typed event in ``body``, or an ``UnknownEvent`` for an unknown name.
+        """Return the typed event in ``body``, an ``UnknownEvent`` if this version has no model.
+
+        The signature is not verified: see :meth:`dubhooks.Webhooks.unwrap`.
+
+        Args:
+            body: the raw request body.
 
         Raises:
-            BodyEmpty, InvalidJSON, InvalidEnvelope, InvalidEvent: it holds none.
+            BodyEmpty: it has no bytes.
+            InvalidJSON: it is not JSON.
+            InvalidEnvelope: it is JSON but not an event.
+            InvalidEvent: the event does not fit its model.
             ConfigurationError: ``body`` is not bytes.
         """
-        body = raw_body(body)
+        request = Request(body, ())
+        del body  # error trackers send the variables of a frame that raises
+        error = check_body(request)
+        event = self.read(request.body) if error is None else error
+        if isinstance(event, DubhooksError):
+            raise event
+        return event
+
+    def read(self, body: bytes) -> EventT | PayloadError:
+        """Return the event, or the error that :meth:`parse` would raise."""
         try:
             event = self._parse(body)
         except ValidationError:
-            # It holds the input, so it must not become the context of an error of ours.
+            # It holds the input, so it must not become the context of our error.
             event = None
         if event is None:
-            event = self._parse_carefully(body)
-        # The model is frozen for users; this is the one write, before anyone has seen the event.
+            try:
+                event = self._parse_carefully(body)
+            except PayloadError as error:
+                return error.with_traceback(None)
+        # The only write to a frozen model, before anybody else has seen it.
         vars(event)[WIRE] = body
         return event
 
     def problems_in(self, body: bytes) -> tuple[Problem, ...]:
-        """Return all that does not fit the model of a known event, odd statistics included.
+        """Return everything in a known event that does not fit its model, statistics included.
+
+        Args:
+            body: the raw request body.
 
         Raises:
-            BodyEmpty, InvalidJSON, InvalidEnvelope: there is no event in ``body``.
+            BodyEmpty: it has no bytes.
+            InvalidJSON: it is not JSON.
+            InvalidEnvelope: it is JSON but not an event.
         """
         document, envelope = _opened(body)
         cls = self.classes.get(envelope.event)
@@ -113,7 +153,7 @@ def _opened(body: bytes) -> tuple[dict[str, Any], UnknownEvent]:
 
 
 def event_names_of(cls: type[Event]) -> tuple[str, ...]:
-    """Return the wire names that ``cls`` stands for."""
+    """Return the names on the wire that ``cls`` serves."""
     names: tuple[str, ...] = get_args(cls.model_fields["event"].annotation)
     return names
 
@@ -124,18 +164,18 @@ def _validated(cls: type[EventT], document: dict[str, Any]) -> EventT | tuple[Pr
     except ValidationError as error:
         problems = _problems(error)
     if problems[0].problem == "json_invalid":
-        # Python's parser took it, the native one does not: it is nested too deep.
+        # Python's parser accepts it and the native one does not: it is nested too deep.
         raise InvalidJSON(NOT_JSON)
     return problems
 
 
 def _problems(error: ValidationError) -> tuple[Problem, ...]:
-    # The first problem of a path says it best; the others come from branches of unions.
+    # The first problem of a path says most; the others come from other branches of a union.
     known = _wire_names()
     problems: dict[str, str] = {}
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         problems.setdefault(_path(detail["loc"], known), detail["type"])
-    # And of an object and something inside it, the latter: the former is from another branch.
+    # A problem inside an object says more than one of the object, which is from another branch.
     outer: set[str] = set()
     for path in problems:
         while path := path.rpartition(".")[0]:
@@ -144,7 +184,7 @@ def _problems(error: ValidationError) -> tuple[Problem, ...]:
 
 
 def _path(location: tuple[int | str, ...], known: frozenset[str]) -> str:
-    # A key that no model knows may be somebody's data, so it is left out.
+    # A key that no model knows may be personal data, so it is left out.
     return ".".join(str(part) for part in location if isinstance(part, int) or part in known)
 
 

@@ -1,4 +1,4 @@
-"""Setting odd statistics aside, so that no event is refused for a counter that nobody acts on."""
+"""Set unreadable statistics aside: a counter never refuses an event."""
 
 from __future__ import annotations
 
@@ -16,14 +16,23 @@ __all__ = ["Aside", "model_in", "put_back", "set_aside"]
 
 
 class Aside(NamedTuple):
-    """A value that was taken out of a document."""
+    """A value that was taken out of a document, and where it was."""
 
     path: Path
     value: object
 
 
 def set_aside(cls: type[Model], document: dict[str, Any], paths: Iterable[str]) -> list[Aside]:
-    """Take the statistics at ``paths`` out of ``document``; other fields stay as they are."""
+    """Take statistics out of a document; other fields stay.
+
+    Args:
+        cls: the model of the document.
+        document: the event as plain JSON, changed in place.
+        paths: dotted paths of values that do not fit.
+
+    Returns:
+        What was taken out.
+    """
     aside: list[Aside] = []
     for dotted in paths:
         path = tuple(int(part) if part.isdecimal() else part for part in dotted.split("."))
@@ -34,7 +43,12 @@ def set_aside(cls: type[Model], document: dict[str, Any], paths: Iterable[str]) 
 
 
 def put_back(event: Model, aside: Iterable[Aside]) -> None:
-    """Keep values in ``model_extra`` of the objects they were in, as unknown keys are kept."""
+    """Put values into ``model_extra`` of the objects they came from, like unknown keys.
+
+    Args:
+        event: the parsed event.
+        aside: what :func:`set_aside` returned.
+    """
     for path, value in aside:
         node: Any = event
         for part in path[:-1]:
@@ -43,7 +57,7 @@ def put_back(event: Model, aside: Iterable[Aside]) -> None:
 
 
 def _holder(cls: type[Model], document: dict[str, Any], path: Path) -> dict[str, Any] | None:
-    """Return the object that holds the statistic at ``path``; ``None`` if it is none."""
+    """Return the object that holds the statistic at ``path``; ``None``: there is no statistic."""
     node: Any = document
     model: type[Model] = cls
     for part in path[:-1]:
@@ -65,7 +79,7 @@ class _Known(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _fields(model: type[Model]) -> dict[str | int, _Known]:
-    """Return what is known of the fields of a model, by their wire names."""
+    """Return what is known about the fields of a model, by their wire names."""
     return {
         field.alias or name: _Known(
             name, model_in(field.annotation), _is_statistic((field.annotation, *field.metadata))
@@ -79,7 +93,7 @@ def _attribute(model: Model, wire: str) -> str:
 
 
 def model_in(annotation: Any) -> type[Model] | None:
-    """Return the model that an annotation stands for, alone, optional or in a list."""
+    """Return the model in an annotation: alone, optional or in a list."""
     arguments = get_args(annotation)
     if arguments:
         return next(filter(None, map(model_in, arguments)), None)

@@ -1,4 +1,4 @@
-"""Applications to a program, under their old and their new event name."""
+"""Applications to a program, under the old and the new event name."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -30,7 +30,7 @@ class FormAnswer(Model, frozen=True):
 
 
 class ApplicationPartner(Model, frozen=True):
-    """Who applied."""
+    """The partner who applied."""
 
     id: str
     name: str
@@ -45,7 +45,7 @@ class ApplicationPartner(Model, frozen=True):
     website: str | None = None
     youtube: str | None = None
     """In ``partner.application_submitted`` raw input, and only if the form asks for it; in
-    ``program_application.created`` a cleaned-up handle.  The same holds for the others."""
+    ``program_application.created`` a cleaned-up handle.  The same goes for the four below."""
     twitter: str | None = None
     linkedin: str | None = None
     instagram: str | None = None
@@ -71,7 +71,7 @@ class Platform(Model, frozen=True):
 
 
 class ProgramApplicationPartner(ApplicationPartner, frozen=True):
-    """Who applied, with more of the profile."""
+    """The partner who applied, with more of the profile."""
 
     network_status: NetworkStatus | None = Field(default=None, alias="networkStatus")
     default_payout_method: PayoutMethod | None = Field(default=None, alias="defaultPayoutMethod")
@@ -103,8 +103,8 @@ class ProgramApplication(Application, frozen=True):
 class PartnerApplicationSubmitted(Event, frozen=True):
     """Somebody applied to the program.
 
-    Deprecated by Dub for ``program_application.created``, and sent next to it:
-    a receiver of both sees every application twice, with one natural key.
+    Dub deprecated it for ``program_application.created`` and still sends both: a
+    receiver of both gets every application twice, with the same natural key.
     """
 
     event: Literal["partner.application_submitted"]

@@ -21,13 +21,13 @@ __all__ = [
 
 
 class ObjectRef(Model, frozen=True):
-    """An object named by its id alone."""
+    """A reference by id."""
 
     id: str
 
 
 class PerformanceCondition(Model, frozen=True):
-    """What a partner must reach."""
+    """The condition that a partner must meet."""
 
     __shown__: ClassVar[tuple[str, ...]] = ("attribute", "operator", "value")
 
@@ -61,7 +61,7 @@ class UrlRequirement(Model, frozen=True):
 
 
 class IncrementalBonus(Model, frozen=True):
-    """What every further step of a metric earns."""
+    """The bonus for each further step of a metric."""
 
     __shown__: ClassVar[tuple[str, ...]] = ("increment_count", "bonus_per_increment", "max_count")
 
@@ -72,7 +72,7 @@ class IncrementalBonus(Model, frozen=True):
 
 
 class SocialMetrics(Model, frozen=True):
-    """What a post must reach."""
+    """The numbers that a post must reach."""
 
     __shown__: ClassVar[tuple[str, ...]] = ("platform", "metric", "min_count")
 
@@ -86,7 +86,7 @@ class SocialMetrics(Model, frozen=True):
 
 
 class SubmissionRequirements(Model, frozen=True):
-    """What a submission must hold; a kind that is not asked for is ``None``."""
+    """What a submission must contain; ``None`` is not asked for."""
 
     __shown__: ClassVar[tuple[str, ...]] = ("image", "url", "social_metrics")
 
@@ -121,7 +121,7 @@ class Bounty(Model, frozen=True):
     performance_condition: PerformanceCondition | None = Field(
         default=None, alias="performanceCondition"
     )
-    """In ``bounty.updated`` the *old* value when it was just changed."""
+    """In ``bounty.updated`` the *old* value, if this update changed it."""
     performance_scope: Annotated[Literal["new", "lifetime"] | str, Open()] | None = Field(
         default=None, alias="performanceScope"
     )
@@ -133,7 +133,7 @@ class Bounty(Model, frozen=True):
         default=None, alias="socialMetricsLastSyncedAt"
     )
     groups: Items[ObjectRef] = Field(default_factory=list[ObjectRef])
-    """The partner groups it is for; empty means all."""
+    """The partner groups that may take part; empty means all."""
     partner_tags: Items[ObjectRef] = Field(default_factory=list[ObjectRef], alias="partnerTags")
 
 
@@ -145,7 +145,7 @@ class BountyCreated(Event, frozen=True):
 
 
 class BountyUpdated(Event, frozen=True):
-    """A bounty was changed.  Deleting one sends nothing."""
+    """A bounty was changed.  Dub sends nothing when one is deleted."""
 
     event: Literal["bounty.updated"]
     data: Bounty

@@ -1,4 +1,4 @@
-"""The click that an event goes back to (Dub docs: webhook event types)."""
+"""The click that led to an event (Dub docs: webhook event types)."""
 
 from typing import Annotated, Literal
 
@@ -12,8 +12,8 @@ __all__ = ["Click"]
 class Click(Model, frozen=True):
     """A click on a short link.
 
-    Unknown places and devices are the word ``Unknown``, an unknown referrer is
-    ``(direct)``, and ``ip`` is an empty string for visitors from the EU.
+    An unknown place or device is ``Unknown``, an unknown referrer ``(direct)``, and
+    ``ip`` is an empty string for visitors from the EU.
     """
 
     id: str
@@ -26,7 +26,7 @@ class Click(Model, frozen=True):
     """ISO 3166-1 alpha-2 code, or ``Unknown``."""
     city: str | None = None
     region: str | None = None
-    """Subdivision code, always text even where it looks like a number."""
+    """Subdivision code: text, even where it looks like a number."""
     continent: str | None = None
     """Two letters, an empty string, or ``Unknown``."""
     device: str | None = None

@@ -31,8 +31,8 @@ class Commission(Model, frozen=True):
     amount: Integer
     """The sale's amount in cents; 0 for lead, custom and referral commissions."""
     earnings: Integer | None = None
-    """What the partner earns, in cents; negative for clawbacks.  ``None`` only in the
-    payload printed in third-party documentation."""
+    """What the partner earns, in cents; negative for clawbacks.  ``None`` only in the payload
+    that third-party documentation prints."""
     currency: str
     """Lower-case ISO 4217, normally ``usd``."""
     status: CommissionStatus | None = None
@@ -40,28 +40,28 @@ class Commission(Model, frozen=True):
     description: str | None = None
     quantity: Integer | None = None
     user_id: str | None = Field(default=None, alias="userId")
-    """Who made a manual commission."""
+    """The user who created a manual commission."""
     metadata: dict[str, JSON] | None = None
     """Metadata of the lead or sale, or of the Stripe webhook; sent since 2026-08-25."""
     created_at: Timestamp | None = Field(default=None, alias="createdAt")
-    """Can lie in the past for manual and imported commissions."""
+    """For manual and imported commissions it may be long ago."""
     updated_at: Timestamp | None = Field(default=None, alias="updatedAt")
     partner: WebhookPartner
-    """Whose commission it is."""
+    """The partner who earns it."""
     customer: CommissionCustomer | None = None
     """``None`` for commissions without a customer, referral commissions among them."""
     link: LinkRef | None = None
 
 
 class CommissionCreated(Event, frozen=True):
-    """A partner earned, or lost, a commission.  Click commissions send nothing."""
+    """A partner earned or lost a commission.  Dub sends nothing for click commissions."""
 
     event: Literal["commission.created"]
     data: Commission
 
     @property
     def natural_key(self) -> str | None:
-        """``commission:<commission id>``: the sender's workflow can run again."""
+        """``commission:<commission id>``: Dub's workflow can run again."""
         return key_of("commission", self.data.id)
 
     @classmethod

@@ -24,9 +24,9 @@ class LeadData(Model, frozen=True):
     click: Click
     link: Link
     partner: WebhookPartner | None = None
-    """Absent without a partner, and in some flows even for a partner's link."""
+    """``None`` without a partner, and in some flows even for a partner's link."""
     metadata: dict[str, JSON] | None = None
-    """What the caller of the API passed along."""
+    """What the caller of Dub's API passed along."""
 
 
 class Sale(Model, frozen=True):

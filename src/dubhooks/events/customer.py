@@ -1,4 +1,4 @@
-"""The customer of a lead, a sale or a commission; three shapes of it."""
+"""The customer of a lead, a sale or a commission, in three shapes."""
 
 from pydantic import Field
 
@@ -8,7 +8,7 @@ __all__ = ["CommissionCustomer", "ConversionCustomer", "PostbackCustomer"]
 
 
 class PostbackCustomer(Model, frozen=True):
-    """The customer as a partner's postback shows it: nothing that names a person."""
+    """The customer in a partner's postback: without name and e-mail address."""
 
     id: str
     """``cus_…``, or a bare id for old customers."""
@@ -21,12 +21,12 @@ class PostbackCustomer(Model, frozen=True):
 class ConversionCustomer(PostbackCustomer, frozen=True):
     """The customer of ``lead.created`` and ``sale.created``.
 
-    ``country`` is never sent with these two.  The counters do not include the
-    sale being reported, except for Shopify sales.
+    Dub never sends ``country`` in these two events.  The counters do not include
+    the sale that the event reports, except for Shopify sales.
     """
 
     name: str | None = None
-    """Without a name and an e-mail address, a random one that differs in every event."""
+    """When Dub knows neither name nor e-mail address: a random name, another one in each event."""
     email: str | None = None
     avatar: str | None = None
     external_id: str | None = Field(default=None, alias="externalId")
@@ -38,4 +38,4 @@ class ConversionCustomer(PostbackCustomer, frozen=True):
 
 
 class CommissionCustomer(ConversionCustomer, frozen=True):
-    """The customer of ``commission.created``: ``country`` is sent, ``name`` can be null."""
+    """The customer of ``commission.created``: with ``country``; ``name`` can be null."""

@@ -19,12 +19,12 @@ class Discount(Model, frozen=True):
     """Percent for ``percentage``, cents for ``flat``."""
     type: Annotated[Literal["percentage", "flat"] | str, Open()] | None = None
     max_duration: Integer | None = Field(default=None, alias="maxDuration")
-    """In months; 0 means once and ``None`` for ever."""
+    """In months; 0 means once, ``None`` unlimited."""
     provider: Annotated[Literal["stripe", "shopify", "custom"] | str, Open()] | None = None
 
 
 class DiscountCode(Model, frozen=True):
-    """A code that a partner hands out."""
+    """A discount code of a partner."""
 
     id: str
     """``dcode_…``"""
@@ -34,18 +34,18 @@ class DiscountCode(Model, frozen=True):
     disabled_at: Timestamp | None = Field(default=None, alias="disabledAt")
     """Set on ``discount_code.deleted`` when the partner was banned or deactivated."""
     discount: Discount | None = None
-    """``None`` when the discount is gone."""
+    """``None`` when the discount was deleted."""
 
 
 class DiscountCodeCreated(Event, frozen=True):
-    """A code was created.  With a ``custom`` provider the receiver must create it."""
+    """A code was created.  With a ``custom`` provider you must create it yourself."""
 
     event: Literal["discount_code.created"]
     data: DiscountCode
 
 
 class DiscountCodeDeleted(Event, frozen=True):
-    """A code was deleted or disabled.  With a ``custom`` provider the receiver must do it too."""
+    """A code was deleted or disabled.  With a ``custom`` provider you must do the same."""
 
     event: Literal["discount_code.deleted"]
     data: DiscountCode

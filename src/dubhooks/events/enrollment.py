@@ -90,7 +90,7 @@ class EnrolledPartner(Model, frozen=True):
     tenant_id: str | None = Field(default=None, alias="tenantId")
     created_at: Timestamp | None = Field(default=None, alias="createdAt")
     """When the partner enrolled; after an approved application, when the partner's account
-    was made."""
+    was created."""
     status: EnrollmentStatus | None = None
     """``approved`` in practice."""
     links: Items[PartnerLink] = Field(default_factory=list[PartnerLink])
@@ -122,7 +122,7 @@ class EnrolledPartner(Model, frozen=True):
     earnings_per_click: Rate | None = Field(default=None, alias="earningsPerClick")
     average_lifetime_value: Rate | None = Field(default=None, alias="averageLifetimeValue")
     click_to_lead_rate: Rate | None = Field(default=None, alias="clickToLeadRate")
-    """A fraction from 0 to 1; the other rates likewise."""
+    """A fraction from 0 to 1, as are the two below."""
     click_to_conversion_rate: Rate | None = Field(default=None, alias="clickToConversionRate")
     lead_to_conversion_rate: Rate | None = Field(default=None, alias="leadToConversionRate")
     return_on_ad_spend: Rate | None = Field(default=None, alias="returnOnAdSpend")

@@ -1,4 +1,4 @@
-"""Links, whole and in short, and the four link events (Dub docs: webhook event types)."""
+"""Links, in full and in short, and the four link events (Dub docs: webhook event types)."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -51,18 +51,18 @@ class LinkRef(Model, frozen=True):
     short_link: str | None = Field(default=None, alias="shortLink")
     domain: str | None = None
     key: str | None = None
-    """The slug.  Some case-sensitive domains send the internal, encoded form here."""
+    """The slug.  For some case-sensitive domains Dub sends its internal, encoded form."""
 
 
 class Link(Model, frozen=True):
-    """A short link.  Its counters include the event that carries it."""
+    """A short link.  Its counters include the event that reports it."""
 
     id: str
     """Opaque: ``link_…``, or a bare id for old links."""
     domain: str | None = None
     """Host of the short link, for example ``dub.sh``."""
     key: str | None = None
-    """The slug; ``_root`` for the root of a domain; may hold ``/`` and non-ASCII."""
+    """The slug; ``_root`` for the root of a domain; may contain ``/`` and non-ASCII."""
     url: str | None = None
     """The destination; may be an empty string (root links)."""
     track_conversion: bool | None = Field(default=None, alias="trackConversion")
@@ -120,7 +120,7 @@ class Link(Model, frozen=True):
     project_id: str | None = Field(default=None, alias="projectId")
     """Deprecated: the workspace id, for old workspaces without ``ws_``."""
     webhook_ids: Items[str] = Field(default_factory=list[str], alias="webhookIds")
-    """Deprecated: filled only when the API call that made the event named them."""
+    """Deprecated: filled only when the API call behind the event named them."""
 
 
 class LinkClickedData(Model, frozen=True):
@@ -136,8 +136,8 @@ class LinkClickedData(Model, frozen=True):
 class LinkCreated(Event, frozen=True):
     """A link was created.
 
-    Not sent for bulk calls, imports, root links, default links of partners, and
-    the create branch of the upsert call (Dub docs: webhooks introduction).
+    Dub sends nothing for bulk calls, imports, root links, partners' default links and
+    links that the upsert call creates (Dub docs: webhooks introduction).
     """
 
     event: Literal["link.created"]
@@ -145,7 +145,7 @@ class LinkCreated(Event, frozen=True):
 
 
 class LinkUpdated(Event, frozen=True):
-    """A link was changed.  Not sent for bulk calls."""
+    """A link was changed.  Dub sends nothing for bulk calls."""
 
     event: Literal["link.updated"]
     data: Link
@@ -161,8 +161,8 @@ class LinkDeleted(Event, frozen=True):
 class LinkClicked(Event, frozen=True):
     """A link was clicked.
 
-    Clicks arrive in bursts and in no order, up to minutes after they were made.
-    Bots and repeat clicks of a visitor within an hour send nothing.
+    Events arrive in bursts, in no order, up to minutes after the click.  Dub sends
+    nothing for bots, and for a visitor's further clicks within an hour.
     """
 
     event: Literal["link.clicked"]

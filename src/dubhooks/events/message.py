@@ -10,12 +10,12 @@ __all__ = ["Message", "MessageAttachment", "MessagePartner", "MessageReceived"]
 
 
 class MessageAttachment(Model, frozen=True):
-    """A file that came with a message.  Every value is the partner's choice."""
+    """A file attached to a message.  The partner chose every value."""
 
     __shown__: ClassVar[tuple[str, ...]] = ("size", "type")
 
     name: str | None = None
-    """The file's name; not safe as a path."""
+    """The file's name; do not use it as a path."""
     size: Integer | None = None
     """In bytes."""
     type: str | None = None
@@ -25,10 +25,10 @@ class MessageAttachment(Model, frozen=True):
 
 
 class MessagePartner(Model, frozen=True):
-    """Who wrote."""
+    """The partner who wrote."""
 
     id: str | None = None
-    """``pn_…``; known from one printed example only, so a message without it is still one."""
+    """``pn_…``; optional, because only one printed example shows it."""
     name: str | None = None
     email: str | None = None
     image: str | None = None

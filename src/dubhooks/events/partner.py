@@ -1,4 +1,4 @@
-"""The partner of a conversion, and two partners becoming one."""
+"""The partner of a conversion, and merged partners (Dub docs: webhook event types)."""
 
 from typing import ClassVar, Literal
 
@@ -10,7 +10,7 @@ __all__ = ["MergedPartner", "PartnerMerged", "PartnerMergedData", "WebhookPartne
 
 
 class WebhookPartner(Model, frozen=True):
-    """The partner who is paid for a lead, a sale or a commission.
+    """The partner who earns on a lead, a sale or a commission.
 
     The totals are sums over the partner's links in this program.
     """
@@ -30,8 +30,8 @@ class WebhookPartner(Model, frozen=True):
     total_sale_amount: Count | None = Field(default=None, alias="totalSaleAmount")
     """In cents."""
     total_commissions: Count | None = Field(default=None, alias="totalCommissions")
-    """In cents; negative after clawbacks.  With a lead or a sale it does not yet hold the
-    commission that this very event may create."""
+    """In cents; negative after clawbacks.  In a lead or a sale it does not yet include the
+    commission that this event may create."""
 
 
 class MergedPartner(Model, frozen=True):
@@ -52,14 +52,14 @@ class PartnerMergedData(Model, frozen=True):
     target_partner: MergedPartner = Field(alias="targetPartner")
     """The account that remains."""
     target_already_enrolled: bool | None = Field(default=None, alias="targetAlreadyEnrolled")
-    """True: two enrolments became one.  False: the enrolment went to the target."""
+    """True: two enrolments became one.  False: the enrolment moved to the target."""
 
 
 class PartnerMerged(Event, frozen=True):
     """Two partner accounts became one.
 
-    Sent once per program of the source partner without naming the program, so
-    two programs cannot be told apart and there is no natural key.
+    Dub sends it once per program of the source partner and does not name the
+    program, so there is no natural key.
     """
 
     event: Literal["partner.merged"]

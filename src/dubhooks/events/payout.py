@@ -1,4 +1,4 @@
-"""External payouts: the events whose answer moves money (Dub docs: external payouts)."""
+"""External payouts: the events whose reply moves money (Dub docs: external payouts)."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -11,7 +11,7 @@ __all__ = ["Payout", "PayoutConfirmed", "PayoutPartner"]
 
 
 class PayoutPartner(Model, frozen=True):
-    """Who is to be paid."""
+    """The partner to pay."""
 
     id: Id
     name: str | None = None
@@ -29,7 +29,7 @@ class Payout(Model, frozen=True):
     __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "currency", "partner")
 
     id: Id
-    """``po_…``: the key to pay by, so that nobody is paid twice."""
+    """``po_…``: use it as the idempotency key of the payment."""
     invoice_id: str | None = Field(default=None, alias="invoiceId")
     amount: Integer
     """In cents."""
@@ -62,11 +62,11 @@ class Payout(Model, frozen=True):
 class PayoutConfirmed(Event, frozen=True):
     """A payout that you make outside Dub is due.
 
-    **The status of the answer is the payout's result**: any answer below 400
-    marks it as paid, and it fails when the retries run out or the answer is
-    489.  So a handler returns only after it has durably taken the payment over.
+    **Dub takes the reply as the payout's result**: any status below 400 marks it as
+    paid, and it fails with 489 or when the retries run out.  Return from the
+    handler only when the payment is safely recorded on your side.
 
-    Dub renamed the event; both names give this class.
+    Dub renamed the event; this class serves both names.
     """
 
     event: Literal["payout.confirmed", "external_payout.confirmed"]
@@ -74,5 +74,5 @@ class PayoutConfirmed(Event, frozen=True):
 
     @property
     def natural_key(self) -> str | None:
-        """``payout:<payout id>``: the sender's job can send a payout again."""
+        """``payout:<payout id>``: Dub's job can send a payout again."""
         return key_of("payout", self.data.id)

@@ -1,6 +1,6 @@
 """The events that Dub sends to partners (Dub docs: postbacks).
 
-They share three names with webhook events and carry less: no name, e-mail
+They share three names with webhook events and carry less data: no name, e-mail
 address, metadata, partner or invoice.
 """
 
@@ -59,7 +59,7 @@ class PostbackSaleData(PostbackLeadData, frozen=True):
 
 
 class PostbackCommission(Model, frozen=True):
-    """What the partner earned.  Referral commissions are not sent."""
+    """What the partner earned.  Dub sends no postback for referral commissions."""
 
     __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "earnings", "currency")
 
@@ -81,7 +81,7 @@ class PostbackCommission(Model, frozen=True):
 
 
 class LeadCreated(Event, frozen=True):
-    """The partner brought a lead."""
+    """The partner referred a lead."""
 
     __family__ = "postback"
 
@@ -96,7 +96,7 @@ class LeadCreated(Event, frozen=True):
 
 
 class SaleCreated(Event, frozen=True):
-    """A customer of the partner bought something.  Without an invoice id, no natural key."""
+    """A customer of the partner bought something.  No invoice id, so no natural key."""
 
     __family__ = "postback"
 
@@ -105,7 +105,7 @@ class SaleCreated(Event, frozen=True):
 
 
 class CommissionCreated(Event, frozen=True):
-    """The partner earned, or lost, a commission."""
+    """The partner earned or lost a commission."""
 
     __family__ = "postback"
 
@@ -114,5 +114,5 @@ class CommissionCreated(Event, frozen=True):
 
     @property
     def natural_key(self) -> str | None:
-        """``commission:<commission id>``: the sender's workflow can run again."""
+        """``commission:<commission id>``: Dub's workflow can run again."""
         return key_of("commission", self.data.id)

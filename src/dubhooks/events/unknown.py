@@ -8,7 +8,7 @@ __all__ = ["UnknownEvent"]
 
 
 class UnknownEvent(Event, frozen=True):
-    """An event with a name that is not modelled yet; ``data`` is plain JSON."""
+    """An event whose name this version has no model for; ``data`` is plain JSON."""
 
     event: str = Field(min_length=1)
     data: JSON

@@ -2,56 +2,94 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from starlette.exceptions import HTTPException
+from fastapi import HTTPException
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
-from ..asgi import read_body
-from ..errors import ConfigurationError, MethodNotAllowed, PayloadError
+from ..asgi import read_request
+from ..errors import (
+    BodyIncomplete,
+    ConfigurationError,
+    EventFromFuture,
+    EventTooOld,
+    InvalidEnvelope,
+    InvalidEvent,
+    InvalidJSON,
+    Reject,
+    RetryLater,
+)
+from ..idempotency._drivers import check_asyncio
 from ..reply import Reply
-from ._guard import Refused, answers_refusals
 
 if TYPE_CHECKING:
-    from ..receiver import Receiver
-    from ..receiver._delivery import Delivery
+    from .. import _body
+    from ..receiver._pipeline import Delivery, Pipeline
 
-__all__ = ["admitted", "refused"]
+__all__ = ["build_error", "build_response", "is_signed", "open_request"]
+
+_SIGNED: Final = frozenset(
+    error.code
+    for error in (InvalidJSON, InvalidEnvelope, EventTooOld, EventFromFuture, InvalidEvent)
+)
+"""Codes of the errors that are found once the signature has passed."""
+_CODES: Final[dict[str, str]] = {"retry": RetryLater.code, "rejected": Reject.code}
 
 
-async def admitted(hooks: Receiver[Any], request: Request, read_timeout: float) -> Delivery[Any]:
-    """Return the verified and parsed delivery in ``request``.
+async def open_request(
+    pipeline: Pipeline[Any], request: Request, read_timeout: float
+) -> Delivery | Reply:
+    """Return the verified and parsed delivery in ``request``, or the reply that refuses it.
 
     Raises:
-        Refused: there is none, or the client hung up.
-        ConfigurationError: the body was read before, by other code or as a parameter.
+        ConfigurationError: the route parses the body, somebody has read it, or there is
+            no event loop of asyncio.
+        HTTPException: the client hung up.
     """
+    check_asyncio()
+    # Of a dependency of the router or the application: the decorator has looked at all others.
     if getattr(request.scope.get("route"), "body_field", None) is not None:
         raise ConfigurationError(
-            "this route has a body parameter, so FastAPI parses the body before its signature is "
-            "checked: take what you need from the event instead"
+            f"the route {request.scope.get('path')} has a body parameter, so FastAPI parses the "
+            "body before its signature is checked: take what you need from the event instead"
         )
-    try:
-        if request.method != "POST":
-            raise MethodNotAllowed("a delivery is a POST")
-        body = await _body_of(request, hooks.max_body, read_timeout)
-    except PayloadError as error:
-        raise refused(request, hooks.refuse(error)) from None
-    delivery = await hooks.aadmit(body, request.scope["headers"])
-    if isinstance(delivery, Reply):
-        raise refused(request, delivery)
-    return delivery
+    read = await _read(pipeline, request, read_timeout)
+    del request  # error trackers send what is in it
+    if read is None:
+        raise HTTPException(400, BodyIncomplete.code)
+    return read if isinstance(read, Reply) else await pipeline.aopen(read)
 
 
-def refused(request: Request, reply: Reply) -> Exception:
-    """Return the exception that makes ``reply`` the response to ``request``."""
-    if answers_refusals(request.scope):
-        return Refused(reply)
-    return HTTPException(reply.status, reply.outcome, reply.headers)
+def is_signed(reply: Reply) -> bool:
+    """Tell whether a delivery was refused although its signature is right."""
+    return _read_code(reply) in _SIGNED
 
 
-async def _body_of(request: Request, max_body: int, read_timeout: float) -> bytes:
+def build_error(reply: Reply) -> HTTPException:
+    """Return ``reply`` as the exception that ends a route, so that its dependencies roll back."""
+    headers = {name: value for name, value in reply.headers.items() if name != "Content-Type"}
+    return HTTPException(reply.status, _read_code(reply), headers)
+
+
+def build_response(reply: Reply) -> Response:
+    """Return ``reply`` as a response."""
+    body = b"" if reply.status in (204, 205) else reply.body
+    return Response(body, reply.status, reply.headers)
+
+
+def _read_code(reply: Reply) -> str:
+    """Return the code of the error in a reply, or its outcome when there is none."""
+    code: str = json.loads(reply.body).get("code") or _CODES.get(reply.outcome, reply.outcome)
+    return code
+
+
+async def _read(
+    pipeline: Pipeline[Any], request: Request, read_timeout: float
+) -> _body.Request | Reply | None:
+    """Return what :func:`~dubhooks.asgi.read_request` does."""
     async with aclosing(request.stream()) as stream:
 
         async def receive() -> dict[str, Any]:
@@ -59,14 +97,11 @@ async def _body_of(request: Request, max_body: int, read_timeout: float) -> byte
             return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
 
         try:
-            body = await read_body(receive, request.scope["headers"], max_body, read_timeout)
+            return await read_request(pipeline, request.scope, receive, read_timeout)
         except ClientDisconnect:
-            raise HTTPException(400, "the client hung up") from None
+            return None
         except RuntimeError as error:
             raise ConfigurationError(
                 "the body was read before dubhooks saw it: a dependency of the router or the "
                 "application must not call request.stream() here"
             ) from error
-    # Where Starlette keeps it too, so that request.body() works in the handler.
-    vars(request)["_body"] = body
-    return body

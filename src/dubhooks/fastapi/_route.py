@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from fastapi import BackgroundTasks, Depends
-from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ..errors import ConfigurationError
-from ..receiver._annotations import check_event, check_kind, globals_of, members_of, resolved
-from ..receiver._registry import is_async_callable
-from ._guard import begin, end, response_of
-from ._request import admitted, refused
+from ..receiver._functions import is_async_callable
+from ..receiver._pipeline import Result
+from ..receiver._registry import Route
+from ..reply import Reply, build_reply
+from ._handler import read_rest, refuse_body_parameter, refuse_routed
+from ._request import build_error, build_response, is_signed, open_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from typing import TypeAlias
 
-    from ..asgi import Scope
-    from ..events._base import Event
-    from ..idempotency import Job
-    from ..receiver import Receiver
-    from ..receiver._delivery import Delivery, Served
-    from ..receiver._registry import Dedupe
+    from ..receiver._pipeline import Delivery, Pipeline
+    from ..receiver._route import RoutePlan
 
-    Endpoint = Callable[..., Coroutine[Any, Any, Any]]
+    Endpoint: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 
-__all__ = ["decorated", "verifying"]
+__all__ = ["build_endpoint", "build_verifier"]
 
 _ADMITTED = "dubhooks_admitted"
 """The parameter that carries the delivery through FastAPI."""
@@ -39,165 +36,135 @@ _ADMITTED = "dubhooks_admitted"
 
 @dataclass(frozen=True)
 class _Admitted:
-    """A delivery that this route takes, and what FastAPI shares among a request's parts."""
+    """A delivery whose signature has passed, and what FastAPI shares among a request's parts."""
 
-    delivery: Delivery[Any]
-    job: Job
-    scope: Scope
+    opened: Delivery | Reply
+    default_status: int
+    """The route's own status."""
     response: Response
     tasks: BackgroundTasks
 
 
-def decorated(
-    hooks: Receiver[Any],
-    classes: tuple[type[Event], ...],
-    read_timeout: float,
-    dedupe: Dedupe,
-    handler: Any,
-) -> Endpoint:
+class _Call(partial[Any]):
+    """A handler with its arguments, which this ``repr`` does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<_Call>"
+
+
+def build_endpoint(plan: RoutePlan, read_timeout: float, handler: Any) -> Endpoint:
     """Return the endpoint for FastAPI: verify, other dependencies, claim, ``handler``, complete.
 
     Raises:
         ConfigurationError: ``handler`` cannot handle these events, or is a route already.
     """
-    rest = _rest_of_signature(handler, hooks, classes)
-    _refuse_routed(handler)
-    taken = partial(_taken, hooks, classes, is_async=is_async_callable(handler), dedupe=dedupe)
-    admission = _admission(hooks, read_timeout, taken)
+    rest = read_rest(handler, plan.classes)
+    refuse_routed(handler)
+    pipeline = plan.pipeline
 
     @wraps(handler)
     async def endpoint(**values: Any) -> Any:
-        given: _Admitted = values.pop(_ADMITTED)
-        call = partial(handler, given.delivery.event, **values)
-        served = await hooks.arun(given.delivery, given.job._replace(call=call))
-        return _answer(given, served)
+        admitted: _Admitted = values.pop(_ADMITTED)
+        if isinstance(admitted.opened, Reply):
+            return _answer(admitted, Result(admitted.opened), is_own=False)
+        call = _Call(handler, admitted.opened.event, **values)
+        del values  # error trackers send the variables of a frame that a handler is called from
+        return await _run(pipeline, route, admitted, admitted.opened, call)
 
+    admission = Depends(_build_admission(pipeline, read_timeout))
     first = inspect.Parameter(
-        _ADMITTED, inspect.Parameter.KEYWORD_ONLY, default=Depends(admission), annotation=Any
+        _ADMITTED, inspect.Parameter.KEYWORD_ONLY, default=admission, annotation=Any
     )
     # First, because FastAPI solves dependencies in the order of the parameters.
     endpoint.__dict__["__signature__"] = rest.replace(parameters=[first, *rest.parameters.values()])
+    refuse_body_parameter(endpoint)
+    route = plan.add_route(handler, is_async=is_async_callable(handler), status_of=_read_status)
     return endpoint
 
 
-def verifying(
-    hooks: Receiver[Any], classes: tuple[type[Event], ...], read_timeout: float
-) -> Endpoint:
+def build_verifier(plan: RoutePlan, read_timeout: float) -> Endpoint:
     """Return a dependency that gives the verified event, and claims nothing."""
+    taken = ", ".join(one if isinstance(one, str) else one.__name__ for one in plan.takes)
+    route = Route(f"verified({taken})", plan.takes, True, _read_status, plan.dedupe)
 
-    async def verified_event(request: Request, response: Response) -> Any:
-        delivery = await admitted(hooks, request, read_timeout)
-        _taken(hooks, classes, delivery, request, response)
-        return delivery.event
+    async def verified_event(request: Request) -> Any:
+        opened = await open_request(plan.pipeline, request, read_timeout)
+        del request
+        if isinstance(opened, Reply):
+            raise build_error(opened)
+        if not route.matches(opened.event):
+            raise build_error(plan.pipeline.turn_away(opened, route))
+        return opened.event
 
     return verified_event
 
 
-def _admission(hooks: Receiver[Any], read_timeout: float, taken: Callable[..., Job]) -> Endpoint:
-    async def admission(request: Request, response: Response, tasks: BackgroundTasks) -> _Admitted:
-        begin(request.scope)
-        delivery = await admitted(hooks, request, read_timeout)
-        job = taken(delivery, request, response)
-        return _Admitted(delivery, job, request.scope, response, tasks)
+def _build_admission(
+    pipeline: Pipeline[Any], read_timeout: float
+) -> Callable[..., AsyncIterator[_Admitted]]:
+    """Return the dependency that verifies, and lets no redirect of what comes after it out."""
+
+    async def admission(
+        request: Request, response: Response, tasks: BackgroundTasks
+    ) -> AsyncIterator[_Admitted]:
+        opened = await open_request(pipeline, request, read_timeout)
+        status = _find_status(request.scope.get("route"))
+        del request
+        if isinstance(opened, Reply) and not is_signed(opened):
+            raise build_error(opened)
+        try:
+            yield _Admitted(opened, status, response, tasks)
+        except HTTPException as error:
+            if error.status_code >= 400:
+                raise
+            pipeline.log.error(
+                "a handler or a dependency raised HTTPException(%d): Dub takes that as success, so "
+                "500 is sent instead; raise one from 400 on",
+                error.status_code,
+            )
+            raise build_error(build_reply("failed")) from error
 
     return admission
 
 
-def _taken(
-    hooks: Receiver[Any],
-    classes: tuple[type[Event], ...],
-    delivery: Delivery[Any],
-    request: Request,
-    response: Response,
-    *,
-    is_async: bool = False,
-    dedupe: Dedupe = "id",
-) -> Job:
-    """Return the job of a delivery that this route takes; its call has no arguments yet.
-
-    Raises:
-        Refused: the route is for other events.
-    """
-    status_of = partial(_status_of, request, response)
-    job = hooks.route(
-        delivery, _nothing, is_async=is_async, events=classes, status_of=status_of, dedupe=dedupe
-    )
-    if job is None:
-        raise refused(request, hooks.run(delivery, None).reply)
-    return job
+async def _run(
+    pipeline: Pipeline[Any], route: Route, admitted: _Admitted, delivery: Delivery, call: _Call
+) -> Any:
+    status_of = partial(_read_status, admitted=admitted)
+    handler = pipeline.find(delivery, route._replace(status_of=status_of), call)
+    result = await pipeline.arun(delivery, handler)
+    return _answer(admitted, result, is_own=route.matches(delivery.event))
 
 
-def _nothing() -> None:
-    """Stand in for the handler until its arguments are there."""
+def _answer(admitted: _Admitted, result: Result, *, is_own: bool) -> Any:
+    reply = result.reply
+    if reply.outcome != "handled":
+        # The event comes again, or came before: what the handler put off must not run twice.
+        admitted.tasks.tasks.clear()
+    if is_own and result.response is not None:
+        return result.response
+    if reply.outcome in ("retry", "rejected", "failed"):
+        raise build_error(reply)
+    response = build_response(reply)
+    if reply.outcome == "handled":
+        response.raw_headers.extend(admitted.response.raw_headers)
+    return response
 
 
-def _status_of(request: Request, response: Response, result: object) -> int:
+def _read_status(result: object, admitted: _Admitted | None = None) -> int:
     """Return the status that FastAPI would send for ``result``."""
     if isinstance(result, Response):
         return result.status_code
     # FastAPI leaves None in the Response parameter until somebody sets a status.
-    own: int | None = response.status_code
-    route = request.scope.get("route")
+    return 200 if admitted is None else admitted.response.status_code or admitted.default_status
+
+
+def _find_status(route: object) -> int:
+    """Return the status of what a route makes of a result that is no response."""
     response_class = getattr(route, "response_class", None)
     response_class = getattr(response_class, "value", response_class)
     is_redirect = isinstance(response_class, type) and issubclass(response_class, RedirectResponse)
-    return own or getattr(route, "status_code", None) or (307 if is_redirect else 200)
-
-
-def _answer(given: _Admitted, served: Served) -> Any:
-    if served.reply.outcome == "handled":
-        end(given.scope)
-    else:
-        # The event comes again, or came before: what the handler put off must not run twice.
-        given.tasks.tasks.clear()
-    if served.response is not None:
-        return served.response
-    response = response_of(served.reply)
-    if served.reply.outcome == "handled":
-        response.raw_headers.extend(given.response.raw_headers)
-    return response
-
-
-def _rest_of_signature(
-    handler: Any, hooks: Receiver[Any], classes: tuple[type[Event], ...]
-) -> inspect.Signature:
-    """Return what FastAPI is to fill in: the signature without its first parameter."""
-    check_kind(handler)
-    # FastAPI follows wrappers too.
-    signature = inspect.signature(handler)
-    scope = globals_of(handler)
-    parameters = list(signature.parameters.values())
-    check_event(handler, parameters[0] if parameters else None, hooks.family, classes)
-    rest = [
-        # By keyword, as FastAPI passes everything: so no default is in the way of our own.
-        parameter.replace(
-            kind=inspect.Parameter.KEYWORD_ONLY,
-            annotation=resolved(parameter.annotation, scope),
-        )
-        for parameter in parameters[1:]
-    ]
-    returned = resolved(signature.return_annotation, scope)
-    if isinstance(returned, str) or _names_response(returned):
-        # FastAPI would make it a response model, and stumble over a Response in a union.
-        returned = inspect.Signature.empty
-    return inspect.Signature(rest, return_annotation=returned)
-
-
-def _names_response(annotation: Any) -> bool:
-    return any(
-        isinstance(one, type) and issubclass(one, Response) for one in members_of(annotation)
-    )
-
-
-def _refuse_routed(handler: object) -> None:
-    # FastAPI's decorators return the function as it is, so that only who refers to it tells.
-    # Worth the search, once: such a route takes events that nobody has verified.
-    for holder in gc.get_referrers(handler):
-        attributes = cast("dict[object, object]", holder) if isinstance(holder, dict) else {}
-        if isinstance(holder, APIRoute) or (
-            attributes.get("endpoint") is handler and "dependant" in attributes
-        ):
-            raise ConfigurationError(
-                "the decorators are in the wrong order, so the route runs the handler without "
-                "verification: put @webhook(...) below @app.post(...), next to the function"
-            )
+    status: int | None = getattr(route, "status_code", None)
+    return status or (307 if is_redirect else 200)

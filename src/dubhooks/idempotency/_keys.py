@@ -1,23 +1,35 @@
-"""The keys that deliveries are claimed under."""
+"""The keys that events are claimed, and noted in inboxes, under."""
 
 from __future__ import annotations
 
 import re
 from hashlib import sha256
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..errors import ConfigurationError
 
-__all__ = ["Dedupe", "checked_namespace", "event_key", "natural_key", "rejection_key", "told_key"]
+if TYPE_CHECKING:
+    from ..events._base import Event
+
+__all__ = [
+    "Dedupe",
+    "build_event_keys",
+    "build_inbox_key",
+    "build_key",
+    "build_unhandled_key",
+    "check_dedupe",
+    "check_namespace",
+    "list_keys_of",
+]
 
 Dedupe = Literal["id", "natural"]
-"""By what an event is known again: its id, or what happened as well."""
+"""How an event is recognised: by its id alone, or by what happened as well."""
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,110}")
 
 
-def checked_namespace(namespace: str) -> str:
+def check_namespace(namespace: str) -> str:
     """Return ``namespace``.
 
     Raises:
@@ -30,30 +42,56 @@ def checked_namespace(namespace: str) -> str:
     return namespace
 
 
-def event_key(namespace: str, event_id: str) -> str:
-    """Return the key of an event id: at most 200 ASCII characters, case kept."""
-    return f"{namespace}:{_plain(event_id)}"
+def check_dedupe(dedupe: Dedupe) -> None:
+    """Raise ``ConfigurationError`` when ``dedupe`` is misspelt."""
+    if dedupe not in ("id", "natural"):
+        raise ConfigurationError('dedupe must be "id" or "natural"')
 
 
-def natural_key(namespace: str, family: str, key: str) -> str:
-    """Return the key of what happened, in the same form.
+def build_event_keys(namespace: str, event: Event, dedupe: Dedupe) -> tuple[str, ...]:
+    """Return the keys to claim: the event's id first, then its natural key when that counts."""
+    key = build_key(namespace, event.id)
+    natural = event.natural_key if dedupe == "natural" else None
+    if natural is None:
+        return (key,)
+    return key, _build_natural_key(namespace, event.__family__, natural)
 
-    Apart for each family, because their handlers differ.
+
+def build_inbox_key(namespace: str, event: Event, dedupe: Dedupe) -> str:
+    """Return the one key to note ``event`` under: its retries have its natural key as well.
+
+    Raises:
+        ConfigurationError: ``dedupe`` is misspelt.
     """
-    return f"{namespace}:{family}:{_plain(key)}"
+    check_dedupe(dedupe)
+    return build_event_keys(namespace, event, dedupe)[-1]
 
 
-def rejection_key(key: str) -> str:
-    """Return the key that notes that the payout under ``key`` was rejected."""
-    return f"{key}:rejected"
+def build_key(namespace: str, event_id: str) -> str:
+    """Return the key of an event id: at most 200 ASCII characters, case kept."""
+    return f"{namespace}:{_encode(event_id)}"
 
 
-def told_key(key: str) -> str:
-    """Return the key of telling ``on_unhandled``, which is not handling what is under ``key``."""
+def build_unhandled_key(key: str) -> str:
+    """Return the key for the ``on_unhandled`` call, so that it never blocks a real handler."""
     return f"{key}:unhandled"
 
 
-def _plain(text: str) -> str:
+def list_keys_of(namespace: str, family: str, what: str | Event) -> list[str]:
+    """Return every key that an event, or the one with this id or natural key, may be under."""
+    if isinstance(what, str):
+        keys = [build_key(namespace, what), _build_natural_key(namespace, family, what)]
+    else:
+        keys = list(build_event_keys(namespace, what, "natural"))
+    return [*keys, *map(build_unhandled_key, keys)]
+
+
+def _build_natural_key(namespace: str, family: str, natural: str) -> str:
+    # Apart for each family, because their handlers differ.
+    return f"{namespace}:{family}:{_encode(natural)}"
+
+
+def _encode(text: str) -> str:
     # Stores differ in what they take; the hash of an odd or long id fits all of them.
     if _PLAIN.fullmatch(text):
         return text

@@ -2,155 +2,257 @@
 
 from __future__ import annotations
 
-import inspect
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from types import UnionType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from ..errors import ConfigurationError
 from ..events._base import Event
 from ..events._family import event_names_of
+from ..events.unknown import UnknownEvent
 from ..idempotency._keys import Dedupe
+from ..payload import is_payout_like
+from ..reply import Reply
+from ._functions import check_callable, check_takes_event_only, is_async_callable, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..events._family import Family
+    from ..idempotency._log import Log
 
-__all__ = ["Dedupe", "Handler", "Registry", "checked_dedupe", "classes_of", "is_async_callable"]
+__all__ = ["Handler", "Registry", "Route", "Taken", "is_payout", "resolve_events"]
+
+Taken: TypeAlias = "type[Event] | str"
+"""What a handler takes: a class, or the name of an event that has none."""
+
+_NAME = re.compile(r"[A-Za-z0-9_.]+")
+_TYPO = 0.9
+"""How alike a name and a known one are when one is the other misspelt; ``discount_code.updated``
+and ``discount_code.created`` are not."""
 
 
 class Handler(NamedTuple):
-    """A registered function."""
+    """A function that takes the event, and how to judge it."""
 
     function: Callable[[Any], Any]
     is_async: bool
+    name: str
+    status_of: Callable[[Any], int]
+    """The HTTP status in what it returned."""
+    dedupe: Dedupe = "id"
+    is_fallback: bool = False
+    """``on_unhandled``, which never changes the outcome."""
+
+
+class Route(NamedTuple):
+    """A decorated route of a framework: what it takes, and how its handler is called."""
+
+    name: str
+    takes: tuple[Taken, ...]
+    """Empty: every event but those that look like a payout, which must be named."""
+    is_async: bool
+    status_of: Callable[[Any], int]
     dedupe: Dedupe
+
+    def matches(self, event: Event) -> bool:
+        """Tell whether this route takes ``event``."""
+        return _key_of(event) in self.takes if self.takes else not is_payout(event)
+
+    def bind(self, call: Callable[[], Any]) -> Handler:
+        """Return the handler of one request; ``call`` has its arguments already."""
+
+        def function(_: Event) -> Any:
+            return call()
+
+        return Handler(function, self.is_async, self.name, self.status_of, self.dedupe)
 
 
 class Registry:
-    """One handler per event type, fixed once a handler was looked for."""
+    """One handler per event type, fixed with the first delivery; and the routes there are."""
 
-    def __init__(self, family: Family[Any]) -> None:
+    def __init__(self, family: Family[Any], log: Log) -> None:
         self._family = family
-        self._handlers: dict[type[Event], Handler] = {}
-        self._unhandled: Handler | None = None
+        self._log = log
+        self._handlers: dict[Taken, Handler] = {}
+        self._routes: dict[str, Route] = {}
+        self.fallback: Handler | None = None
+        """The ``on_unhandled`` callback, if any."""
         self._is_open = True
 
-    def add(self, events: tuple[object, ...], function: object, dedupe: Dedupe) -> None:
-        """Register ``function`` for events given by class or name.
+    @property
+    def is_empty(self) -> bool:
+        """Nothing takes any event."""
+        return not (self._handlers or self._routes or self.fallback)
+
+    def add(self, takes: tuple[Taken, ...], function: object, dedupe: Dedupe) -> None:
+        """Register ``function`` for events.
 
         Raises:
-            ConfigurationError: an event is unknown, taken, or it is too late.
+            ConfigurationError: it cannot take them, one has a handler, or it is too late.
         """
-        handler = self._handler(function, dedupe)
-        classes = classes_of(self._family, events)
-        for cls in classes:
-            if cls in self._handlers:
-                name = " / ".join(event_names_of(cls))
+        classes = [one if isinstance(one, type) else UnknownEvent for one in takes]
+        handler = self._build(function, classes, dedupe)
+        for one in takes:
+            if one in self._handlers:
+                name = one if isinstance(one, str) else " / ".join(event_names_of(one))
                 raise ConfigurationError(
-                    f"{name} has a handler already: call both functions from one handler"
+                    f"{name} has a handler already, {self._handlers[one].name}: call both "
+                    "functions from one handler"
                 )
-        self._handlers.update(dict.fromkeys(classes, handler))
+        self._handlers.update(dict.fromkeys(takes, handler))
 
-    def add_unhandled(self, function: object) -> None:
+    def add_fallback(self, function: object) -> None:
         """Register ``function`` for every event without a handler.
 
         Raises:
             ConfigurationError: there is one already, or it is too late.
         """
-        if self._unhandled is not None:
-            raise ConfigurationError("on_unhandled has a handler already")
-        self._unhandled = self._handler(function, "id")
+        if self.fallback is not None:
+            raise ConfigurationError(
+                f"on_unhandled has a handler already, {self.fallback.name}: call both functions "
+                "from one"
+            )
+        every_event: tuple[type[Event], ...] = (*self._family.classes.values(), UnknownEvent)
+        self.fallback = self._build(function, every_event, "id")._replace(is_fallback=True)
+
+    def add_route(self, route: Route) -> None:
+        """Note a route, for messages; a route takes its events by itself."""
+        self._routes[route.name] = route
 
     def find(self, event: Event) -> Handler | None:
-        """Return the handler of ``event``, ``on_unhandled`` not counted.
+        """Return the handler of ``event``, the fallback not counted.
 
         From now on registrations are refused: a late one would have missed events.
         """
         self._is_open = False
-        return self._handlers.get(type(event))
+        return self._handlers.get(_key_of(event))
 
-    @property
-    def unhandled(self) -> Handler | None:
-        """What is told about events without a handler."""
-        return self._unhandled
+    def find_route(self, event: Event) -> str | None:
+        """Return the name of a route that takes ``event``."""
+        return next((one.name for one in self._routes.values() if one.matches(event)), None)
 
-    def _handler(self, function: object, dedupe: Dedupe) -> Handler:
+    def _build(self, function: Any, classes: Sequence[type[Event]], dedupe: Dedupe) -> Handler:
+        check_callable(function)
         if not self._is_open:
             raise ConfigurationError(
-                "handlers must be registered before the first delivery: import the modules that "
-                "register them when the application starts"
+                f"{name_of(function)} is registered after the first delivery: import the modules "
+                "that register handlers when the application starts"
             )
-        if not callable(function):
-            raise ConfigurationError("a handler must be callable: use it as @hooks.on(SaleCreated)")
-        if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
-            raise ConfigurationError("a handler must not yield: calling it would run none of it")
-        if not _takes_an_event(function):
-            raise ConfigurationError(
-                "a handler takes the event and nothing else: it is called as function(event)"
-            )
-        return Handler(function, is_async_callable(function), dedupe)
+        check_takes_event_only(function, classes)
+        status_of = _StatusReader(name_of(function), self._log)
+        return Handler(function, is_async_callable(function), name_of(function), status_of, dedupe)
 
 
-def classes_of(family: Family[Any], events: tuple[object, ...]) -> tuple[type[Event], ...]:
-    """Return the event classes of ``family`` that names and classes stand for.
+def resolve_events(family: Family[Any], events: tuple[object, ...], log: Log) -> tuple[Taken, ...]:
+    """Return the classes, or the one name, that a handler is to take.
 
     Raises:
-        ConfigurationError: one of them is not an event of the family, or there is none.
+        ConfigurationError: one of them is no event of the family, a name has a
+            model, or there is none.
     """
     if not events:
-        raise ConfigurationError(f"name the {family.name} events: on(SaleCreated) or on(name)")
-    return tuple(_class_of(family, event) for event in events)
+        raise ConfigurationError(f"name the {family.name} events by their class: on(SaleCreated)")
+    if len(events) == 1 and isinstance(events[0], str):
+        return (_check_name(family, events[0], log),)
+    return tuple(_check_class(family, event) for event in events)
 
 
-def _class_of(family: Family[Any], event: object) -> type[Event]:
-    if isinstance(event, str) and event in family.classes:
-        return family.classes[event]
+def is_payout(event: Event) -> bool:
+    """Tell whether a reply below 400 might mark a payout as paid."""
+    return is_payout_like(event.event, event.data)
+
+
+def _key_of(event: Event) -> Taken:
+    return event.event if isinstance(event, UnknownEvent) else type(event)
+
+
+def _check_name(family: Family[Any], name: str, log: Log) -> str:
+    if name in family.classes:
+        cls = family.classes[name]
+        raise ConfigurationError(
+            f"{name!r} has a model: write on({cls.__name__}), with from dubhooks.{family.name}s "
+            f"import {cls.__name__}"
+        )
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{name!r} is no name of an event: letters, digits, dots and underscores; for every "
+            "event without a handler there is on_unhandled"
+        )
+    close = get_close_matches(name.lower(), family.classes, 1, _TYPO)
+    if close:
+        log.warning(
+            "on(%r) is for an event that no model knows: did you mean on(%s), for %r?",
+            name,
+            family.classes[close[0]].__name__,
+            close[0],
+        )
+    return name
+
+
+def _check_class(family: Family[Any], event: object) -> type[Event]:
     if isinstance(event, type) and event in family.classes.values():
-        return event
+        return cast("type[Event]", event)
+    if event is UnknownEvent:
+        raise ConfigurationError(
+            'unknown events are taken by their name, on("invoice.refunded"), or all of them by '
+            "on_unhandled"
+        )
     if isinstance(event, type) and issubclass(event, Event):
         raise ConfigurationError(
             f"{event.__module__}.{event.__name__} is not a {family.name} event: webhooks and "
-            "postbacks share names but not classes, and unknown events go to on_unhandled"
+            f"postbacks share names but not classes; take it from dubhooks.{family.name}s"
         )
-    named = repr(event) if isinstance(event, str) else "this"
-    raise ConfigurationError(
-        f"{named} is not a {family.name} event; there are {', '.join(family.classes)}"
-    )
+    if isinstance(event, str):
+        raise ConfigurationError(
+            f"a name stands alone, on({event!r}): register the same function again for the classes"
+        )
+    if isinstance(event, (Iterable, UnionType)) and not isinstance(event, type):
+        raise ConfigurationError("pass the classes one by one: on(LinkCreated, LinkUpdated)")
+    if callable(cast("Any", event)) and not isinstance(event, type):
+        raise ConfigurationError(
+            "a function is no event: the events come first, as in @hooks.on(SaleCreated) or "
+            "@webhook(hooks, SaleCreated)"
+        )
+    raise ConfigurationError("an event is named by its class, such as SaleCreated")
 
 
-def is_async_callable(function: object) -> bool:
-    """Tell whether calling ``function`` gives a coroutine."""
-    return _is(inspect.iscoroutinefunction, function)
+class _StatusReader:
+    """Reads the HTTP status in what a registered handler returned.
 
-
-def checked_dedupe(dedupe: Dedupe, *, has_store: bool) -> Dedupe:
-    """Return ``dedupe``.
-
-    Raises:
-        ConfigurationError: it is misspelt, or nothing could be deduplicated.
+    It returns nothing; what a framework takes for a response, returned by
+    mistake, still counts, because a 500 in it must not become a 200.
     """
-    if dedupe not in ("id", "natural"):
-        raise ConfigurationError('dedupe must be "id" or "natural"')
-    if dedupe == "natural" and not has_store:
-        raise ConfigurationError('dedupe="natural" needs a store: Webhooks(secret, store=...)')
-    return dedupe
+
+    def __init__(self, name: str, log: Log) -> None:
+        self._name = name
+        self._log = log
+        self._has_warned = False
+
+    def __call__(self, result: object) -> int:
+        if result is None:
+            return 200
+        status = _find_status(result)
+        if isinstance(status, int) and not isinstance(status, bool) and 100 <= status < 600:
+            # What is sent is our own reply, and it has a body: 204 and 205 cannot.
+            return 200 if status in (204, 205) else status
+        if not self._has_warned:
+            self._has_warned = True
+            self._log.warning(
+                "the handler %s returned %s, which means nothing here, so the event counts as "
+                "handled: raise RetryLater or Reject, or any exception, when it is not",
+                self._name,
+                type(result).__name__,
+            )
+        return 200
 
 
-def _takes_an_event(function: Callable[..., object]) -> bool:
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return True  # some builtins have none
-    try:
-        signature.bind(None)
-    except TypeError:
-        return False
-    return True
-
-
-def _is(kind: Callable[[object], bool], function: object) -> bool:
-    while isinstance(function, partial):
-        function = function.func
-    # Calling an object calls its type's method; calling a class makes an object.
-    return kind(function) or kind(getattr(type(function), "__call__", None))  # noqa: B004
+def _find_status(result: object) -> object:
+    if isinstance(result, Reply):
+        return result.status
+    if isinstance(result, tuple):
+        parts = cast("tuple[object, ...]", result)
+        return parts[1] if len(parts) in (2, 3) else None
+    return getattr(result, "status_code", None)

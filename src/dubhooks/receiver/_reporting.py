@@ -1,78 +1,240 @@
-"""Telling operators and observers what became of deliveries, without their payloads."""
+"""Log and observe what became of deliveries, without their payloads."""
 
 from __future__ import annotations
 
 import logging
-from time import perf_counter
+from threading import Lock
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Final
 
-from ..errors import DubhooksError, EventTooOld, InvalidEvent, MethodNotAllowed
+from ..errors import (
+    DubhooksError,
+    EventTooOld,
+    InvalidEnvelope,
+    InvalidEvent,
+    InvalidJSON,
+    MethodNotAllowed,
+)
+from ..events.unknown import UnknownEvent
 from ..reply import DeliveryRecord
+from ._age import measure_age
+from ._functions import name_of
+from ._registry import is_payout
 
 if TYPE_CHECKING:
     from ..events._base import Event
-    from ..idempotency import Ending
-    from ..reply import Outcome, Reply
+    from ..idempotency._lifecycle import Ending
+    from ..idempotency._log import Log
+    from ..reply import Reply
+    from ._registry import Handler, Registry, Route
     from ._settings import Observer
 
-__all__ = ["Reporter"]
+__all__ = ["Reporter", "build_log"]
 
-logger = logging.getLogger("dubhooks")
+_FLOOD_SECONDS: Final = 60.0
+_SIGNED = (InvalidJSON, InvalidEnvelope, EventTooOld, InvalidEvent)
+"""Errors in a body that Dub has signed; all others say that it was not seen to have."""
 
-_ENDINGS: Final[dict[Outcome, str]] = {
-    "conflict": "event %.64r %.64r came again with another body and was not handled",
-    "unhandled_payout": (
-        "event %.64r %.64r may be a payout and no handler took it: register one for "
-        "PayoutConfirmed, because Dub marks the payout as failed when the retries run out"
-    ),
-}
+
+def build_log(family: str, namespace: str) -> Log:
+    """Return the logger ``dubhooks``, whose lines say which receiver they are about."""
+    extra = {"family": family, "namespace": namespace}
+    return logging.LoggerAdapter(logging.getLogger("dubhooks"), extra)
 
 
 class Reporter:
     """Logs what somebody must act on, and gives every observer one record per delivery."""
 
-    def __init__(self, observers: tuple[Observer, ...]) -> None:
+    def __init__(
+        self, family: str, namespace: str, observers: tuple[Observer, ...], log: Log
+    ) -> None:
+        self._family = family
+        self._namespace = namespace
         self._observers = observers
+        self._log = log
+        self._unsigned = _Flood()
+        self._unverified = _Flood()
+        self._lock = Lock()
+        self._warned: set[object] = set()
 
-    def refused(self, reply: Reply, error: DubhooksError, started: float) -> Reply:
-        """Report a delivery that was refused before it became an event."""
+    def report_refusal(
+        self, reply: Reply, error: DubhooksError, started: float, *, is_kept: bool
+    ) -> None:
+        """Report a request that did not become an event; ``is_kept``: it is a dead letter."""
+        name: str | None = None
         if isinstance(error, (InvalidEvent, EventTooOld)):
+            name = error.event_name
             level = logging.ERROR if isinstance(error, InvalidEvent) else logging.WARNING
-            logger.log(level, "refused a delivery of event %.64r: %s", error.event_id, error)
-            self._observed(reply, error.event_name, None, error.code, started)
-            return reply
-        # Anybody may send a GET, and many monitors do.
-        level = logging.INFO if isinstance(error, MethodNotAllowed) else logging.WARNING
-        logger.log(level, "refused a delivery (%s): %s", error.code, error)
-        self._observed(reply, None, None, error.code, started)
-        return reply
+            what = "kept a dead letter" if is_kept else "refused a delivery"
+            self._log.log(level, "%s of event %.64r: %s", what, error.event_id, error)
+        elif isinstance(error, _SIGNED):
+            self._log.warning("refused a delivery (%s): %s", error.code, error)
+        elif isinstance(error, MethodNotAllowed):
+            # Anybody may send a GET, and many monitors do.
+            self._log.info("refused a request (%s): %s", error.code, error)
+        else:
+            self._log_unsigned(error)
+        if self._observers:
+            self._observe(reply, name, None, None, error.code, started, None)
 
-    def ended(self, reply: Reply, event: Event, ending: Ending, started: float) -> None:
+    def report_missing_secret(self, reply: Reply, error: Exception, started: float) -> None:
+        """Report a request that could not be verified, because there was no usable secret."""
+        # The message of somebody else's error may hold the secret.
+        what = str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
+        count = self._unverified.count()
+        if count:
+            self._log.error(
+                "there is no usable secret, so nothing can be verified (requests since the last "
+                "such line: %d): %s",
+                count,
+                what,
+            )
+        if self._observers:
+            self._observe(reply, None, None, None, None, started, None)
+
+    def report(
+        self, reply: Reply, event: Event, handler: Handler | None, ending: Ending, started: float
+    ) -> None:
         """Report a delivery that had its event."""
-        if reply.outcome in _ENDINGS:
-            logger.error(_ENDINGS[reply.outcome], event.event, event.id)
-        if not self._observers:
-            return
-        # Other errors may have a ``code`` of their own, and anything in it.
-        code = ending.error.code if isinstance(ending.error, DubhooksError) else None
-        self._observed(reply, event.event, ending.attempt, code, started)
+        log = self._log
+        if reply.outcome == "conflict":
+            log.error(
+                "event %.64r %.64r came again with another body and was not handled",
+                event.event,
+                event.id,
+            )
+        elif reply.outcome == "unhandled_payout":
+            log.error(
+                "event %.64r %.64r may be a payout and no handler took it: register one with %s, "
+                "because Dub marks the payout as failed when the retries run out",
+                event.event,
+                event.id,
+                _explain_registration(event),
+            )
+        level = logging.WARNING if reply.outcome == "rejected" else logging.INFO
+        if log.logger.isEnabledFor(level):
+            self._log_delivery(level, reply, event, ending, started)
+        if self._observers:
+            # Other errors may have a ``code`` of their own, and anything in it.
+            code = ending.error.code if isinstance(ending.error, DubhooksError) else None
+            name = handler.name if handler is not None else None
+            age = measure_age(event)
+            self._observe(reply, event.event, name, ending.attempt, code, started, age)
 
-    def _observed(
+    def report_ignored(self, event: Event, route: Route | None, registry: Registry) -> None:
+        """Warn, once for each name, of an event that nothing takes where it came."""
+        name, other = event.event[:64], registry.find_route(event)
+        if other is not None:
+            here = "a route of the handlers of on()" if route is None else f"the route {route.name}"
+            self._warn_once(
+                (name, here),
+                "%s came to %s, which does not take it, while the route %s does: Dub sends all "
+                "events of a webhook to one URL, so name both on one route, or use on()",
+                name,
+                here,
+                other,
+            )
+        elif registry.is_empty:
+            self._warn_once(
+                None, "no handler is registered: every event is ignored; is the module imported?"
+            )
+        elif registry.fallback is None and not is_payout(event):
+            self._warn_once(name, "no handler for %s: ignored", name)
+
+    def report_turned_away(self, event: Event, route: Route) -> None:
+        """Warn, once for each name, of an event that came to a route for verification alone."""
+        self._warn_once(
+            (event.event[:64], route.name),
+            "%s came to %s, which does not take it: Dub sends all events of a webhook to one URL",
+            event.event[:64],
+            route.name,
+        )
+
+    def _warn_once(self, about: object, message: str, *arguments: object) -> None:
+        """Log a WARNING, but only the first time that it is ``about`` this."""
+        with self._lock:
+            if about in self._warned:
+                return
+            self._warned.add(about)
+        self._log.warning(message, *arguments)
+
+    def _log_unsigned(self, error: DubhooksError) -> None:
+        count = self._unsigned.count()
+        if count == 1:
+            self._log.warning("refused a delivery (%s): %s", error.code, error)
+        elif count:
+            self._log.warning(
+                "refused %d requests since the last such line, the last one (%s): %s",
+                count,
+                error.code,
+                error,
+            )
+
+    def _log_delivery(
+        self, level: int, reply: Reply, event: Event, ending: Ending, started: float
+    ) -> None:
+        reason = f": {ending.reason}" if ending.reason is not None else ""
+        self._log.log(
+            level,
+            "%s %.64r %.64r in %.3f s%s",
+            reply.outcome,
+            event.event,
+            event.id,
+            perf_counter() - started,
+            reason,
+        )
+
+    def _observe(
         self,
         reply: Reply,
         event_name: str | None,
+        handler: str | None,
         attempt: int | None,
         code: str | None,
         started: float,
+        age: float | None,
     ) -> None:
-        if not self._observers:
-            return
-        seconds = perf_counter() - started
         record = DeliveryRecord(
-            reply.outcome, reply.status, event_name, reply.event_id, attempt, seconds, code
+            outcome=reply.outcome,
+            status=reply.status,
+            family=self._family,
+            namespace=self._namespace,
+            event_name=event_name,
+            event_id=reply.event_id,
+            handler=handler,
+            attempt=attempt,
+            seconds=perf_counter() - started,
+            age=age,
+            error_code=code,
         )
         for observer in self._observers:
             try:
                 observer(record)
-            except Exception as error:  # noqa: BLE001 - watching must not change the answer
-                logger.error("an observer failed: %s", type(error).__qualname__)
+            except Exception as error:  # noqa: BLE001 - watching must not change the reply
+                self._log.error("the observer %s failed", name_of(observer), exc_info=error)
+
+
+class _Flood:
+    """Counts what anybody can send, for one line a minute: a flood must not fill the disk."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._count = 0
+        self._next_line_at = 0.0
+
+    def count(self) -> int:
+        """Count one more, and return how many a line is due for; 0: it is not yet time."""
+        with self._lock:
+            self._count += 1
+            now = monotonic()
+            if now < self._next_line_at:
+                return 0
+            self._next_line_at = now + _FLOOD_SECONDS
+            count, self._count = self._count, 0
+            return count
+
+
+def _explain_registration(event: Event) -> str:
+    if isinstance(event, UnknownEvent):
+        return f'@hooks.on("{event.event:.64}")'
+    return f"@hooks.on({type(event).__name__})"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import ConfigurationError
-from ..idempotency._keys import checked_namespace
-from ._registry import is_async_callable
+from ..errors import ConfigurationError, to_seconds
+from ..idempotency._keys import check_namespace
+from ._functions import is_async_callable, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,14 +20,11 @@ if TYPE_CHECKING:
     from ..reply import DeliveryRecord
 
     Observer: TypeAlias = Callable[[DeliveryRecord], object]
+    Duration: TypeAlias = float | timedelta
 
-__all__ = ["DEFAULT_RETENTION", "UNSET", "Settings", "Unset", "checked_settings"]
-
-NumberT = TypeVar("NumberT", int, float)
+__all__ = ["DEFAULT_RETENTION", "UNSET", "Settings", "Unset"]
 
 DEFAULT_RETENTION: Final = timedelta(days=30)
-
-_FOREVER: Final = 10.0**10
 
 
 class Unset:
@@ -40,7 +37,7 @@ class Unset:
 UNSET: Final = Unset()
 
 
-@dataclass(frozen=True)
+@dataclass(init=False, repr=False)
 class Settings:
     """What the pipeline needs to know; durations in seconds."""
 
@@ -48,109 +45,85 @@ class Settings:
     namespace: str
     lease: float
     retention: float
-    max_age: timedelta | None
+    max_age: float | None
     max_body: int
     dead_letters: DeadLetters | None
     observers: tuple[Observer, ...]
 
+    def __init__(
+        self,
+        *,
+        store: Store | AsyncStore | None,
+        namespace: str,
+        lease: Duration,
+        retention: Duration,
+        max_age: Duration | Unset | None,
+        max_body: int,
+        dead_letters: DeadLetters | None,
+        observers: Iterable[Observer],
+    ) -> None:
+        """Check every setting.
 
-def checked_settings(
-    store: Store | AsyncStore | None,
-    namespace: str,
-    lease: float,
-    retention: timedelta,
-    max_age: timedelta | Unset | None,
-    max_body: int,
-    dead_letters: DeadLetters | None,
-    observers: Iterable[Observer],
-) -> Settings:
-    """Return the settings.
-
-    Raises:
-        ConfigurationError: one of them cannot work.
-    """
-    return Settings(
-        _checked_store(store),
-        checked_namespace(namespace),
-        _checked_lease(lease, _seconds("retention", retention)),
-        _seconds("retention", retention),
-        _checked_max_age(store is not None, retention, max_age),
-        _whole("max_body", _positive("max_body", max_body)),
-        _checked_dead_letters(dead_letters),
-        _checked_observers(observers),
-    )
-
-
-def _checked_store(store: Store | AsyncStore | None) -> Store | AsyncStore | None:
-    if isinstance(store, type):
-        raise ConfigurationError(f"store is the class {store.__name__}: pass {store.__name__}(...)")
-    for method in ("claim", "complete", "release"):
-        if store is not None and not callable(getattr(store, method, None)):
+        Raises:
+            ConfigurationError: one of them cannot work.
+        """
+        self.store = _check_methods("store", store, "claim", "complete", "release", "forget")
+        self.namespace = check_namespace(namespace)
+        self.lease = to_seconds("lease", lease)
+        self.retention = to_seconds("retention", retention)
+        if self.lease > self.retention:
             raise ConfigurationError(
-                f"a store needs claim, complete and release, and {type(store).__name__} has no "
-                f"{method}: pass an object such as SQLiteStore(path)"
+                "lease is longer than retention: a claim would be forgotten while its handler runs"
             )
-    return store
+        self.max_age = self._choose_max_age(max_age)
+        if not isinstance(max_body, int) or isinstance(max_body, bool) or max_body <= 0:
+            raise ConfigurationError("max_body must be a whole number of bytes, more than 0")
+        self.max_body = max_body
+        self.dead_letters = _check_methods("dead_letters", dead_letters, "keep")
+        if is_async_callable(getattr(dead_letters, "keep", None)):
+            raise ConfigurationError(
+                f"keep of {type(dead_letters).__name__} is async, and nobody would await it: "
+                "dead_letters needs a plain method, which runs in a thread where there is a loop"
+            )
+        self.observers = _check_observers(observers)
+
+    def _choose_max_age(self, max_age: Duration | Unset | None) -> float | None:
+        if isinstance(max_age, Unset):
+            return None if self.store is None else self.retention
+        if max_age is None:
+            return None
+        seconds = to_seconds("max_age", max_age)
+        if self.store is not None and seconds > self.retention:
+            raise ConfigurationError(
+                "max_age is longer than retention: an event that is no longer remembered would "
+                "run again; make retention at least as long"
+            )
+        return seconds
 
 
-def _checked_lease(lease: float, retention: float) -> float:
-    if _positive("lease", lease) > retention:
+def _check_methods(name: str, given: Any, *methods: str) -> Any:
+    if isinstance(given, type):
         raise ConfigurationError(
-            "lease is longer than retention: a claim would be forgotten while its handler runs"
+            f"{name} is the class {given.__name__}: pass {given.__name__}(...)"
         )
-    return lease
-
-
-def _checked_dead_letters(dead_letters: DeadLetters | None) -> DeadLetters | None:
-    if dead_letters is not None and not callable(getattr(dead_letters, "keep", None)):
-        raise ConfigurationError(
-            "dead_letters needs a method keep: pass an object such as DeadLetterDirectory(path)"
-        )
-    return dead_letters
-
-
-def _checked_observers(observers: Iterable[Observer]) -> tuple[Observer, ...]:
-    given = tuple(observers) if isinstance(observers, Iterable) else ()
-    if not isinstance(observers, Iterable) or not all(_can_observe(one) for one in given):
-        raise ConfigurationError(
-            "observers must be a list of callables that are not async, such as [FailureWatch()]"
-        )
+    for method in methods:
+        if given is not None and not callable(getattr(given, method, None)):
+            example = "SQLiteStore(path)" if name == "store" else "DeadLetterDirectory(path)"
+            raise ConfigurationError(
+                f"{name} needs the methods {', '.join(methods)}, and {type(given).__name__} has "
+                f"no {method}: pass an object such as {example}"
+            )
     return given
 
 
-def _can_observe(observer: object) -> bool:
-    return callable(observer) and not is_async_callable(observer)
-
-
-def _checked_max_age(
-    has_store: bool, retention: timedelta, max_age: timedelta | Unset | None
-) -> timedelta | None:
-    if isinstance(max_age, Unset):
-        return retention if has_store else None
-    if max_age is None:
-        return None
-    _seconds("max_age", max_age)
-    if has_store and max_age > retention:
-        raise ConfigurationError(
-            "max_age is longer than retention: an event that is no longer remembered would run "
-            "again; make retention at least as long"
-        )
-    return max_age
-
-
-def _seconds(name: str, duration: timedelta) -> float:
-    if not isinstance(duration, timedelta):
-        raise ConfigurationError(f"{name} must be a timedelta, for example timedelta(days=30)")
-    return _positive(name, duration.total_seconds())
-
-
-def _positive(name: str, value: NumberT) -> NumberT:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < _FOREVER:
-        raise ConfigurationError(f"{name} must be a positive number")
-    return value
-
-
-def _whole(name: str, value: int) -> int:
-    if not isinstance(value, int):
-        raise ConfigurationError(f"{name} must be a whole number of bytes")
-    return value
+def _check_observers(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    if not isinstance(observers, Iterable):
+        raise ConfigurationError("observers must be a list of callables, such as [FailureWatch()]")
+    given = tuple(observers)
+    for observer in given:
+        if not callable(observer) or is_async_callable(observer):
+            raise ConfigurationError(
+                f"the observer {name_of(observer)} cannot be called, or is async: observers are "
+                "plain callables, such as FailureWatch()"
+            )
+    return given

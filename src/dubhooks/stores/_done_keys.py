@@ -58,6 +58,16 @@ class DoneKeys:
             _sweep(bucket, now)
         return True
 
+    def remove(self, key: str, now: float) -> bool:
+        """Forget ``key``; false when it is absent or too old."""
+        if self.find(key, now) is None:
+            return False
+        hashed = hash(key)
+        bucket = self._buckets[hashed % _BUCKETS]
+        start = _position(bucket, _HASH.pack(hashed), key)
+        del bucket[start : start + _SIZE]
+        return True
+
     def purge(self, now: float) -> int:
         """Forget what is too old and return how many there were."""
         return sum(_sweep(bucket, now) for bucket in self._buckets.values())

@@ -1,4 +1,4 @@
-"""A store in this process's memory: for tests, and for one process that may forget."""
+"""Claims in memory: for tests, and for a single process that may forget when it restarts."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["MemoryStore"]
 _PURGE_EVERY = 4096
 
 
-# Token (none when the key is free or done), whether it is done, attempt, fingerprint, the
-# lease's end, the row's end.  A named tuple would make a claim half as fast.
+# Token (None: the key is free or done), whether it is done, attempt, fingerprint, end of the
+# lease, end of the row.  A named tuple would halve the speed of a claim.
 _Row: TypeAlias = "tuple[str | None, bool, int, str, float, float]"
 
 
 class MemoryStore:
-    """Claims in memory: lost with the process, not seen by another one.
+    """Claims in memory: lost when the process ends, invisible to other processes.
 
-    Threads and event loops of one process may share it.  A done key takes some
+    Threads and event loops of one process may share it.  A done key takes about
     100 bytes.
     """
 
     never_blocks = True
-    """An event loop calls it directly: it only ever waits for another thread's few lines."""
+    """An event loop calls it directly: a method waits at most for a few lines in another thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -44,11 +44,11 @@ class MemoryStore:
             row = self._rows.get(key)
             attempt = 1
             if row is not None and row[5] > now:
-                owner, is_done, attempt, fingerprint, lease_end, _ = row
+                owner, is_done, attempt, theirs, lease_end, _ = row
                 if is_done:
-                    return Claim("done", attempt, fingerprint, 0.0)
+                    return Claim("done", attempt, theirs, 0.0)
                 if owner is not None and owner != token and lease_end > now:
-                    return Claim("busy", attempt, fingerprint, lease_end - now)
+                    return Claim("busy", attempt, theirs, lease_end - now)
                 attempt += owner != token
             else:
                 done = self._done.find(key, now)
@@ -82,10 +82,26 @@ class MemoryStore:
             self._rows[key] = (None, *row[1:])
             return True
 
-    def purge(self) -> int:
-        """Delete the rows whose retention is over and return how many there were.
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        with self._lock:
+            now = monotonic()
+            row = self._rows.get(key)
+            if row is None or row[5] <= now:
+                return self._done.remove(key, now)
+            owner, _, _, _, lease_end, _ = row
+            if owner is not None and lease_end > now:
+                return False
+            del self._rows[key]
+            return True
 
-        Claims do this now and then as well, so calling it is optional.
+    def purge(self) -> int:
+        """Delete the rows whose retention is over.
+
+        Claims do this now and then, so calling it is optional.
+
+        Returns:
+            How many rows were deleted.
         """
         with self._lock:
             now = monotonic()

@@ -116,19 +116,25 @@ class StoreCase:
         __tracebackhide__ = True
         return _boolean("release", self._done(store.release(key, owner)))
 
+    def _forget(self, store: AnyStore, key: str) -> bool:
+        __tracebackhide__ = True
+        return _boolean("forget", self._done(store.forget(key)))
+
     def _expect_claim(
         self,
         store: AnyStore,
         key: str,
         token: str,
-        state: str | None,
+        state: str,
         attempt: int,
+        *,
+        holder: str = FIRST,
         **changes: Any,
     ) -> Claim:
-        """Claim and compare; the fingerprint must be the first one, with any claim."""
+        """Claim and compare; ``holder``: the fingerprint that the claim must tell."""
         __tracebackhide__ = True
         claim = self._claim(store, key, token, **changes)
-        wanted = (state or claim.state, attempt, FIRST)
+        wanted = (state, attempt, holder)
         expect(claim[:3] == wanted, f"claim of {key!r} by {token!r}: {wanted} wanted, got {claim}")
         return claim
 

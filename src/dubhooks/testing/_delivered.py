@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from ..errors import ConfigurationError, PayloadError
 from ..events._base import Event
 from ..payload import read_document
-from ..reply import Outcome
+from ..reply import Outcome, find_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,8 +130,14 @@ def _reply_in(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     reply = cast("dict[str, Any]", document if isinstance(document, dict) else {})
-    is_ours = reply.keys() <= {"outcome", "code"} and reply.get("outcome") in _OUTCOMES
-    return reply if is_ours else {}
+    if reply.keys() <= {"outcome", "code"} and reply.get("outcome") in _OUTCOMES:
+        return reply
+    # What a decorated route of FastAPI raises.
+    detail = reply.get("detail") if len(reply) == 1 else None
+    outcome = find_outcome(detail) if isinstance(detail, str) else None
+    if outcome is None:
+        return {}
+    return {"outcome": outcome} | ({"code": detail} if detail != outcome else {})
 
 
 def _id_in(body: bytes) -> str | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ABSENT", "Absent", "apply_overrides"]
 
+_NAME = "an event keeps its name; where a class has two, event=... chooses one"
 _WHOLE_FIELDS = ("id", "createdAt", "data")
 _DEFAULT_WHEN_NONE = ("id", "createdAt")
 
@@ -77,7 +78,7 @@ def _apply_whole_field(
     override = _Override(keyword)
     field, _ = _fields(model).get(keyword, (keyword, None))
     if field == "event":
-        _refuse(override, "the event's name is the first argument")
+        _refuse(override, _NAME)
     if field not in _WHOLE_FIELDS:
         _refuse(
             override,
@@ -98,7 +99,7 @@ def _apply_path(
     if not all(parts):
         _refuse(override, "a part of the path is empty")
     if parts[0] == "event":
-        _refuse(override, "the event's name is the first argument")
+        _refuse(override, _NAME)
     node: object = document
     inside: type[Model] | None = model
     for part in parts[:-1]:

@@ -106,12 +106,15 @@ class StoreRaces(StoreCase):
         __tracebackhide__ = True
 
         def worker(number: int) -> Generator[Callable[[], Any], Any, Claim]:
-            claim: Claim = yield claiming((store, other)[number % 2], key, f"racer-{number}")
+            handle, token, body = (store, other)[number % 2], f"racer-{number}", f"{number:064x}"
+            claim: Claim = yield claiming(handle, key, token, fingerprint=body)
             return claim
 
         claims = self._race(store, map(worker, range(_RACERS)))
-        states = sorted(claim.state for claim in claims)
+        states = [claim.state for claim in claims]
         wanted = ["acquired"] + ["busy"] * (_RACERS - 1)
-        expect(states == wanted, f"one of {_RACERS} claims must be acquired, got {states}")
+        expect(sorted(states) == wanted, f"one of {_RACERS} claims must be acquired, got {states}")
+        holder, bodies = f"{states.index('acquired'):064x}", {each.fingerprint for each in claims}
+        expect(bodies == {holder}, f"all must see the fingerprint of the holder, got {bodies}")
         attempts = {claim.attempt for claim in claims}
         expect(attempts == {attempt}, f"all must see attempt {attempt}, got {attempts}")

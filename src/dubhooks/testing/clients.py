@@ -10,16 +10,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from .._headers import pairs_of
+from .._headers import list_pairs
 from ..errors import ConfigurationError
 from ..events._base import Event
 from ..idempotency._drivers import is_on_event_loop
-from ..signature import keys_of
+from ..signature import Keyring
 from ._applications import django_handler, is_django, kind_of, unusable
 from ._asgi import Lifespan, OwnLoop, from_asgi
 from ._delivered import Delivered, delivered, event_id_of, fault_in, tampered
 from ._exchange import HOST, Answer, Request, from_django, from_wsgi
-from ._signing import signed_request
+from .events import signed_request
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,7 +41,6 @@ __all__ = [
     "DjangoClient",
     "SignedClient",
     "WSGIClient",
-    "client_for",
 ]
 
 DEFAULT_PATH = "/webhooks/dub"
@@ -60,7 +59,7 @@ class SignedClient(ABC):
             raise ConfigurationError(
                 'path must be the part of a URL that begins with a slash, as "/webhooks/dub" does'
             )
-        keys_of(secret)
+        Keyring(secret).keys()
         self._secret = secret
         self._path = path
         self.deliveries: list[Delivered] = []
@@ -129,8 +128,8 @@ class SignedClient(ABC):
         """Send a request and return the answer."""
 
     def _request(self, body: bytes, own: dict[str, str], given: Headers | None) -> Request:
-        pairs = pairs_of({"Host": HOST, "Content-Length": str(len(body)), **own})
-        pairs += pairs_of(given or {})
+        pairs = list_pairs({"Host": HOST, "Content-Length": str(len(body)), **own})
+        pairs += list_pairs(given or {})
         if any(max(text, default="") > "\xff" for pair in pairs for text in pair):
             raise ConfigurationError("names and values of headers must be text in Latin-1")
         return Request(self._path, dict(pairs), body)

@@ -6,7 +6,7 @@ import inspect
 import time
 
 from ._contract_case import MOMENT, OTHER, expect
-from ._store_races import StoreRaces
+from ._store_forgetting import StoreForgetting
 
 __all__ = ["StoreContract"]
 
@@ -27,7 +27,7 @@ _PAIRS = (
 )
 
 
-class StoreContract(StoreRaces):
+class StoreContract(StoreForgetting):
     """Inherit from it and return your store; pytest does the rest.
 
     For example::
@@ -48,11 +48,12 @@ class StoreContract(StoreRaces):
     # -- one delivery after the other -------------------------------------------------------------
 
     def test_methods_are_all_sync_or_all_async(self) -> None:
-        """The three methods are plain, or all three are coroutines."""
-        store = self._store()
-        methods = (store.claim, store.complete, store.release)
-        kinds = {inspect.iscoroutinefunction(method) for method in methods}
-        expect(len(kinds) == 1, "claim, complete and release must all be coroutines or all not")
+        """The four methods are plain, or all four are coroutines."""
+        store, names = self._store(), ("claim", "complete", "release", "forget")
+        missing = [name for name in names if not hasattr(store, name)]
+        expect(not missing, f"the store has no method {' and no '.join(missing)}")
+        kinds = {inspect.iscoroutinefunction(getattr(store, name)) for name in names}
+        expect(len(kinds) == 1, f"{', '.join(names)} must all be coroutines or all not")
 
     def test_absent_key_is_acquired(self) -> None:
         """The first claim of a key is acquired and is attempt 1."""
@@ -288,18 +289,22 @@ class StoreContract(StoreRaces):
         again = self._claim(store, key, "two", fingerprint=OTHER)
         expect(again[:3] == ("acquired", 1, OTHER), f"everything starts anew: {again}")
 
-    def test_fingerprint_is_the_first(self) -> None:
-        """While a row lives its fingerprint is the first one, whoever claims with another."""
+    def test_fingerprint_is_the_holders(self) -> None:
+        """Whoever acquires a key brings its own fingerprint; busy and done tell the holder's."""
         store, key = self._store(), self._key()
+        theirs = {"fingerprint": OTHER, "holder": OTHER}
         self._claim(store, key, "one")
-        for token in ("one", "two"):
-            self._expect_claim(store, key, token, None, 1, fingerprint=OTHER)
+        self._expect_claim(store, key, "two", "busy", 1, fingerprint=OTHER)
+        self._expect_claim(store, key, "one", "acquired", 1, **theirs)
+        self._expect_claim(store, key, "two", "busy", 1, holder=OTHER)
         self._release(store, key, "one")
-        self._expect_claim(store, key, "two", "acquired", 2, fingerprint=OTHER, lease=MOMENT)
+        self._expect_claim(store, key, "two", "acquired", 2)
+        self._expect_claim(store, key, "two", "acquired", 2, lease=MOMENT)
         self._let_pass(store, MOMENT)
-        self._expect_claim(store, key, "three", "acquired", 3, fingerprint=OTHER)
+        self._expect_claim(store, key, "three", "acquired", 3, **theirs)
+        self._expect_claim(store, key, "four", "busy", 3, holder=OTHER)
         self._complete(store, key, "three")
-        self._expect_claim(store, key, "four", "done", 3, fingerprint=OTHER)
+        self._expect_claim(store, key, "four", "done", 3, holder=OTHER)
 
     def test_durations_from_tiny_to_huge(self) -> None:
         """Leases and retentions from 50 ms to ten years work, and so do whole numbers."""

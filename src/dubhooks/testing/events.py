@@ -1,267 +1,58 @@
-"""``make_event``: a realistic webhook event for every name."""
+"""Realistic events, made by their class, and requests that deliver them as Dub does."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, overload
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from .. import webhooks
+from .. import postbacks, webhooks
+from .._samples._postbacks import POSTBACKS
 from .._samples._sample import Sample
+from .._samples._stringify import stringify
 from .._samples._webhooks import WEBHOOKS
-from ._making import Changes, check_name, made
+from ..errors import ConfigurationError
+from ..events._base import Event
+from ..events._family import event_names_of
+from ..events.unknown import UnknownEvent
+from ..signature import raw_body, sign
+from ._overrides import ABSENT, apply_overrides
 
 if TYPE_CHECKING:
-    from ..webhooks import (
-        BountyCreated,
-        BountyUpdated,
-        CommissionCreated,
-        DiscountCodeCreated,
-        DiscountCodeDeleted,
-        KnownWebhookEvent,
-        LeadCreated,
-        LinkClicked,
-        LinkCreated,
-        LinkDeleted,
-        LinkUpdated,
-        MessageReceived,
-        PartnerApplicationSubmitted,
-        PartnerEnrolled,
-        PartnerMerged,
-        PayoutConfirmed,
-        ProgramApplicationCreated,
-        SaleCreated,
-        WebhookEvent,
-    )
-    from ._making import Paths, Seed
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
 
-__all__ = ["make_event"]
+    from ..events._family import Family
+    from ..postbacks import KnownPostbackEvent
+    from ..signature import Secret
+    from ..webhooks import KnownWebhookEvent
+
+    Paths: TypeAlias = Mapping[str, object] | None
+    Builders: TypeAlias = Mapping[str, Callable[[Sample], dict[str, Any]]]
+
+__all__ = ["ABSENT", "make_event", "make_unknown_event", "signed_request"]
+
+EventT = TypeVar("EventT", bound="KnownWebhookEvent | KnownPostbackEvent")
+
+_SAMPLES: Final[tuple[tuple[Family[Any], Builders], ...]] = (
+    (webhooks.family, WEBHOOKS),
+    (postbacks.family, POSTBACKS),
+)
+_EMPTY: Final[Mapping[str, object]] = {}
 
 
-@overload
 def make_event(
-    name: Literal["link.created"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> LinkCreated: ...
-
-
-@overload
-def make_event(
-    name: Literal["link.updated"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> LinkUpdated: ...
-
-
-@overload
-def make_event(
-    name: Literal["link.deleted"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> LinkDeleted: ...
-
-
-@overload
-def make_event(
-    name: Literal["link.clicked"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> LinkClicked: ...
-
-
-@overload
-def make_event(
-    name: Literal["lead.created"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> LeadCreated: ...
-
-
-@overload
-def make_event(
-    name: Literal["sale.created"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> SaleCreated: ...
-
-
-@overload
-def make_event(
-    name: Literal["commission.created"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> CommissionCreated: ...
-
-
-@overload
-def make_event(
-    name: Literal["partner.enrolled"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> PartnerEnrolled: ...
-
-
-@overload
-def make_event(
-    name: Literal["partner.application_submitted"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> PartnerApplicationSubmitted: ...
-
-
-@overload
-def make_event(
-    name: Literal["program_application.created"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> ProgramApplicationCreated: ...
-
-
-@overload
-def make_event(
-    name: Literal["partner.merged"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> PartnerMerged: ...
-
-
-@overload
-def make_event(
-    name: Literal["bounty.created"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> BountyCreated: ...
-
-
-@overload
-def make_event(
-    name: Literal["bounty.updated"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> BountyUpdated: ...
-
-
-@overload
-def make_event(
-    name: Literal["payout.confirmed", "external_payout.confirmed"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> PayoutConfirmed: ...
-
-
-@overload
-def make_event(
-    name: Literal["discount_code.created"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> DiscountCodeCreated: ...
-
-
-@overload
-def make_event(
-    name: Literal["discount_code.deleted"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> DiscountCodeDeleted: ...
-
-
-@overload
-def make_event(
-    name: Literal["message.received"],
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> MessageReceived: ...
-
-
-@overload
-def make_event(
-    name: webhooks.EventName,
-    paths: Paths = ...,
-    /,
-    *,
-    add: Paths = ...,
-    seed: Seed = ...,
-    **overrides: object,
-) -> KnownWebhookEvent: ...
-def make_event(
-    name: str,
+    event: type[EventT],
     paths: Paths = None,
     /,
     *,
     add: Paths = None,
-    seed: Seed = None,
+    seed: int | None = None,
     **overrides: object,
-) -> WebhookEvent:
-    """Return a webhook event as Dub would send it, every key of production in place.
+) -> EventT:
+    """Return an event of a class as Dub would send it, every key of production in place.
 
-    ``event.to_json()`` is the body to send.  Events that this version does not
+    The class decides the family: :class:`dubhooks.webhooks.SaleCreated` or
+    :class:`dubhooks.postbacks.SaleCreated`.  Events that this version does not
     know come from :func:`make_unknown_event`.
 
     Without ``seed`` the ids are random and the times are now, so that a
@@ -285,12 +76,142 @@ def make_event(
     ``short_link``).  ``ABSENT`` removes a key that the sample has, and an
     aware ``datetime`` is written as Dub does.
 
+    Args:
+        event: A class of ``dubhooks.webhooks`` or ``dubhooks.postbacks``.
+        paths: Overrides by path.
+        add: Overrides that may add keys.
+        seed: Any number, for an event that is the same each time.
+        overrides: Overrides by keyword.  ``event`` chooses among the names of
+            a class that has two: ``event="external_payout.confirmed"`` for a
+            ``PayoutConfirmed``, which is else ``payout.confirmed``.
+
     Raises:
-        ConfigurationError: there is no such event, or an override cannot be applied.
+        ConfigurationError: ``event`` is no such class, or an override cannot be applied.
         InvalidEvent, InvalidEnvelope: the changed event does not parse.  To
             send such a body give raw bytes to :func:`signed_request`.
     """
-    check_name(name, webhooks.family)
-    sample = Sample(f"webhook:{name}", seed)
-    changes = Changes(paths, overrides, add)
-    return made(webhooks.family, name, sample, WEBHOOKS[name], changes)
+    family, builders = _find_samples(event)
+    name = _choose_name(event, overrides.pop("event", None))
+    sample = Sample(f"{family.name}:{name}", seed)
+    document = _build_document(sample, name, builders[name])
+    apply_overrides(document, event, paths, overrides, add)
+    return cast("EventT", family.parse(stringify(document)))
+
+
+def make_unknown_event(
+    name: str,
+    /,
+    data: object = _EMPTY,
+    *,
+    add: Paths = None,
+    seed: int | None = None,
+    **overrides: object,
+) -> UnknownEvent:
+    """Return an event that this version does not know, as Dub may send it one day.
+
+    It serves webhooks and postbacks alike.
+
+    Args:
+        name: The event's name.
+        data: Any JSON value.
+        add: As with :func:`make_event`.
+        seed: As with :func:`make_event`.
+        overrides: As with :func:`make_event`.
+
+    Raises:
+        ConfigurationError: ``name`` is known, or an override cannot be applied.
+        InvalidEnvelope: the changed event does not parse.
+    """
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError("make_unknown_event: the name must be text, and not empty")
+    if _classes_called(name):
+        raise ConfigurationError(f"make_unknown_event: {name!r} is known: use {_call_for(name)}")
+    sample = Sample(f"unknown:{name}", seed)
+    document = _build_document(sample, name, lambda _: {})
+    apply_overrides(document, UnknownEvent, None, {"data": data, **overrides}, add)
+    return cast("UnknownEvent", webhooks.family.parse(stringify(document)))
+
+
+def signed_request(event: Event | bytes, secret: Secret) -> tuple[bytes, dict[str, str]]:
+    """Return body and headers of the request that delivers ``event``.
+
+    Args:
+        event: An event, or bytes that are signed as they are, whatever they hold.
+        secret: Of several the first one signs.
+
+    Raises:
+        ConfigurationError: the secret is unusable, or ``event`` is neither an
+            event nor bytes.
+    """
+    body = event.to_json() if isinstance(event, Event) else raw_body(event)
+    return body, {"Content-Type": "application/json", "Dub-Signature": sign(body, secret)}
+
+
+def _build_document(
+    sample: Sample, name: str, build_data: Callable[[Sample], object]
+) -> dict[str | int, object]:
+    return {
+        "id": sample.event_id(),
+        "event": name,
+        "createdAt": sample.created_at,
+        "data": build_data(sample),
+    }
+
+
+def _find_samples(event: object) -> tuple[Family[Any], Builders]:
+    """Return the family of a class, and what builds the ``data`` of its events."""
+    for family, builders in _SAMPLES:
+        if isinstance(event, type) and event in family.classes.values():
+            return family, builders
+    raise ConfigurationError(f"make_event takes the class of an event: {_advise_on(event)}")
+
+
+def _choose_name(event: type[Event], chosen: object) -> str:
+    names = event_names_of(event)
+    if chosen is None:
+        return names[0]
+    if isinstance(chosen, str) and chosen in names:
+        return chosen
+    raise ConfigurationError(
+        f"the override 'event' cannot be applied: a {event.__name__} is called "
+        f"{' or '.join(map(repr, names))}"
+    )
+
+
+def _advise_on(event: object) -> str:
+    """Return how to make what ``event``, which is no known class, stands for."""
+    if event is UnknownEvent:
+        return "for an event without a model use make_unknown_event(name, data)"
+    if isinstance(event, str):
+        return _advise_on_name(event)
+    what = event.__name__ if isinstance(event, type) else f"an object of {type(event).__name__}"
+    return f"{what} is none; dubhooks.webhooks and dubhooks.postbacks have them"
+
+
+def _advise_on_name(name: str) -> str:
+    if _classes_called(name):
+        return f"for {name!r} use {_call_for(name)}"
+    close = get_close_matches(name, [known for family, _ in _SAMPLES for known in family.classes])
+    meant = f"did you mean {_call_for(close[0])}? For" if close else "for"
+    return (
+        f"{name!r} is not a known name; {meant} an event without a model use "
+        "make_unknown_event(name, data)"
+    )
+
+
+def _call_for(name: str) -> str:
+    """Return how to make the event that is called ``name``."""
+    classes = _classes_called(name)
+    cls = next(iter(classes.values()))
+    chosen = "" if name == event_names_of(cls)[0] else f", event={name!r}"
+    call = f"make_event({cls.__name__}{chosen})"
+    return f"{call}, with {cls.__name__} from {' or '.join(classes)}"
+
+
+def _classes_called(name: str) -> dict[str, type[Event]]:
+    """Return the classes of a name, by the module that they are in."""
+    return {
+        f"dubhooks.{family.name}s": family.classes[name]
+        for family, _ in _SAMPLES
+        if name in family.classes
+    }

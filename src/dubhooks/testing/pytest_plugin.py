@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..signature import Secret
     from . import ClientFactory, RecordingStore, SignedClient
 
-__all__ = ["dub_client", "dub_event", "dub_postback", "dub_secret", "dub_store"]
+__all__ = ["dub_client", "dub_event", "dub_secret", "dub_store"]
 
 
 @pytest.fixture
@@ -28,18 +28,10 @@ def dub_secret() -> Secret:
 
 @pytest.fixture
 def dub_event() -> Callable[..., Any]:
-    """The function make_event: it makes a webhook event, by its name."""
+    """The function make_event: it makes a webhook or postback event, by its class."""
     from . import make_event
 
     return make_event
-
-
-@pytest.fixture
-def dub_postback() -> Callable[..., Any]:
-    """The function make_postback: it makes a postback event, by its name."""
-    from . import make_postback
-
-    return make_postback
 
 
 @pytest.fixture

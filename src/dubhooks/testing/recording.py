@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ..idempotency import Claim
-from ..idempotency._keys import event_key
+from ..idempotency._keys import build_key
 from ..stores.memory import MemoryStore
 from ._delivered import event_id_of
 
@@ -15,15 +15,24 @@ if TYPE_CHECKING:
 
     from ..events._base import Event
 
-__all__ = ["RecordingStore", "StoreRecord", "What"]
+__all__ = ["RecordingStore", "StoreRecord"]
 
 What: TypeAlias = Literal[
-    "acquired", "done", "busy", "completed", "not_completed", "released", "not_released"
+    "acquired",
+    "done",
+    "busy",
+    "completed",
+    "not_completed",
+    "released",
+    "not_released",
+    "forgotten",
+    "not_forgotten",
 ]
 """What a store did: the first three are what became of a claim.
 
 ``not_completed`` and ``not_released``: the lease was over and another delivery
-had the key by then.
+had the key by then.  ``not_forgotten``: there was nothing to forget, or a lease
+runs.
 """
 
 
@@ -34,7 +43,7 @@ class StoreRecord(NamedTuple):
     key: str
     """``namespace:event id``, or the namespace and a natural key."""
     token: str
-    """Who called: the same for all calls of one delivery."""
+    """Who called: the same for all calls of one delivery; nobody's, ``""``, when forgotten."""
 
 
 class RecordingStore:
@@ -66,7 +75,7 @@ class RecordingStore:
             ConfigurationError: ``event`` is not an event.
         """
         # No namespace has a colon.
-        ending = event_key("", event_id_of(event))
+        ending = build_key("", event_id_of(event))
         return [one for one in self.records if one.key[one.key.index(":") :] == ending]
 
     def count(self, what: What, event: Event | None = None) -> int:
@@ -76,6 +85,8 @@ class RecordingStore:
 
     def assert_completed_once(self, event: Event) -> None:
         """Fail unless exactly one delivery of ``event`` ran to its end and is done.
+
+        An event that was forgotten afterwards is not done any more.
 
         It sees deliveries from anywhere and needs no answers.  A store cannot
         tell how an event was done: a handler that raised ``Reject`` and one
@@ -88,8 +99,9 @@ class RecordingStore:
         not_run = {record.token for record in self.records if record.what in ("done", "busy")}
         runs = {one.token for one in records if one.what in ("completed", "not_completed")}
         runs -= not_run
-        completed = any(one.what == "completed" and one.token in runs for one in records)
-        if len(runs) == 1 and completed:
+        ends = [one for one in records if one.what in ("completed", "forgotten")]
+        completed = any(one.what == "completed" and one.token in runs for one in ends)
+        if len(runs) == 1 and completed and ends[-1].what == "completed":
             return
         told = ", ".join(record.what for record in records) or "never claimed"
         raise AssertionError(f"{event.id} {_fault(len(runs), records, self.keys)} (store: {told})")
@@ -123,12 +135,24 @@ class RecordingStore:
             self._records.append(StoreRecord(what, key, token))
             return is_free
 
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        with self._lock:
+            is_gone = self._store.forget(key)
+            what: What = "forgotten" if is_gone else "not_forgotten"
+            self._records.append(StoreRecord(what, key, ""))
+            return is_gone
+
 
 def _fault(runs: int, records: list[StoreRecord], keys: list[str]) -> str:
     """Return what is wrong with the calls for an event, and where to look."""
     told = {record.what for record in records}
+    if runs > 1 and "forgotten" in told:
+        return f"ran {runs} times: it was forgotten in between"
     if runs > 1:
         return f"ran {runs} times: its lease was over before its handler was, or namespaces differ"
+    if "forgotten" in told:
+        return "was forgotten, so it runs when it comes again"
     if runs == 1:
         return "ran, but its lease was over before its handler was"
     if "completed" in told:

@@ -140,6 +140,10 @@ class AdapterBehaviour:
         """Serve ``setup`` at ``/webhooks/dub``."""
         raise NotImplementedError
 
+    def expect_reply(self, step: Step) -> dict[str, str | None]:
+        """Return the JSON of our own reply to a step."""
+        return {"outcome": step.outcome} | ({"code": step.code} if step.code else {})
+
     def test_situation(self, situation: Situation, tmp_path: Path) -> None:
         """Every situation has the same status, outcome and number of runs as everywhere."""
         setup = Setup(situation, tmp_path)
@@ -160,9 +164,7 @@ class AdapterBehaviour:
         if step.is_own and self.is_route:
             assert response.body.decode() == OWN_BODY, where
         elif step.outcome is not None and step.outcome != "failed":
-            expected = {"outcome": step.outcome}
-            expected |= {"code": step.code} if step.code else {}
-            assert json.loads(response.body) == expected, where
+            assert json.loads(response.body) == self.expect_reply(step), where
             assert response.headers["content-type"] == "application/json", where
 
     def __init_subclass__(cls) -> None:

@@ -39,8 +39,10 @@ class Response:
 class Client(Protocol):
     """What the behaviour table needs of an adapter: one request to the place it is mounted at."""
 
-    sent: int
-    """Bytes of the last body that the application has read."""
+    @property
+    def sent(self) -> int:
+        """Bytes of the last body that the application has read."""
+        ...
 
     def post(
         self,

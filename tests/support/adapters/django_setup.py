@@ -67,7 +67,8 @@ settings.configure(
 )
 django.setup()
 
-from django.core.handlers.asgi import ASGIHandler  # noqa: E402 - after the settings
+from django.contrib.auth.models import Group as Group  # noqa: E402 - after the settings
+from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
@@ -136,7 +137,9 @@ def asgi_request(body: bytes, headers: Mapping[str, str]) -> ApplicationCommunic
     encoded.append((b"content-length", str(len(body)).encode()))
     handler = ASGIHandler()
     scope = AsgiClient(handler, f"/{PATH}")._scope("POST", encoded)
-    return ApplicationCommunicator(handler, scope)
+    communicator: Any = ApplicationCommunicator
+    server: ApplicationCommunicator = communicator(handler, scope)
+    return server
 
 
 def add_database(alias: str, database: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from dubhooks import (
 )
 from dubhooks.events._base import Event
 from dubhooks.testing import make_event
-from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated
+from dubhooks.webhooks import LeadCreated, LinkClicked, PayoutConfirmed, SaleCreated
 from tests.support.adapters.clients import PIECE, Client, Headers, Response
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -30,8 +30,8 @@ MAX_BODY = 16_384
 READ_TIMEOUT = 0.2
 """Seconds for a body to arrive, in situations that need ``stall``."""
 
-SALE = make_event("sale.created")
-PAYOUT = make_event("payout.confirmed")
+SALE = make_event(SaleCreated)
+PAYOUT = make_event(PayoutConfirmed)
 
 
 class HandlerFailed(Exception):
@@ -113,7 +113,7 @@ def changed(event: Event, /, **members: object) -> bytes:
 
 BODY = SALE.to_json()
 SIGNATURE = sign(BODY, SECRET)
-LINK = Request(make_event("link.clicked").to_json())
+LINK = Request(make_event(LinkClicked).to_json())
 PAYOUT_REQUEST = Request(PAYOUT.to_json())
 SALE_REQUEST = Request(BODY)
 NOT_A_SALE = changed(SALE, data={"customer": None})

@@ -67,7 +67,7 @@ def note(what: str) -> None:
     os.close(file)
 
 
-@hooks.on("sale.created")
+@hooks.on(SaleCreated)
 def record_sale(event: SaleCreated) -> None:
     """Note a sale."""
     note(f"sale {event.id}")

@@ -19,13 +19,13 @@ READ_TIMEOUT = 0.5
 """Seconds for a body to arrive."""
 
 
-@hooks.on("sale.created")
+@hooks.on(SaleCreated)
 def record_sale(event: SaleCreated) -> None:
     """Note a sale."""
     note(f"sale {event.id}")
 
 
-@hooks.on("lead.created")
+@hooks.on(LeadCreated)
 def slow(event: LeadCreated) -> None:
     """Wait."""
     note("begin")
@@ -35,9 +35,7 @@ def slow(event: LeadCreated) -> None:
 
 
 flask_app = Flask(__name__)
-flask_app.add_url_rule(
-    "/flask", view_func=dubhooks.flask.view(hooks, read_timeout=READ_TIMEOUT), methods=["POST"]
-)
+flask_app.add_url_rule("/flask", view_func=dubhooks.flask.view(hooks), methods=["POST"])
 fastapi_app = FastAPI()
 fastapi_app.include_router(
     dubhooks.fastapi.router(hooks, path="/router", read_timeout=READ_TIMEOUT)

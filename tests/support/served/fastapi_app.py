@@ -13,7 +13,7 @@ from dubhooks.fastapi import router, webhook
 from dubhooks.webhooks import LeadCreated, SaleCreated
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
-LEASE = 2.0
+LEASE = 4.0
 """Seconds until another delivery takes over what a killed worker held."""
 NOTES = Path("notes.txt")
 GO = Path("go")
@@ -32,7 +32,7 @@ store = dubhooks.SQLiteStore("claims.db")
 hooks = dubhooks.Webhooks(SECRET, store=store, lease=LEASE, max_age=timedelta(days=30))
 
 
-@hooks.on("sale.created")
+@hooks.on(SaleCreated)
 async def record_sale(event: SaleCreated) -> None:
     """Note a sale."""
     note(f"sale {event.id}")

@@ -59,7 +59,7 @@ async def work(event_id: str) -> None:
     os.close(file)
 
 
-@hooks.on("sale.created")
+@hooks.on(SaleCreated)
 async def record_sale(event: SaleCreated) -> None:
     """Note a sale."""
     await work(event.id)

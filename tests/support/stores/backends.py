@@ -139,7 +139,7 @@ class Receiver:
         # Connections of Django belong to a thread, so there is one.
         self._loop.set_default_executor(ThreadPoolExecutor(1))
         self._hooks = dubhooks.Webhooks(workers.SECRET, store=store, max_age=None, **options)
-        self._hooks.on("sale.created")(self._handle)
+        self._hooks.on(SaleCreated)(self._handle)
 
     def deliver(self, event_id: str) -> dubhooks.Reply:
         """Deliver an event on an event loop of the test's own."""

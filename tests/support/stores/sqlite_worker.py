@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from dubhooks import SQLiteInbox, SQLiteStore, Webhooks
 from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import SaleCreated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +45,7 @@ def noted(log: Path, *words: object) -> None:
 def leased(directory: Path, lease: float, handler: Callable[[SaleCreated], None]) -> Webhooks:
     """Return a receiver whose claims are in the store's file."""
     hooks = Webhooks(SECRET, store=SQLiteStore(directory / "claims.db"), lease=lease)
-    hooks.on("sale.created")(handler)
+    hooks.on(SaleCreated)(handler)
     return hooks
 
 
@@ -60,7 +61,7 @@ def inboxed(directory: Path) -> Webhooks:
                 connection.execute("INSERT INTO effects VALUES (?)", (event.id,))
 
     hooks = Webhooks(SECRET)
-    hooks.on("sale.created")(handle)
+    hooks.on(SaleCreated)(handle)
     return hooks
 
 
@@ -116,7 +117,7 @@ class Farm:
 
     def __post_init__(self) -> None:
         self.log = self.directory / "log"
-        self.template = make_event("sale.created", id="evt_TEMPLATE").to_json()
+        self.template = make_event(SaleCreated, id="evt_TEMPLATE").to_json()
         self.hooks = (
             inboxed(self.directory)
             if self.mode == "inbox"

@@ -36,6 +36,7 @@ def check_clock_set_back_and_forth(store: Any, clock: FakeClock) -> None:
     claim(store, "done")
     store.complete("done", "one", retention=7200.0)
     clock.set("-3600")
+    assert not store.forget("k"), "a key was forgotten while its lease may run"
     assert claim(store, token="two").retry_after < 5.1
     assert claim(store, "done", "two").state == "done"
     clock.set("+0")
@@ -89,6 +90,7 @@ def check_fork_after_use(store: Any) -> None:
     assert codes == [0, 0, 0]
     assert claim(store, "parent", "two").state == "busy"
     assert store.complete("parent", "one", retention=60.0)
+    assert store.forget("parent")
 
 
 def _claims_in_a_child(store: Any, number: int) -> int:
@@ -97,6 +99,8 @@ def _claims_in_a_child(store: Any, number: int) -> int:
             claimed = claim(store, f"child-{number}-{each}")
             if claimed.state != "acquired" or claimed.fingerprint != FINGERPRINT:
                 return 2
+        if store.forget("parent"):
+            return 4
         return 0 if claim(store, "parent", "child").state == "busy" else 3
     except Exception:  # noqa: BLE001 - a child only says that it failed
         return 1

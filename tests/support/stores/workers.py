@@ -73,7 +73,7 @@ def open_store(kind: str, url: str) -> Any:
 
 # Of a fixed time, so that every process makes the same body.
 _TIME = datetime(2026, 1, 1, tzinfo=timezone.utc)
-_SALE = make_event("sale.created", seed=1).model_copy(update={"created_at": _TIME})
+_SALE = make_event(SaleCreated, seed=1).model_copy(update={"created_at": _TIME})
 
 
 def sale(event_id: str) -> SaleCreated:
@@ -238,7 +238,7 @@ def _receiver(
     lines, notices = Log(log), Notices()
     logging.getLogger("dubhooks").addHandler(notices)
 
-    @hooks.on("sale.created")
+    @hooks.on(SaleCreated)
     def handle(event: SaleCreated) -> None:
         time.sleep(random.uniform(0.0, slowest) / 2)
         lines.write("effect", event.id)

@@ -6,7 +6,7 @@ import threading
 from time import sleep
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ... import webhooks, wsgi
+from ... import postbacks, webhooks, wsgi
 from ...receiver._typed import Postbacks, Webhooks
 
 if TYPE_CHECKING:
@@ -79,10 +79,10 @@ def application(store: Store, ran: Ran) -> WSGIApplication:
     hooks = Webhooks(WEBHOOK_SECRET, store=store, namespace="webhooks")
     without_payouts = Webhooks(WEBHOOK_SECRET, store=store, namespace="without-payouts")
     partner_hooks = Postbacks(POSTBACK_SECRET, store=store, namespace="postbacks")
-    classes = dict.fromkeys(hooks.family.classes.values())
+    classes = dict.fromkeys(webhooks.family.classes.values())
     _register(hooks, ran, classes)
     _register(without_payouts, ran, [cls for cls in classes if cls is not webhooks.PayoutConfirmed])
-    _register(partner_hooks, ran, partner_hooks.family.classes.values())
+    _register(partner_hooks, ran, postbacks.family.classes.values())
     endpoints = {
         "/webhooks": wsgi.app(hooks),
         "/without-payouts": wsgi.app(without_payouts),

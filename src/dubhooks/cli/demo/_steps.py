@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from ..._samples import abridged as samples
 from ...signature import sign
-from ...testing import make_event, make_postback, make_unknown_event
+from ...testing import make_event, make_unknown_event
+from ...webhooks import LeadCreated, PayoutConfirmed, SaleCreated
+from .._options import make_sample
 from ._receivers import POSTBACK_SECRET, WEBHOOK_SECRET
 
 if TYPE_CHECKING:
@@ -105,15 +107,13 @@ def steps() -> Iterator[tuple[str, list[Step]]]:
 
 
 def _every_webhook() -> Iterator[Step]:
-    make: Any = make_event
     for name, model in _WEBHOOKS.items():
-        yield _step(name, make(name).to_json(), HANDLED, model)
+        yield _step(name, make_sample(name, postback=False).to_json(), HANDLED, model)
 
 
 def _every_postback() -> Iterator[Step]:
-    make: Any = make_postback
     for name, model in _POSTBACKS.items():
-        body = make(name).to_json()
+        body = make_sample(name, postback=True).to_json()
         yield _step(f"{name} (postback)", body, HANDLED, model, "/postbacks")
 
 
@@ -123,26 +123,26 @@ def _abridged() -> Iterator[Step]:
 
 
 def _burst() -> Iterator[Step]:
-    one = _step("sale.created", make_event("sale.created").to_json(), HANDLED, "SaleCreated")
+    one = _step("sale.created", make_event(SaleCreated).to_json(), HANDLED, "SaleCreated")
     yield replace(one, copies=BURST, other_answers=(DUPLICATE, BUSY))
     yield _again(one, DUPLICATE)
 
 
 def _failing() -> Iterator[Step]:
-    one = _step("lead.created", make_event("lead.created").to_json(), FAILED, "LeadCreated")
+    one = _step("lead.created", make_event(LeadCreated).to_json(), FAILED, "LeadCreated")
     yield replace(one, fails=True)
     yield replace(_again(one, HANDLED), runs="LeadCreated")
     yield _again(one, DUPLICATE)
 
 
 def _payouts() -> Iterator[Step]:
-    payouts = (make_event("payout.confirmed"), make_event("external_payout.confirmed"))
-    for payout in payouts:
+    for name in ("payout.confirmed", "external_payout.confirmed"):
+        payout = make_event(PayoutConfirmed, event=name)
         yield _step(payout.event, payout.to_json(), NOT_TAKEN, path="/without-payouts")
     sent = make_unknown_event("payout.sent").to_json()
     yield _step("payout.sent, an unknown name", sent, NOT_TAKEN)
     data = {"id": "po_1K0DEMO", "mode": "external"}
-    transfer = make_unknown_event("transfer.sent", data=data).to_json()
+    transfer = make_unknown_event("transfer.sent", data).to_json()
     yield _step("transfer.sent, a payout inside", transfer, NOT_TAKEN)
 
 
@@ -151,7 +151,7 @@ def _unknown() -> Step:
 
 
 def _forged() -> Iterator[Step]:
-    body = make_event("sale.created", {"data.sale.amount": 1_900}).to_json()
+    body = make_event(SaleCreated, {"data.sale.amount": 1_900}).to_json()
     headers = _signed(body, WEBHOOK_SECRET)
     unsigned = {"Content-Type": headers["Content-Type"]}
     tampered = body.replace(b'"amount":1900', b'"amount":9900')
@@ -167,9 +167,9 @@ def _forged() -> Iterator[Step]:
 
 
 def _wrong() -> Iterator[Step]:
-    event = make_event("sale.created")
+    event = make_event(SaleCreated)
     yield _step("sale.created", event.to_json(), HANDLED, "SaleCreated")
-    other = make_event("sale.created", id=event.id).to_json()
+    other = make_event(SaleCreated, id=event.id).to_json()
     yield _step("same id, another body", other, CONFLICT)
     broken = event.to_json()[:-1]
     yield Step("not JSON", broken, _signed(broken, WEBHOOK_SECRET), "/webhooks", MALFORMED)

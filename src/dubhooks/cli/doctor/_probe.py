@@ -10,11 +10,12 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from threading import Barrier
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from ...signature import sign
-from ...testing import make_event, make_postback, make_unknown_event
+from ...testing import make_unknown_event
+from .._options import make_sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,13 +49,11 @@ class Probe:
 
     def body(self, added: Mapping[str, object] | None = None) -> bytes:
         """Return the body of a new event, with keys that nobody knows."""
-        factory: Any = make_postback if self.postback else make_event
-        body: bytes = factory(self.event, add=added).to_json()
-        return body
+        return make_sample(self.event, self.postback, added=added).to_json()
 
     def unknown_body(self, name: str, data: Mapping[str, object]) -> bytes:
         """Return the body of a new event that nobody knows."""
-        return make_unknown_event(name, data=data).to_json()
+        return make_unknown_event(name, data).to_json()
 
     def post(self, body: bytes, signature: str | None, header: str = "Dub-Signature") -> Answer:
         """Send a body with any signature."""

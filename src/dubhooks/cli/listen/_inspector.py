@@ -12,10 +12,11 @@ from queue import Full, Queue
 from typing import TYPE_CHECKING, Any, Final
 
 from ... import Postbacks, Webhooks
+from ..._body import Request
 from ..._explain import explain
-from ..._headers import signature_in
-from ...errors import PayloadError, VerificationError
-from ...signature import keys_of, verify_with
+from ..._headers import find_signature
+from ...errors import DubhooksError, PayloadError
+from ...signature import Keyring, check_request
 from .._drift import Difference, compared
 from .._options import family_of
 
@@ -118,7 +119,7 @@ class Inspector:
         self._secrets = secrets
         self._first: FamilyName = next(iter(secrets))
         self._keys: dict[FamilyName, tuple[Key, ...]] = {
-            name: keys_of(secret) for name, secret in secrets.items()
+            name: Keyring(secret).keys() for name, secret in secrets.items()
         }
         self._receivers = {name: _receiver(name, secret) for name, secret in secrets.items()}
         self._forward_to = forward_to
@@ -201,17 +202,13 @@ class Inspector:
     def _verified(
         self, headers: list[tuple[str, str]], body: bytes
     ) -> tuple[str | None, FamilyName | None]:
-        try:
-            signature = signature_in(headers)
-        except (VerificationError, PayloadError):
+        signature = find_signature(headers)
+        if isinstance(signature, DubhooksError):
             doubled = [value for name, value in headers if name.endswith("dub-signature")]
             return ", ".join(doubled), None
         for name, keys in self._keys.items():
-            try:
-                verify_with(keys, body, signature)
-            except VerificationError:
-                continue
-            return signature, name
+            if check_request(keys, Request(body, headers)) is None:
+                return signature, name
         return signature, None
 
     def _forwarded(self, delivery: Delivery, sender: Sender) -> Answer:

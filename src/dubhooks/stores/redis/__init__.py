@@ -22,6 +22,7 @@ from ...errors import ConfigurationError
 from ._scripts import (
     CLAIM,
     COMPLETE,
+    FORGET,
     RELEASE,
     advise,
     claim_arguments,
@@ -64,6 +65,7 @@ class RedisStore:
         self._claim = self._client.register_script(CLAIM)
         self._complete = self._client.register_script(COMPLETE)
         self._release = self._client.register_script(RELEASE)
+        self._forget = self._client.register_script(FORGET)
         self._has_advised = False
 
     def __repr__(self) -> str:
@@ -91,6 +93,10 @@ class RedisStore:
     def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
         return bool(self._run(self._release, key, [token]))
+
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        return bool(self._run(self._forget, key, []))
 
     def _run(self, script: Any, key: str, arguments: list[str | int]) -> Any:
         try:
@@ -133,6 +139,7 @@ class AsyncRedisStore:
         self._claim = self._client.register_script(CLAIM)
         self._complete = self._client.register_script(COMPLETE)
         self._release = self._client.register_script(RELEASE)
+        self._forget = self._client.register_script(FORGET)
         self._has_advised = False
 
     def __repr__(self) -> str:
@@ -155,6 +162,10 @@ class AsyncRedisStore:
     async def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
         return bool(await self._run(self._release, key, [token]))
+
+    async def forget(self, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        return bool(await self._run(self._forget, key, []))
 
     async def _run(self, script: Any, key: str, arguments: list[str | int]) -> Any:
         try:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLAIM",
     "COMPLETE",
+    "FORGET",
     "RELEASE",
     "advise",
     "claim_arguments",
@@ -33,15 +34,15 @@ logger = logging.getLogger("dubhooks")
 # it is free, else held.  So completing and releasing only delete fields, which Redis does even
 # when its memory is full.  "since" and "until" are milliseconds of the server's clock.
 CLAIM = """
-local attempt, fingerprint = 1, ARGV[2]
+local attempt = 1
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local row = redis.call(
     'HMGET', KEYS[1], 'attempt', 'fingerprint', 'open', 'token', 'since', 'until')
 if row[1] then
-    attempt, fingerprint = tonumber(row[1]), row[2]
+    attempt = tonumber(row[1])
     if not row[3] then
-        return {'done', attempt, fingerprint, 0}
+        return {'done', attempt, row[2], 0}
     end
     if row[4] ~= ARGV[1] then
         if row[4] then
@@ -52,16 +53,16 @@ if row[1] then
                 redis.call('HSET', KEYS[1], 'since', now, 'until', untl)
             end
             if untl > now then
-                return {'busy', attempt, fingerprint, untl - now}
+                return {'busy', attempt, row[2], untl - now}
             end
         end
         attempt = attempt + 1
     end
 end
-redis.call('HSET', KEYS[1], 'attempt', attempt, 'fingerprint', fingerprint, 'open', 1,
+redis.call('HSET', KEYS[1], 'attempt', attempt, 'fingerprint', ARGV[2], 'open', 1,
     'token', ARGV[1], 'since', now, 'until', now + ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
-return {'acquired', attempt, fingerprint, 0}
+return {'acquired', attempt, ARGV[2], 0}
 """
 # ARGV[2] names this completion.  The client may send it again when a reply is lost, and must
 # then be told that it succeeded; it is noted unless the memory is full.
@@ -85,6 +86,15 @@ if not row[1] or row[2] ~= ARGV[1] then
 end
 redis.call('HDEL', KEYS[1], 'token', 'since', 'until')
 return 1
+"""
+FORGET = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local row = redis.call('HMGET', KEYS[1], 'open', 'token', 'until')
+if row[1] and row[2] and tonumber(row[3]) > now then
+    return 0
+end
+return redis.call('DEL', KEYS[1])
 """
 
 
@@ -124,7 +134,7 @@ _ADVICE = (
     (
         ("NoPermissionError", "executing the script can't run", "ACL failure in script"),
         "this user of Redis may not run the store's scripts: let it use its keys and +eval "
-        "+evalsha +script|load +time +hmget +hset +hdel +pexpire",
+        "+evalsha +script|load +time +hmget +hset +hdel +pexpire +del",
     ),
     (
         ("MovedError", "MOVED"),  # the latter from redis-py 5

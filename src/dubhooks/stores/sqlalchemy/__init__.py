@@ -117,6 +117,11 @@ class SQLAlchemyStore:
         claims = self._prepared()
         return self._run(claims.mode, claims.release, key, token)
 
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        claims = self._prepared()
+        return self._run(claims.mode, claims.forget, key)
+
     def purge(self) -> int:
         """Delete the rows whose retention is over and return how many there were.
 
@@ -197,6 +202,11 @@ class AsyncSQLAlchemyStore:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
         claims = await self._prepared()
         return await self._run(claims.mode, claims.release, key, token)
+
+    async def forget(self, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        claims = await self._prepared()
+        return await self._run(claims.mode, claims.forget, key)
 
     async def purge(self) -> int:
         """Delete the rows whose retention is over; see :meth:`SQLAlchemyStore.purge`."""

@@ -84,6 +84,7 @@ class Claims:
         self._release = Prepared(_RELEASE, dialect)
         self._expired = Prepared(_EXPIRED, dialect)
         self._forget = Prepared(_FORGET, dialect)
+        self._purge = Prepared(_PURGE, dialect)
 
     def claim(
         self,
@@ -135,6 +136,10 @@ class Claims:
         parameters = {"claimed_key": key, "claiming_token": token}
         return self._release.count(connection, parameters) == 1
 
+    def forget(self, connection: PoolProxiedConnection, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        return self._forget.count(connection, {"claimed_key": key}) == 1
+
     def purging(self) -> Generator[Callable[..., Any], Any, int]:
         """Yield work to do and be sent its result; return how many rows were deleted.
 
@@ -147,7 +152,7 @@ class Claims:
             for start in range(0, len(keys), len(_BATCH)):
                 # The last batch is not full: it names a key several times.
                 batch = zip_longest(_BATCH, keys[start : start + len(_BATCH)], fillvalue=keys[-1])
-                deleted += yield partial(self._forget.count, parameters=dict(batch))
+                deleted += yield partial(self._purge.count, parameters=dict(batch))
             if len(keys) < _SCAN:
                 return deleted
             after = keys[-1]
@@ -251,7 +256,7 @@ def _changes(new: Any) -> list[tuple[str, ColumnElement[Any]]]:
         else_=_row.lease_until,
     )
     return [
-        ("fingerprint", case((is_expired, new.fingerprint), else_=_row.fingerprint)),
+        ("fingerprint", case((takes, new.fingerprint), else_=_row.fingerprint)),
         ("attempt", attempt),
         ("token", case((takes, new.token), else_=_row.token)),
         ("done", case((takes, new.done), else_=_row.done)),
@@ -274,13 +279,16 @@ _RELEASE = (
     .where(_row.key == _key, _row.keep_until > _now, _IS_HELD)
     .values(token="", lease_until=0)
 )
+_FORGET = delete(table).where(
+    _row.key == _key, _row.keep_until > _now, or_(_row.done, _row.lease_until <= _now)
+)
 _EXPIRED = (
     select(_row.key)
     .where(_row.key > bindparam("after"), _row.keep_until <= _now)
     .order_by(_row.key)
     .limit(_SCAN)
 )
-_FORGET = delete(table).where(
+_PURGE = delete(table).where(
     _row.key.in_([bindparam(name, type_=String) for name in _BATCH]), _row.keep_until <= _now
 )
 _both = union_all(

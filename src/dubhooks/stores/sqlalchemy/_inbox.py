@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session, scoped_session
 
 from ...errors import ConfigurationError
-from ...idempotency._inbox_keys import inbox_key
-from ...idempotency._keys import checked_namespace
+from ...idempotency._keys import build_inbox_key, check_namespace
 from ._errors import explained, is_duplicate
 from ._statement import commits_by_itself
 from ._tables import inbox_table as table
@@ -62,7 +61,7 @@ class SQLAlchemyInbox:
 
     def __init__(self, *, namespace: str = "default") -> None:
         """``namespace``: keeps receivers that share a database apart."""
-        self._namespace = checked_namespace(namespace)
+        self._namespace = check_namespace(namespace)
 
     def create_table(self, bind: Engine | Connection) -> None:
         """Create the table ``dubhooks_inbox`` unless it is there.
@@ -95,7 +94,9 @@ class SQLAlchemyInbox:
                 "even if its effect fails: use a transaction, without AUTOCOMMIT"
             )
         try:
-            return _is_noted(connection, {"event_key": inbox_key(self._namespace, event, dedupe)})
+            return _is_noted(
+                connection, {"event_key": build_inbox_key(self._namespace, event, dedupe)}
+            )
         except DBAPIError as error:
             better = explained(error)
             if better is None:

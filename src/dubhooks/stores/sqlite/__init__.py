@@ -1,4 +1,4 @@
-"""Claims in an SQLite file: for all threads and processes of one machine."""
+"""Claims in an SQLite file, and an inbox: for all threads and processes of one machine."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError
 from ...idempotency import Claim
-from ...idempotency._inbox_keys import inbox_key
-from ...idempotency._keys import checked_namespace
+from ...idempotency._keys import build_inbox_key, check_namespace
 from ._clock import boot_clock
 from ._connections import Connections
 
@@ -24,10 +23,10 @@ __all__ = ["SQLiteInbox", "SQLiteStore"]
 
 _FREE, _HELD, _DONE = 0, 1, 2
 
-# The names are not those of the other stores, which may keep their tables in the same file.
+# Not the other stores' name: their table may be in the same file.
 _TABLE = "dubhooks_sqlite_claims"
 _COLUMNS = "key, token, state, attempt, fingerprint, lease_clock, lease_until, keep_until"
-# Keys compare byte by byte: BINARY is SQLite's own collation.
+# Keys compare byte by byte: SQLite's default collation is BINARY.
 _SCHEMA = (
     f"""
     CREATE TABLE IF NOT EXISTS {_TABLE} (
@@ -42,7 +41,7 @@ _SCHEMA = (
     ) WITHOUT ROWID
     """,
     f"CREATE INDEX IF NOT EXISTS {_TABLE}_keep_until ON {_TABLE} (keep_until)",
-    # A table of other columns is noticed before anything is claimed.
+    # Fails for a table with other columns, before anything is claimed.
     f"SELECT {_COLUMNS} FROM {_TABLE} LIMIT 0",
 )
 _FIND = (
@@ -53,6 +52,10 @@ _PUT = f"INSERT OR REPLACE INTO {_TABLE} ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, 
 _OWNED = "WHERE key = ? AND token = ? AND state = ? AND keep_until > ?"
 _COMPLETE = f"UPDATE {_TABLE} SET state = ?, keep_until = ? {_OWNED}"
 _RELEASE = f"UPDATE {_TABLE} SET state = ? {_OWNED}"
+_DELETE = (
+    f"DELETE FROM {_TABLE} WHERE key = ? AND keep_until > ? "
+    "AND NOT (state = ? AND lease_clock = ? AND lease_until > ?)"
+)
 _PURGE = (
     f"DELETE FROM {_TABLE} WHERE key IN (SELECT key FROM {_TABLE} WHERE keep_until <= ? LIMIT ?)"
 )
@@ -60,22 +63,26 @@ _PURGE_EVERY, _PURGE_BATCH = 256, 1_024
 
 
 class SQLiteStore:
-    """Claims in an SQLite file, in WAL mode and flushed to the disk with every change.
+    """Claims in an SQLite file, in WAL mode, flushed to the disk with every change.
 
-    It may be made before a server forks: every thread of every process opens a
-    connection of its own.  The file must be on a local disk.
+    You may create it before a server forks: every thread of every process opens its
+    own connection.  The file must be on a local disk.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 10.0) -> None:
-        """``timeout``: how many seconds to wait for another writer.
+        """Choose the file; the first claim creates it.
+
+        Args:
+            path: the file, in a directory that exists.
+            timeout: seconds to wait for another writer.
 
         Raises:
             ConfigurationError: there can be no such file.
         """
-        # Absolute, or a thread started after a change of directory would open another file.
+        # Absolute: a thread that starts after a change of directory must open the same file.
         self._path = _checked(os.path.abspath(os.fsdecode(path) or os.curdir))
         self._connections = Connections(self._path, _SCHEMA, timeout)
-        # Processes that claim only a few times must purge too, now and then.
+        # A random start: processes that claim only a few times must purge now and then, too.
         self._claims = randrange(_PURGE_EVERY)
 
     def __repr__(self) -> str:
@@ -91,12 +98,12 @@ class SQLiteStore:
             row = connection.execute(_FIND, (key, now)).fetchone()
             attempt = 1
             if row is not None:
-                owner, state, attempt, fingerprint, lease_clock, lease_until = row
+                owner, state, attempt, theirs, lease_clock, lease_until = row
                 if state == _DONE:
-                    return Claim("done", attempt, fingerprint, 0.0)
+                    return Claim("done", attempt, theirs, 0.0)
                 is_live = lease_clock == clock and lease_until > instant
                 if state == _HELD and owner != token and is_live:
-                    return Claim("busy", attempt, fingerprint, lease_until - instant)
+                    return Claim("busy", attempt, theirs, lease_until - instant)
                 attempt += state == _FREE or owner != token
             held = (key, token, _HELD, attempt, fingerprint, clock, instant + lease)
             connection.execute(_PUT, (*held, now + retention))
@@ -115,14 +122,23 @@ class SQLiteStore:
         with self._connections.writing() as connection:
             return connection.execute(_RELEASE, (_FREE, key, token, _HELD, time())).rowcount == 1
 
-    def purge(self) -> int:
-        """Delete the rows whose retention is over and return how many there were.
+    def forget(self, key: str) -> bool:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        with self._connections.writing() as connection:
+            parameters = (key, time(), _HELD, *boot_clock())
+            return connection.execute(_DELETE, parameters).rowcount == 1
 
-        Claims do this now and then as well, so calling it is optional.
+    def purge(self) -> int:
+        """Delete the rows whose retention is over.
+
+        Claims do this now and then, so calling it is optional.
+
+        Returns:
+            How many rows were deleted.
         """
         deleted = 0
         while True:
-            # In batches, so that a claim never waits long.
+            # In batches: a claim must not wait long.
             with self._connections.writing() as connection:
                 count = connection.execute(_PURGE, (time(), _PURGE_BATCH)).rowcount
             deleted += count
@@ -140,8 +156,8 @@ class SQLiteStore:
 
 
 def _checked(path: str) -> str:
-    # The file itself stays closed: closing it would drop the locks of every connection that
-    # this process has on it.
+    # The file is not opened here: closing it would drop the locks of all connections that this
+    # process has to it.
     directory, name = os.path.split(path)
     if name == ":memory:":
         raise ConfigurationError(
@@ -151,7 +167,7 @@ def _checked(path: str) -> str:
         raise ConfigurationError(
             f"SQLiteStore needs the path of a file in a directory that exists, not {path!r}"
         )
-    # SQLite keeps two more files beside it.
+    # SQLite keeps two more files in the same directory.
     if not os.access(directory, os.W_OK) or (
         os.path.exists(path) and not os.access(path, os.R_OK | os.W_OK)
     ):
@@ -161,7 +177,7 @@ def _checked(path: str) -> str:
     return path
 
 
-# Only what was noted before is passed over: OR IGNORE would hide other errors too.
+# Only an existing key is ignored: OR IGNORE would hide other errors as well.
 _NOTE = (
     "INSERT INTO dubhooks_sqlite_inbox (key, seen_at) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
 )
@@ -181,45 +197,64 @@ _UNFIT = (
 
 
 class SQLiteInbox:
-    """Exactly once for effects in an SQLite database of your own.
+    """Exactly-once effects in your own SQLite database.
 
-    The event is noted in the transaction of its effect, so both happen or
-    neither does::
+    The note that an event was seen is part of the transaction of its effect, so both
+    happen or neither does::
 
         with connection:  # sqlite3 commits at the end, or rolls back
             if inbox.first(connection, event):
                 connection.execute("INSERT INTO sales ...")
 
-    Call ``first`` before reading in the transaction: SQLite refuses to turn a
-    transaction that has read into a writing one while another one writes.
+    Call ``first`` before any query of the transaction: SQLite cannot upgrade a read
+    transaction while another connection is writing.
     """
 
     def __init__(self, *, namespace: str = "default") -> None:
-        """``namespace``: keeps receivers that share a database apart."""
-        self._namespace = checked_namespace(namespace)
+        """Create the inbox.
+
+        Args:
+            namespace: keeps receivers that share a database apart.
+
+        Raises:
+            ConfigurationError: the namespace is not 1 to 64 letters, digits, dots, dashes or
+                underscores.
+        """
+        self._namespace = check_namespace(namespace)
 
     def create_table(self, connection: sqlite3.Connection) -> None:
-        """Create the table ``dubhooks_sqlite_inbox`` unless it is there."""
+        """Create the table ``dubhooks_sqlite_inbox`` unless it exists.
+
+        Args:
+            connection: a connection to your database.
+        """
         connection.execute(
             "CREATE TABLE IF NOT EXISTS dubhooks_sqlite_inbox "
             "(key TEXT NOT NULL PRIMARY KEY, seen_at REAL NOT NULL) WITHOUT ROWID"
         )
 
     def first(self, connection: sqlite3.Connection, event: Event, *, dedupe: Dedupe = "id") -> bool:
-        """Note ``event`` in the open transaction; false when it was noted before.
+        """Note an event in the current transaction.
 
-        ``dedupe="natural"`` notes its ``natural_key``, which the same thing has
-        under another event id as well.
+        Args:
+            connection: the connection of the transaction.
+            event: the event.
+            dedupe: ``"natural"`` notes the event's ``natural_key``, which is the same under
+                another event id.
+
+        Returns:
+            Whether this is the first time; false when the event was noted before.
 
         Raises:
-            ConfigurationError: there is no transaction, or no table that fits.
+            ConfigurationError: the connection is in autocommit mode, or the table is missing
+                or not from dubhooks.
         """
         if not connection.in_transaction and _commits_by_itself(connection):
             raise ConfigurationError(
                 "the connection commits every statement by itself, so the event would be noted "
                 "even if its effect fails: begin a transaction first"
             )
-        key = inbox_key(self._namespace, event, dedupe)
+        key = build_inbox_key(self._namespace, event, dedupe)
         try:
             noted = connection.execute(_NOTE, (key, time()))
         except sqlite3.OperationalError as error:
@@ -230,12 +265,20 @@ class SQLiteInbox:
         return noted.rowcount == 1
 
     def purge(self, connection: sqlite3.Connection, older_than: timedelta) -> int:
-        """Forget events noted longer ago than ``older_than``; return how many."""
+        """Delete notes.
+
+        Args:
+            connection: a connection to your database.
+            older_than: how old a note must be.
+
+        Returns:
+            How many notes were deleted.
+        """
         limit = time() - older_than.total_seconds()
         return connection.execute(_FORGET, (limit,)).rowcount
 
 
 def _commits_by_itself(connection: sqlite3.Connection) -> bool:
-    # From Python 3.12 on there is the attribute; its legacy value leaves it to isolation_level.
+    # The attribute exists from Python 3.12 on; its legacy value defers to isolation_level.
     autocommit = getattr(connection, "autocommit", -1)
     return bool(autocommit) if autocommit != -1 else connection.isolation_level is None

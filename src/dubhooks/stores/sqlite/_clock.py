@@ -1,4 +1,4 @@
-"""A clock that all processes of this machine share and nobody can set."""
+"""The machine's monotonic clock, identified by its boot id."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_clock() -> tuple[str, float]:
-    """Return the name of the clock and its seconds.
+    """Return the name of the clock, and its time in seconds.
 
-    On Linux that is the time since boot, named by the boot's id: setting the
-    wall clock does not end a lease early, and a lease of an earlier boot has
-    no living owner.  Elsewhere it is the wall clock.
+    On Linux it counts from the boot, and its name is the boot's id: setting the wall
+    clock does not end a lease early, and a lease from before a reboot has no living
+    owner.  Elsewhere it is the wall clock.
     """
     boot = _boot_id()
     return (boot, monotonic()) if boot else ("wall", time())

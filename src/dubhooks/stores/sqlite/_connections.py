@@ -1,4 +1,4 @@
-"""SQLite connections: one for each thread of each process, and fair waiting for the lock."""
+"""SQLite connections: one per thread and process, with fair waiting for the write lock."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Connections"]
 
-# SQLite's own waiting backs off to 100 ms and starves whoever has waited longest.  Here that
-# one asks most often: the pause shrinks from the first to the last while it waits.
+# SQLite's own waiting backs off to 100 ms, which starves whoever has waited longest.  Here
+# pauses shrink instead, from the first to the last, so that one asks most often.
 _FIRST_PAUSE, _LAST_PAUSE, _HALF_AFTER = 0.002, 0.000_2, 0.01
 
 _FOREIGN = (
@@ -36,25 +36,25 @@ _UNUSABLE = (
 
 
 class Connections:
-    """Gives every thread of every process a connection of its own."""
+    """Opens one connection for each thread of each process."""
 
     def __init__(self, path: str, schema: tuple[str, ...], timeout: float) -> None:
         self._path = path
         self._schema = schema
         self._timeout = timeout
-        # Threads queue here, so only processes compete for the file.  A signal handler may
-        # interrupt the thread that holds it.
+        # Threads queue here, so that only processes compete for the file.  Reentrant, because a
+        # signal handler may interrupt the thread that holds it.
         self._lock = threading.RLock()
         self._of_threads: dict[int, sqlite3.Connection] = {}
         _every.add(self)
 
     @contextmanager
     def writing(self) -> Generator[sqlite3.Connection, None, None]:
-        """Open a write transaction; commit it at the end, roll it back on any error.
+        """Open a write transaction; commit it at the end, or roll it back on an error.
 
         Raises:
-            ConfigurationError: this file can never be used.
-            sqlite3.Error: it cannot be used now, or stays locked beyond the timeout.
+            ConfigurationError: the file can never be used.
+            sqlite3.Error: it cannot be used now, or stays locked longer than the timeout.
         """
         lock = self._lock
         deadline = monotonic() + self._timeout
@@ -125,18 +125,18 @@ class Connections:
 
     def pause(self) -> None:
         """Close everything and let nothing be opened, so that this process can fork."""
-        # What SQLite notes in memory about its locks would be copied: the child would take the
-        # parent's locks for its own, and one that another thread holds for held forever.
+        # SQLite's notes in memory about its locks would be copied: the child would believe that
+        # it holds the parent's locks, and that another thread's lock is never released.
         self._lock.acquire()
         self._close_all()
 
     def go_on(self) -> None:
-        """End the pause in the process that forked."""
+        """End the pause in the parent."""
         self._lock.release()
 
     def start_anew(self) -> None:
         """End the pause in the child."""
-        # Threads that waited for the old one are not here.
+        # The threads that waited for the old lock do not exist here.
         self._lock = threading.RLock()
 
 
@@ -159,7 +159,7 @@ _forking = threading.local()
 
 
 def _before_fork() -> None:
-    # In one order, or two threads that fork would wait for each other.
+    # Always in the same order, or two threads that fork would wait for each other.
     _forking.paused = sorted(_every, key=id)
     for connections in _forking.paused:
         connections.pause()

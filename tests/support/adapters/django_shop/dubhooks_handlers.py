@@ -10,13 +10,13 @@ SALES: list[str] = []
 """Ids of the events that were handled."""
 
 
-@hooks.on("sale.created")
+@hooks.on(SaleCreated)
 def record_sale(event: SaleCreated) -> None:
     """Note the event."""
     SALES.append(event.id)
 
 
-@postback_hooks.on("sale.created")
+@postback_hooks.on(postbacks.SaleCreated)
 async def record_postback(event: postbacks.SaleCreated) -> None:
     """Note the event."""
     SALES.append(event.id)

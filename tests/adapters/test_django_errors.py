@@ -1,32 +1,36 @@
-"""Django: no error page turns a failed delivery into a success; what a handler must take."""
+"""Django: nothing turns a failed delivery into a success, and its error reports see it all."""
 
 from __future__ import annotations
 
 import sys
+import unittest
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from django import test as project_tests
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.core.signals import got_request_exception
+from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.test import RequestFactory
+from django.test import Client as ProjectClient
+from django.test import RequestFactory, override_settings
 from django.urls import path
-from django.utils.decorators import method_decorator
-from django.views import View
-from django.views.decorators.csrf import csrf_exempt
 
 import dubhooks.django
-from dubhooks import ConfigurationError, MemoryStore, Webhooks
-from dubhooks.testing import make_event
-from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
+from dubhooks import MemoryStore, Reject, RetryLater, SQLiteStore, Webhooks
+from dubhooks.django import DjangoStore
+from dubhooks.webhooks import PayoutConfirmed, SaleCreated
 from tests.support.adapters.clients import Response
-from tests.support.adapters.django_setup import MIDDLEWARE, PATH, DjangoClient
+from tests.support.adapters.django_setup import MIDDLEWARE, PATH, DjangoClient, Group
 from tests.support.adapters.situations import (
     BODY,
-    PAYOUT,
     PAYOUT_REQUEST,
+    SALE,
     SALE_REQUEST,
     SECRET,
     HandlerFailed,
@@ -75,7 +79,8 @@ def client_of(view: Any, *, asgi: bool = False, **names: Any) -> DjangoClient:
     urls = ModuleType("urls")
     changes = {name: names.pop(name) for name in list(names) if name.isupper()}
     vars(urls).update(urlpatterns=[path(PATH, view), path("page", broken_page)], **names)
-    return DjangoClient(asgi=asgi, **{"ROOT_URLCONF": urls, "MIDDLEWARE": WITHOUT_LOGIN, **changes})
+    settings: dict[str, Any] = {"ROOT_URLCONF": urls, "MIDDLEWARE": WITHOUT_LOGIN, **changes}
+    return DjangoClient(asgi=asgi, **settings)
 
 
 def broken_page(request: HttpRequest) -> HttpResponse:
@@ -190,8 +195,8 @@ def use_other_urls(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
     return middleware
 
 
-class TellException:
-    """A middleware that looks at exceptions."""
+class AnswerExceptions:
+    """A middleware that answers exceptions."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -200,20 +205,18 @@ class TellException:
         """Pass everything on."""
         return self._get_response(request)
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
-        """Note an exception."""
-        EXCEPTIONS.append(exception)
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse:
+        """Answer as if nothing had happened."""
+        return HttpResponse("sorry")
 
 
 OTHER_URLS: list[ModuleType] = []
-EXCEPTIONS: list[Exception] = []
 
 
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let Django import middleware from here, whatever pytest calls this module."""
     monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
-    EXCEPTIONS.clear()
 
 
 @BOTH
@@ -230,14 +233,26 @@ def test_the_urlconf_of_a_request(mount: str, asgi: bool) -> None:
 
 @BOTH
 @MOUNTS
-def test_middleware_sees_the_exception(mount: str, asgi: bool) -> None:
-    """``process_exception`` is asked first, as for every view."""
-    error = HandlerFailed()
-    view, _ = failing(error, mount)
-    middleware = [*WITHOUT_LOGIN, f"{__name__}.TellException"]
-    client = client_of(view, asgi=asgi, handler500=sorry, MIDDLEWARE=middleware)
+def test_middleware_that_answers_exceptions(mount: str, asgi: bool, reported: list[Any]) -> None:
+    """``process_exception`` is not asked, so it cannot answer 200; signals see the exception."""
+    view, _ = failing(HandlerFailed(), mount)
+    middleware = [*WITHOUT_LOGIN, f"{__name__}.AnswerExceptions"]
+    client = client_of(view, asgi=asgi, MIDDLEWARE=middleware)
+    assert SALE_REQUEST.send(client).status == 500
+    assert reported == [HandlerFailed]
+    client._path = "/page"
+    assert seen(Request(b"", headers=[], method="GET").send(client)) == (200, b"sorry")
+
+
+@BOTH
+@MOUNTS
+def test_an_error_page_that_fails(mount: str, asgi: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged and Dub is told 500, whatever stands around the view."""
+    view, _ = failing(HandlerFailed(), mount)
+    middleware = [*WITHOUT_LOGIN, f"{__name__}.AnswerExceptions"]
+    client = client_of(view, asgi=asgi, handler500=broken_page, MIDDLEWARE=middleware)
     assert seen(SALE_REQUEST.send(client)) == (500, FAILED)
-    assert [error] == EXCEPTIONS
+    assert "the project's error page failed" in caplog.text
 
 
 @BOTH
@@ -267,145 +282,137 @@ def test_a_view_that_is_called_by_a_test() -> None:
         view(request)
 
 
-# -- what a handler must take ---------------------------------------------------------------------
+def test_the_test_client_raises_the_exception() -> None:
+    """In a project's own tests a failing handler fails the test, as every view does."""
+    view, _ = failing(HandlerFailed())
+    with override_settings(ROOT_URLCONF=(path(PATH, view),), MIDDLEWARE=WITHOUT_LOGIN):
+        with pytest.raises(HandlerFailed):
+            post(ProjectClient())
+        assert post(ProjectClient(raise_request_exception=False)).status_code == 500
 
 
-def decorate(handler: Any, *events: Any) -> Any:
-    """Decorate a handler of sales, or of these events."""
-    return dubhooks.django.webhook(Webhooks(SECRET), *(events or (SaleCreated,)))(handler)
+def post(client: ProjectClient) -> Any:
+    """Deliver a sale with the client of Django's tests."""
+    headers = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in signed(BODY)}
+    return client.post(f"/{PATH}", BODY, "application/json", **headers)  # type: ignore[arg-type]
 
 
-def swapped(e: SaleCreated, r: HttpRequest) -> None:
-    """Take the event first."""
+# -- what stands around the view -------------------------------------------------------------------
 
 
-def other_event(request: HttpRequest, event: LeadCreated) -> None:
-    """Take another event."""
+def answer_200(error: Exception, context: Any) -> Any:
+    """Be an EXCEPTION_HANDLER of Django REST framework that hides every error."""
+    return HttpResponse("sorry")
 
 
-def only_event(sale: SaleCreated) -> None:
-    """Take no request."""
-
-
-def by_name(request: HttpRequest, *, event: SaleCreated) -> None:
-    """Take the event by name."""
-
-
-def generator(request: HttpRequest, event: SaleCreated) -> Iterator[str]:
-    """Yield."""
-    yield event.id
-
-
-class Method:
-    """A class with a handler."""
-
-    def post(self, request: HttpRequest, event: SaleCreated) -> None:
-        """Take a sale."""
-
-
-@pytest.mark.parametrize(
-    ("handler", "words"),
-    [
-        (swapped, "second parameter of swapped is the event and takes SaleCreated"),
-        (other_event, "second parameter of other_event is the event and takes SaleCreated"),
-        (lambda event, request: None, "takes the request first and the event second"),
-        (lambda sale, request: None, "takes the request first and the event second"),
-        (lambda event: None, "takes the request first and the event second"),
-        (Method.post, "decorate a function instead of a method"),
-        (only_event, "only_event has no event parameter: the second one is the event"),
-        (lambda: None, "has no event parameter"),
-        (by_name, "by_name has no event parameter"),
-        (generator, "generator yields"),
-    ],
-)
-def test_handlers_that_cannot_work(handler: Any, words: str) -> None:
-    """A handler that could not be called is refused where it is decorated."""
-    with pytest.raises(ConfigurationError, match=words):
-        decorate(handler)
-
-
-def test_a_catch_all_that_takes_one_event() -> None:
-    """Without a class the handler gets every event, so it must take every event."""
-    with pytest.raises(ConfigurationError, match="every webhook event"):
-        dubhooks.django.webhook(Webhooks(SECRET))(other_event)  # type: ignore[arg-type]
-
-
-def unknown_names(request: Nobody, event: Knows | None) -> None:  # type: ignore[name-defined]  # noqa: F821
-    """Have annotations that only a type checker can resolve."""
-
-
-def wider(request: HttpRequest, event: WebhookEvent) -> None:
-    """Take every event."""
-
-
-def anything(*args: Any, **names: Any) -> None:
-    """Take everything."""
-
-
-@pytest.mark.parametrize(
-    "handler", [unknown_names, wider, anything, Method().post, lambda request, event: None]
-)
-def test_handlers_that_work(handler: Any) -> None:
-    """What may take the event is accepted."""
-    client = DjangoClient(path(PATH, decorate(handler)))
-    assert SALE_REQUEST.send(client).status == 200
-
-
-def test_a_method_decorator() -> None:
-    """Django's own way to decorate a method works, because it decorates the bound one."""
-    events: list[str] = []
-
-    class Hook(View):
-        @method_decorator(decorate)
-        def post(self, request: HttpRequest, event: SaleCreated) -> HttpResponse:
-            events.append(event.id)
-            return HttpResponse("own")
-
-    client = client_of(csrf_exempt(Hook.as_view()))
-    assert seen(SALE_REQUEST.send(client)) == (200, b"own")
-    assert len(events) == 1
-
-
-def test_a_method_that_is_not_recognised(caplog: pytest.LogCaptureFixture) -> None:
-    """A method whose parameters do not show it is named with the first delivery."""
-
-    class Hook(View):
-        def post(self, *args: Any) -> None: ...
-
-    Hook.post = decorate(lambda view, *args: None)  # type: ignore[method-assign]
-    assert SALE_REQUEST.send(client_of(csrf_exempt(Hook.as_view()))).status == 500
-    assert "decorate a function instead of a method" in caplog.text
-
-
-# -- the same payout under another event id -------------------------------------------------------
+def api_view(view: Any) -> Any:
+    """Return a view of Django REST framework that is open to everybody."""
+    decorators = import_module("rest_framework.decorators")  # it has no types
+    is_open = decorators.authentication_classes([])(decorators.permission_classes([])(view))
+    return decorators.api_view(["POST"])(is_open)
 
 
 @BOTH
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_a_payout_that_is_sent_under_two_ids(is_async: bool, asgi: bool) -> None:
-    """``dedupe="natural"`` pays it once; the event's id alone does not tell."""
-    paid: list[str] = []
-
-    def pay(request: HttpRequest, event: PayoutConfirmed) -> None:
-        paid.append(event.data.id)
-
-    async def pay_async(request: HttpRequest, event: PayoutConfirmed) -> None:
-        pay(request, event)
-
-    again = Request(make_event("payout.confirmed", data__id=PAYOUT.data.id).to_json())
-    assert again.body != PAYOUT_REQUEST.body
-    for dedupe, times in (("natural", 1), ("id", 2)):
-        hooks = Webhooks(SECRET, store=MemoryStore())
-        route: Any = dubhooks.django.webhook(hooks, PayoutConfirmed, dedupe=dedupe)  # type: ignore[call-overload]
-        client = DjangoClient(path(PATH, route(pay_async if is_async else pay)), asgi=asgi)
-        assert [request.send(client).status for request in (PAYOUT_REQUEST, again)] == [200, 200]
-        assert paid == [PAYOUT.data.id] * times
-        paid.clear()
+@ERRORS
+def test_an_exception_handler_of_rest_framework(
+    error: Exception, page: str, asgi: bool, reported: list[Any]
+) -> None:
+    """It is not asked about a failed delivery, so it cannot answer 200."""
+    view, runs = failing(error, "webhook", store=MemoryStore())
+    rest_framework = {"EXCEPTION_HANDLER": f"{__name__}.answer_200"}
+    client = client_of(api_view(view), asgi=asgi, REST_FRAMEWORK=rest_framework)
+    statuses = [PAYOUT_REQUEST.send(client).status for _ in range(2)]
+    expected = 400 if isinstance(error, SuspiciousOperation) else int(page[-3:])
+    assert statuses == [expected, expected]
+    assert len(runs) == 2
+    assert reported == ([HandlerFailed] * 2 if page == "handler500" else [])
 
 
-def test_a_dedupe_that_cannot_work() -> None:
-    """It is refused where the handler is decorated."""
-    with pytest.raises(ConfigurationError, match="needs a store"):
-        dubhooks.django.webhook(Webhooks(SECRET), PayoutConfirmed, dedupe="natural")
-    with pytest.raises(ConfigurationError, match='"id" or "natural"'):
-        dubhooks.django.webhook(Webhooks(SECRET), PayoutConfirmed, dedupe="both")  # type: ignore[call-overload]
+AROUND = pytest.mark.parametrize(
+    "around", [transaction.atomic, api_view], ids=["atomic", "api_view and ATOMIC_REQUESTS"]
+)
+
+
+def saving(ending: Exception | None, around: Any, store: Any) -> Any:
+    """Return a view in a transaction, whose handler saves a group and ends like this."""
+
+    def save(request: HttpRequest, event: SaleCreated) -> None:
+        Group.objects.create(name=event.id)
+        if ending is not None:
+            raise ending
+
+    return around(dubhooks.django.webhook(Webhooks(SECRET, store=store), SaleCreated)(save))
+
+
+@AROUND
+@BOTH
+@pytest.mark.parametrize(
+    ("ending", "status", "is_saved"),
+    [
+        pytest.param(None, 200, True, id="done"),
+        pytest.param(HandlerFailed(), 500, False, id="failed"),
+        pytest.param(Http404(), 404, False, id="404"),
+        pytest.param(RetryLater(after=60), 503, False, id="retry later"),
+        pytest.param(Reject(), 489, False, id="rejected"),
+    ],
+)
+def test_a_transaction_around_the_view(
+    ending: Exception | None,
+    status: int,
+    is_saved: bool,
+    asgi: bool,
+    around: Any,
+    tmp_path: Path,
+) -> None:
+    """What the handler raised rolls it back, although no exception leaves the view."""
+    with closing(SQLiteStore(tmp_path / "claims.db")) as store:
+        view = saving(ending, around, store)
+        try:
+            assert SALE_REQUEST.send(client_of(view, asgi=asgi)).status == status
+            assert Group.objects.filter(name=SALE.id).exists() is is_saved
+        finally:
+            Group.objects.all().delete()
+            connections.close_all()
+
+
+@AROUND
+def test_claims_are_refused_inside_a_transaction(
+    around: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """``DjangoStore`` keeps no claim that a rollback would undo; the log names what opens one."""
+    view = saving(None, around, DjangoStore())
+    assert SALE_REQUEST.send(client_of(view)).status == 503
+    assert not Group.objects.filter(name=SALE.id).exists()
+    for words in ("inside a transaction", "atomic()", "ATOMIC_REQUESTS", "@api_view"):
+        assert words in caplog.text
+
+
+def test_an_api_view_outside_the_transaction() -> None:
+    """What the log advises works: ``non_atomic_requests`` above ``api_view``."""
+    view = saving(None, api_view, DjangoStore())
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    try:
+        assert SALE_REQUEST.send(client_of(view)).status == 200
+    finally:
+        Group.objects.all().delete()
+        DjangoStore().forget(f"default:{SALE.id}")
+        connections.close_all()
+
+
+def test_the_transaction_of_a_test_case() -> None:
+    """A failed delivery in Django's ``TestCase`` leaves the test's own transaction usable."""
+    view, _ = failing(HandlerFailed(), store=DjangoStore())
+
+    class Case(project_tests.TestCase):
+        def test_one(self) -> None:
+            Group.objects.create(name="before")
+            assert post(ProjectClient(raise_request_exception=False)).status_code == 500
+            assert Group.objects.filter(name="before").exists()
+
+    result = unittest.TestResult()
+    with override_settings(ROOT_URLCONF=(path(PATH, view),), MIDDLEWARE=WITHOUT_LOGIN):
+        unittest.TestSuite([Case("test_one")]).run(result)
+    assert (result.testsRun, result.errors, result.failures) == (1, [], [])
+    assert not Group.objects.filter(name="before").exists()
+    connections.close_all()

@@ -1,0 +1,115 @@
+"""One request: Django's thread and event loop around the pipeline."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest
+
+from ..errors import ConfigurationError
+from ..reply import Reply
+from ._answers import answer_failure, build_response, roll_back_around
+from ._body import read_request
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from django.http.response import HttpResponseBase
+
+    from ..receiver._pipeline import Delivery, Pipeline, Result
+    from ..receiver._registry import Handler, Route
+
+__all__ = ["serve"]
+
+
+def serve(
+    pipeline: Pipeline[Any],
+    request: Any,
+    find: Callable[[Delivery], Handler | None],
+    route: Route | None = None,
+) -> HttpResponseBase:
+    """Take a request through the pipeline, in the thread that Django gave it.
+
+    Args:
+        pipeline: the receiver's.
+        request: Django's, or one that Django REST framework made of it.
+        find: finds the handler of a delivery.
+        route: whose handler may answer with a response of its own.
+
+    Raises:
+        Exception: what the handler raised, where Django has not called the view.
+    """
+    request = _find_django_request(request)
+    try:
+        opened = _open(pipeline, request)
+        if isinstance(opened, Reply):
+            return build_response(opened, request)
+        result = _run(pipeline, opened, find(opened), is_asgi=isinstance(request, ASGIRequest))
+    except Exception as error:
+        if request.resolver_match is None:  # a test calls the view
+            raise
+        return answer_failure(pipeline, request, error)
+    if route is not None and route.matches(opened.event) and result.response is not None:
+        response: HttpResponseBase = result.response
+        return response
+    if result.reply.status >= 400:
+        roll_back_around()
+    return build_response(result.reply, request)
+
+
+def _find_django_request(request: Any) -> HttpRequest:
+    """Return Django's request; Django REST framework's has it, and passes its methods on."""
+    # Those methods are the only public way from one to the other.
+    owner = getattr(getattr(request, "get_host", None), "__self__", None)
+    if isinstance(owner, HttpRequest):
+        return owner
+    raise ConfigurationError(
+        "webhook(...) is for a function whose first argument is the request, and this one is "
+        f"{type(request).__name__}: decorate a function instead of a method"
+    )
+
+
+def _open(pipeline: Pipeline[Any], request: HttpRequest) -> Delivery | Reply:
+    read = read_request(pipeline, request)
+    return read if isinstance(read, Reply) else pipeline.open(read)
+
+
+def _run(
+    pipeline: Pipeline[Any], delivery: Delivery, handler: Handler | None, *, is_asgi: bool
+) -> Result:
+    if handler is None:
+        return pipeline.run(delivery, None)
+    if pipeline.needs_loop and is_asgi:
+        function = _build_async_call(handler)
+        on_loop = handler._replace(function=function, is_async=True)
+        return async_to_sync(pipeline.arun)(delivery, on_loop)
+    return pipeline.run(delivery, handler._replace(function=_build_call(handler.function)))
+
+
+def _build_call(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a call for the request's thread; what it awaits runs on the server's event loop."""
+
+    def call(event: Any) -> Any:
+        try:
+            result = function(event)
+        except StopIteration as error:
+            # The future of sync_to_async cannot hold it, and would wait for ever (PEP 479).
+            raise RuntimeError("the handler raised StopIteration") from error
+        return async_to_sync(_await)(result) if inspect.isawaitable(result) else result
+
+    return call
+
+
+def _build_async_call(handler: Handler) -> Callable[[Any], Any]:
+    """Return a call for the event loop; a sync handler runs in the request's thread."""
+    function = handler.function
+    if handler.is_async:
+        return function
+    return sync_to_async(_build_call(function), thread_sensitive=True)
+
+
+async def _await(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable

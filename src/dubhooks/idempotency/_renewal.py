@@ -1,0 +1,244 @@
+"""Renewing claims while their handler runs, so that a lease only measures crashes.
+
+Claims are claimed again with their own token every third of a lease, for ten leases
+at most: a handler that hangs must not hold its event for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import suppress
+from threading import Condition, Lock, Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from weakref import WeakValueDictionary
+
+from ._drivers import finish
+from ._log import log_store_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from . import Claim, Store
+    from ._drivers import Caller
+    from ._log import Log
+
+__all__ = [
+    "LoopRenewal",
+    "Renewal",
+    "RenewalTerms",
+    "RenewalThread",
+    "ThreadRenewal",
+    "share_renewal_thread",
+]
+
+MOST_LEASES: Final = 10
+
+
+class Renewal(Protocol):
+    """The claims of one handler that runs."""
+
+    async def stop(self, caller: Caller) -> None:
+        """Renew no more, once a renewal that is under way has ended."""
+        ...
+
+
+class RenewalTerms:
+    """What is renewed, until when, and what is logged when that fails."""
+
+    def __init__(
+        self, claim: Callable[[str], Any], keys: tuple[str, ...], lease: float, log: Log
+    ) -> None:
+        now = monotonic()
+        self.claim = claim
+        self.keys = keys
+        self.every = lease / 3
+        # The last renewal holds for a lease more.
+        self._ends_at = now + (MOST_LEASES - 1) * lease
+        self._log = log
+
+    def is_over(self) -> bool:
+        """Tell, and log, whether the handler has run for too long."""
+        if monotonic() <= self._ends_at:
+            return False
+        self._log.error(
+            "the handler of %s has been running for %d leases: its claim is renewed no more, and "
+            "another delivery of the event will run it again",
+            self.keys[0],
+            MOST_LEASES - 1,
+        )
+        return True
+
+    def is_lost(self, claim: Claim) -> bool:
+        """Tell, and log, whether somebody else has the claim now."""
+        if claim.state == "acquired":
+            return False
+        self._log.error(
+            "the claim on %s was lost while its handler runs (it is %s now), so another worker "
+            "may run the event too: is the store's data deleted, or was this process frozen?",
+            self.keys[0],
+            claim.state,
+        )
+        return True
+
+    def log_failure(self, error: BaseException) -> None:
+        """Say that a renewal failed, and is tried again."""
+        what = "a claim could not be renewed while its handler runs, which is tried again"
+        log_store_error(self._log, what, error, level=logging.WARNING)
+
+
+class ThreadRenewal:
+    """Renews the claims of one handler in a sync store, by that store's thread."""
+
+    def __init__(self, terms: RenewalTerms, thread: RenewalThread) -> None:
+        self.due_at = monotonic() + terms.every
+        """When to renew, by the monotonic clock."""
+        self._terms: RenewalTerms | None = terms
+        self._lock = Lock()
+        self._thread = thread
+        thread.add(self)
+
+    def renew(self) -> None:
+        """Renew every claim once."""
+        with self._lock:
+            terms = self._terms
+            if terms is None:
+                return
+            try:
+                is_over = terms.is_over() or any(terms.is_lost(terms.claim(k)) for k in terms.keys)
+            except BaseException as error:  # noqa: BLE001 - the thread must last; it tries again
+                terms.log_failure(error)
+                is_over = False
+            self.due_at = monotonic() + terms.every
+            if is_over:
+                self._terms = None
+        if is_over:
+            self._thread.discard(self)
+
+    async def stop(self, caller: Caller) -> None:
+        """Renew no more; what is referred to is dropped."""
+        self._thread.discard(self)
+        if self._lock.acquire(blocking=False):
+            self._terms = None
+            self._lock.release()
+        else:  # a renewal is under way, and must not come after the release
+            await caller.call(self._drop)
+
+    def _drop(self) -> None:
+        with self._lock:
+            self._terms = None
+
+
+class RenewalThread:
+    """The thread that renews the claims in one store; it ends when there are none."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        # Nobody else closes the connection that a store opens for a thread of ours.
+        self._close: Callable[[], None] | None = getattr(store, "close_connection", None)
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Forget everything, as a forked child must."""
+        self._lock = Lock()
+        self._condition = Condition(self._lock)
+        self._renewals: set[ThreadRenewal] = set()
+        self._thread: Thread | None = None
+        self._wakes_at = 0.0
+
+    def add(self, renewal: ThreadRenewal) -> None:
+        """Renew from now on.
+
+        Raises:
+            RuntimeError: there can be no more threads.
+        """
+        with self._lock:
+            if self._thread is None:
+                thread = Thread(target=self._run, name="dubhooks renewals", daemon=True)
+                thread.start()
+                self._thread, self._wakes_at = thread, renewal.due_at
+            self._renewals.add(renewal)
+            if renewal.due_at < self._wakes_at:
+                self._condition.notify()
+
+    def discard(self, renewal: ThreadRenewal) -> None:
+        """Renew no more."""
+        with self._lock:
+            self._renewals.discard(renewal)
+
+    def _run(self) -> None:
+        while True:
+            due = self._wait_for_due()
+            if due is None:
+                return
+            for renewal in due:
+                renewal.renew()
+            if self._close is not None:
+                with suppress(Exception):  # a connection that is lost needs no closing
+                    self._close()
+
+    def _wait_for_due(self) -> list[ThreadRenewal] | None:
+        with self._condition:
+            while self._renewals:
+                now = monotonic()
+                due = [renewal for renewal in self._renewals if renewal.due_at <= now]
+                if due:
+                    return due
+                self._wakes_at = min(renewal.due_at for renewal in self._renewals)
+                self._condition.wait(self._wakes_at - now)
+            self._thread = None
+            return None
+
+
+class LoopRenewal:
+    """Renews the claims of one handler in an async store, by a timer of the event loop."""
+
+    def __init__(self, terms: RenewalTerms) -> None:
+        self._terms = terms
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._timer = self._loop.call_later(terms.every, self._begin)
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._renew())
+
+    async def _renew(self) -> None:
+        terms = self._terms
+        if terms.is_over():
+            return
+        try:
+            for key in terms.keys:
+                if terms.is_lost(await terms.claim(key)):
+                    return
+        except Exception as error:  # noqa: BLE001 - the next third of the lease tries again
+            terms.log_failure(error)
+        self._timer = self._loop.call_later(terms.every, self._begin)
+
+    async def stop(self, caller: Caller) -> None:
+        """Renew no more."""
+        self._timer.cancel()
+        if self._task is not None and not self._task.done():
+            await finish(caller, asyncio.ensure_future(asyncio.wait([self._task])))
+            self._timer.cancel()
+
+
+_THREADS: WeakValueDictionary[int, RenewalThread] = WeakValueDictionary()
+
+
+def share_renewal_thread(store: Store) -> RenewalThread:
+    """Return the one thread of ``store``: a frozen store must not stop the renewals of others."""
+    thread = _THREADS.get(id(store))
+    if thread is None:
+        thread = _THREADS[id(store)] = RenewalThread(store)
+    return thread
+
+
+def _start_anew_in_child() -> None:  # pragma: no cover - in a forked child
+    for thread in list(_THREADS.values()):
+        thread.start_anew()
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows does not fork
+    os.register_at_fork(after_in_child=_start_anew_in_child)

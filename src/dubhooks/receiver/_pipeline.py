@@ -1,0 +1,320 @@
+"""The pipeline of one receiver: bytes → verified → event → claim → handler → reply.
+
+Adapters drive it: ``open`` a request, ``find`` the handler of the delivery, ``run`` it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from hashlib import sha256
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from .._headers import list_pairs
+from ..errors import (
+    BodyTooLarge,
+    ConfigurationError,
+    DubhooksError,
+    InvalidEvent,
+    PayloadError,
+    VerificationError,
+)
+from ..events._base import Event
+from ..idempotency import is_async_store
+from ..idempotency._drivers import (
+    CallerHere,
+    CallerOfCoroutines,
+    CallerOfMemory,
+    CallerOfThreads,
+    check_asyncio,
+    explain_running_loop,
+    is_on_event_loop,
+    run_here,
+    run_in_thread,
+)
+from ..idempotency._keys import build_event_keys, build_unhandled_key
+from ..idempotency._lifecycle import ClaimTerms, Ending, Job, run_claimed, run_handler
+from ..idempotency._renewal import share_renewal_thread
+from ..reply import Reply, build_refusal, build_reply
+from ..signature import body_empty_error, check_body, check_request
+from ._age import check_age
+from ._registry import Registry, is_payout
+from ._reporting import Reporter, build_log
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Coroutine
+
+    from .._body import Request
+    from ..events._family import Family
+    from ..idempotency._drivers import Caller
+    from ..reply import Outcome, Refusal
+    from ..signature import Key, Keyring
+    from ._registry import Handler, Route
+    from ._settings import Settings
+
+__all__ = ["Delivery", "Pipeline", "Result"]
+
+EventT = TypeVar("EventT", bound=Event)
+
+
+class Delivery(NamedTuple):
+    """A verified delivery: its typed event, whose ``repr`` shows no data."""
+
+    event: Any
+    started: float
+    """``perf_counter()`` when the body was there."""
+
+
+class Result(NamedTuple):
+    """What running a delivery gave: our reply, or the handler's own response to send instead."""
+
+    reply: Reply
+    response: Any = None
+
+
+class Pipeline(Generic[EventT]):
+    """What a receiver does with a request, step by step."""
+
+    def __init__(self, family: Family[EventT], keyring: Keyring, settings: Settings) -> None:
+        self.family = family
+        self.settings = settings
+        self.log = build_log(family.name, settings.namespace)
+        self.registry = Registry(family, self.log)
+        self._keyring = keyring
+        self._reporter = Reporter(family.name, settings.namespace, settings.observers, self.log)
+        self._terms: ClaimTerms | None = None
+        store = settings.store
+        self.needs_loop = store is not None and is_async_store(store)
+        """The store has coroutines, so claims are made on an event loop."""
+        if store is not None:
+            renewals: Any = None if self.needs_loop else share_renewal_thread(store)  # type: ignore[arg-type]
+            self._terms = ClaimTerms(store, settings.lease, settings.retention, self.log, renewals)
+
+    def __repr__(self) -> str:
+        return f"<Pipeline of {self.family.name}s>"
+
+    # -- bytes → verified → event -------------------------------------------------------------
+
+    def unwrap(self, request: Request) -> EventT:
+        """Return the verified event, or raise; see :meth:`Receiver.unwrap`."""
+        event = self._read(request, self._keyring.fixed or self._keyring.keys())
+        if isinstance(event, DubhooksError):
+            raise event
+        return event
+
+    def open(self, request: Request) -> Delivery | Reply:
+        """Verify and parse; return the delivery, or the reply that refuses it.
+
+        Raises:
+            ConfigurationError: the body is not bytes, or the headers are none.
+        """
+        started = perf_counter()
+        opened = self._open(request, started)
+        if isinstance(opened, (Delivery, Reply)):
+            return opened
+        return self._refuse(opened, started, is_kept=self._keep(request, opened))
+
+    async def aopen(self, request: Request) -> Delivery | Reply:
+        """Do what :meth:`open` does; dead letters are written in a thread."""
+        started = perf_counter()
+        opened = self._open(request, started)
+        if isinstance(opened, (Delivery, Reply)):
+            return opened
+        is_kept = False
+        if isinstance(opened, InvalidEvent) and self.settings.dead_letters is not None:
+            is_kept = await run_in_thread(lambda _: self._keep(request, opened), self.log)
+        return self._refuse(opened, started, is_kept=is_kept)
+
+    def refuse(self, error: Refusal) -> Reply:
+        """Return the reply to a request that is refused before its body is there."""
+        return self._refuse(error, perf_counter(), is_kept=False)
+
+    def _open(self, request: Request, started: float) -> Delivery | Reply | Refusal:
+        try:
+            keys = self._keyring.fixed or self._keyring.keys()
+        except Exception as error:  # noqa: BLE001 - somebody's callable may raise anything
+            reply = build_reply("unavailable")
+            self._reporter.report_missing_secret(reply, error, started)
+            return reply
+        event = self._read(request, keys)
+        if not isinstance(event, DubhooksError):
+            return Delivery(event, started)
+        if isinstance(event, ConfigurationError):
+            raise event
+        return event
+
+    def _read(
+        self, request: Request, keys: tuple[Key, ...]
+    ) -> EventT | VerificationError | PayloadError | ConfigurationError:
+        if type(request.body) is not bytes:
+            unusable = check_body(request)
+            if unusable is not None:
+                return unusable
+        size, max_body = len(request.body), self.settings.max_body
+        if size > max_body:
+            return BodyTooLarge(f"the body has more than max_body={max_body} bytes")
+        if not size:
+            return body_empty_error()
+        error = check_request(keys, request)
+        if error is not None:
+            return error
+        event = self.family.read(request.body)
+        if isinstance(event, PayloadError):
+            return event
+        return check_age(event, self.settings.max_age) or event
+
+    def _refuse(self, error: Refusal, started: float, *, is_kept: bool) -> Reply:
+        reply = build_refusal(error)
+        if is_kept and isinstance(error, InvalidEvent):
+            status = 501 if error.payout_like else 200
+            reply = build_reply("invalid", error.event_id, status=status, code=error.code)
+        self._reporter.report_refusal(reply, error, started, is_kept=is_kept)
+        return reply
+
+    def _keep(self, request: Request, error: Refusal) -> bool:
+        """Keep a dead letter and tell whether that was done."""
+        dead_letters = self.settings.dead_letters
+        if dead_letters is None or not isinstance(error, InvalidEvent):
+            return False
+        try:
+            dead_letters.keep(request.body, dict(list_pairs(request.headers)), error)
+        except Exception as failure:  # noqa: BLE001 - then Dub keeps it, and sends it again
+            self.log.error("the dead letter could not be kept: %s", type(failure).__qualname__)
+            return False
+        return True
+
+    # -- event → handler ----------------------------------------------------------------------
+
+    def find(
+        self, delivery: Delivery, route: Route | None = None, call: Callable[[], Any] | None = None
+    ) -> Handler | None:
+        """Return what handles a delivery: the route it came to, a handler of ``on``, or nothing.
+
+        Args:
+            delivery: what came.
+            route: the decorated route it came to, if any.
+            call: that route's handler with its arguments.
+        """
+        event: Event = delivery.event
+        # Asked first, because it refuses registrations from the first delivery on.
+        handler = self.registry.find(event)
+        if route is not None and call is not None and route.matches(event):
+            return route.bind(call)
+        if handler is None:
+            self._reporter.report_ignored(event, route, self.registry)
+            return self.registry.fallback
+        return handler
+
+    def turn_away(self, delivery: Delivery, route: Route) -> Reply:
+        """Return the reply to an event that ``route`` does not take, and that goes nowhere else."""
+        self._reporter.report_turned_away(delivery.event, route)
+        return self._finish_unhandled(delivery).reply
+
+    # -- claim → handler → reply --------------------------------------------------------------
+
+    def handle(self, request: Request) -> Reply:
+        """Take a request through the whole pipeline; see :meth:`Receiver.handle`."""
+        opened = self.open(request)
+        if isinstance(opened, Reply):
+            return opened
+        return self.run(opened, self.find(opened)).reply
+
+    async def ahandle(self, request: Request) -> Reply:
+        """Do what :meth:`handle` does, without blocking the event loop."""
+        check_asyncio()
+        opened = await self.aopen(request)
+        if isinstance(opened, Reply):
+            return opened
+        return (await self.arun(opened, self.find(opened))).reply
+
+    def run(self, delivery: Delivery, handler: Handler | None) -> Result:
+        """Run a handler once and return what to reply; ``None`` replies that nobody takes it.
+
+        Raises:
+            ConfigurationError: the store or the handler needs an event loop.
+            BaseException: what the handler raised.
+        """
+        if handler is None:
+            return self._finish_unhandled(delivery)
+        if self.needs_loop:
+            raise ConfigurationError(
+                f"{type(self.settings.store).__name__} needs an event loop: use ahandle or an "
+                "ASGI adapter, or the sync store of the same engine"
+            )
+        if handler.is_async and is_on_event_loop():
+            raise ConfigurationError(explain_running_loop())
+        return self._run_here(delivery, handler)
+
+    async def arun(self, delivery: Delivery, handler: Handler | None) -> Result:
+        """Do what :meth:`run` does, without blocking the event loop.
+
+        A sync handler and its claims run in one worker thread: that thread goes
+        on when the task is cancelled, and completes or releases its claims itself.
+        """
+        if handler is None:
+            return self._finish_unhandled(delivery)
+        if not handler.is_async and not self.needs_loop:
+            return await run_in_thread(
+                lambda loop: self._run_here(delivery, handler, loop), self.log
+            )
+        job = self._build_job(delivery, handler)
+        ending = await self._start(job, self._choose_caller())
+        return self._finish(delivery, handler, ending)
+
+    def _run_here(
+        self, delivery: Delivery, handler: Handler, loop: AbstractEventLoop | None = None
+    ) -> Result:
+        job = self._build_job(delivery, handler)
+        ending = run_here(self._start(job, CallerHere(loop)))
+        return self._finish(delivery, handler, ending)
+
+    def _start(self, job: Job, caller: Caller) -> Coroutine[Any, Any, Ending]:
+        if self._terms is None:
+            return run_handler(job, caller, self.log, 1)
+        return run_claimed(job, self._terms, caller)
+
+    def _choose_caller(self) -> Caller:
+        if self.needs_loop:
+            return CallerOfCoroutines()
+        if getattr(self.settings.store, "never_blocks", False):
+            return CallerOfMemory()
+        return CallerOfThreads()
+
+    def _build_job(self, delivery: Delivery, handler: Handler) -> Job:
+        event: Event = delivery.event
+        call = partial(handler.function, event)
+        outcome: Outcome = "handled"
+        if handler.is_fallback:
+            outcome = _outcome_without_handler(event)
+        if self._terms is None:
+            return Job(call, handler.is_async, handler.status_of, (), "", outcome)
+        keys = build_event_keys(self.settings.namespace, event, handler.dedupe)
+        if handler.is_fallback:
+            keys = tuple(build_unhandled_key(key) for key in keys)
+        return Job(
+            call,
+            handler.is_async,
+            handler.status_of,
+            keys,
+            sha256(event.to_json()).hexdigest(),
+            outcome,
+            is_payout(event),
+        )
+
+    def _finish_unhandled(self, delivery: Delivery) -> Result:
+        return self._finish(delivery, None, Ending(_outcome_without_handler(delivery.event)))
+
+    def _finish(self, delivery: Delivery, handler: Handler | None, ending: Ending) -> Result:
+        event: Event = delivery.event
+        reply = build_reply(
+            ending.outcome, event.id, status=ending.status, retry_after=ending.retry_after
+        )
+        self._reporter.report(reply, event, handler, ending, delivery.started)
+        if ending.error is not None:
+            raise ending.error
+        return Result(reply, ending.result)
+
+
+def _outcome_without_handler(event: Event) -> Outcome:
+    return "unhandled_payout" if is_payout(event) else "ignored"

@@ -1,0 +1,45 @@
+"""The tables of the page on events, compared with the models."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dubhooks import postbacks, webhooks
+from dubhooks.events._base import Event
+from dubhooks.events._family import Family
+from dubhooks.testing import make_event
+
+PAGE = Path(__file__).parents[2] / "docs" / "events.md"
+FAMILIES: dict[str, Family[Any]] = {"Webhooks": webhooks.family, "Postbacks": postbacks.family}
+
+
+def table_of(section: str) -> dict[str, tuple[str, str]]:
+    """Return name on the wire → class and natural key, of the table under a heading."""
+    text = PAGE.read_text(encoding="utf-8").split(f"\n## {section}\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[1:] for line in text.splitlines() if line.startswith("| `")]
+    return {
+        name: (re.findall(r"`(\w+)`", row[1])[0], row[2].strip(" `"))
+        for row in rows
+        for name in re.findall(r"`([\w.]+)`", row[0])
+    }
+
+
+@pytest.mark.parametrize("section", FAMILIES)
+def test_every_event_has_its_row(section: str) -> None:
+    """The page lists every event of the family, by its name and class, and no other."""
+    classes = {name: cls.__name__ for name, cls in FAMILIES[section].classes.items()}
+    assert {name: row[0] for name, row in table_of(section).items()} == classes
+
+
+@pytest.mark.parametrize("section", FAMILIES)
+def test_natural_keys_are_as_listed(section: str) -> None:
+    """An event has a natural key when its row has one, and it begins as the row says."""
+    for name, (_, listed) in table_of(section).items():
+        cls: Any = FAMILIES[section].classes[name]
+        event: Event = make_event(cls, event=name)
+        kind = listed.partition(":")[0]
+        assert (event.natural_key or "").partition(":")[0] == kind, name
