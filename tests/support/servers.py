@@ -316,6 +316,8 @@ class MariaDBServer(Server):
             program("mariadbd"),
             "--no-defaults",
             *("--datadir", str(self._data), "--socket", str(self.directory / "socket")),
+            # A server that starts deletes the temporary tables of every server in the same place.
+            *("--tmpdir", str(self.directory)),
             *("--bind-address", self.host, "--port", str(self.port), "--skip-name-resolve"),
             "--innodb-flush-log-at-trx-commit=2",
             *("--innodb-log-file-size=16M", "--innodb-buffer-pool-size=64M"),
