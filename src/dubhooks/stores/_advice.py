@@ -1,0 +1,91 @@
+"""What a driver's error means, and what to do about it: once for all stores and inboxes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ..errors import ConfigurationError
+
+__all__ = ["explain_sql_error", "is_beaten"]
+
+# SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite and, where it has no
+# SQLSTATE because there is no connection yet, of psycopg.
+_SQL: Final[tuple[tuple[tuple[str | int, ...], str], ...]] = (
+    (("42P01", 1146, "no such table"), "there is no table {table}{where}: {create}"),
+    (
+        # Unknown or additional columns, other types, no primary key.
+        (
+            *("42703", "42804", "42883", "42P10", "23502", 1054, 1364),
+            *("no such column", "has no column named", "ON CONFLICT clause does not match"),
+            "NOT NULL constraint failed",
+        ),
+        "the table {table}{where} has other columns than dubhooks needs: rename it, then {create}",
+    ),
+    (
+        ("25006", 1290, 1792, 1836, "attempt to write a readonly database"),
+        "the database{where} is read-only, perhaps a replica: connect to the primary",
+    ),
+    (
+        (
+            *("28000", "28P01", 1045, 1698, "password authentication failed"),
+            *("no password supplied", "no pg_hba.conf entry", 'FATAL:  role "'),
+        ),
+        "the database{where} refuses this user: check user and password, and that the server lets "
+        "this user in from here",
+    ),
+    (
+        ("3D000", 1049, 'FATAL:  database "'),
+        "the server has no such database{where}: check its name, or create it",
+    ),
+    (
+        ("42501", 1044, 1142, 1143),
+        "this user may not use the table {table}{where}: GRANT it SELECT, INSERT, UPDATE and "
+        "DELETE",
+    ),
+    (
+        # A prepared statement that this server connection does not know, or knows already.
+        ("26000", "42P05"),
+        "the connection pooler keeps no prepared statements: connect with "
+        "prepare_threshold=None (psycopg), or see SQLAlchemy's page on asyncpg and PgBouncer",
+    ),
+)
+# A transaction that lost against another one: nothing of it was done.
+_BEATEN: Final = (
+    *("40001", "40P01", 1020, 1205, 1213, "database is locked", "database table is locked"),
+)
+
+
+def explain_sql_error(
+    error: BaseException, *, table: str, create: str, where: str = ""
+) -> ConfigurationError | None:
+    """Return an error that says what to do, if that is known.
+
+    Args:
+        error: a driver's, SQLAlchemy's or Django's.
+        table: the table's name.
+        create: how it is made, such as ``call create_table() once``.
+        where: which database it is, such as `` in the database 'default'``.
+    """
+    for kinds, advice in _SQL:
+        if _is(error, kinds):
+            return ConfigurationError(advice.format(table=table, create=create, where=where))
+    return None
+
+
+def is_beaten(error: BaseException) -> bool:
+    """Tell whether a statement lost against another one, so that it is worth another try."""
+    return _is(error, _BEATEN)
+
+
+def _is(error: BaseException, kinds: tuple[str | int, ...]) -> bool:
+    # SQLAlchemy and Django have errors of their own around the driver's.
+    cause: Any = getattr(error, "orig", None) or error.__cause__ or error
+    first: Any = cause.args[0] if cause.args else None
+    if isinstance(first, dict):  # pg8000: the fields of the server's message
+        first = first.get("C")
+    # Some drivers of MySQL have the number only, newer ones a less exact SQLSTATE as well.
+    codes = {getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None), first}
+    if not codes.isdisjoint(kinds):
+        return True
+    text = str(first)
+    return any(isinstance(kind, str) and " " in kind and kind in text for kind in kinds)
