@@ -14,17 +14,16 @@ from dubhooks.idempotency import Claim
 from tests.support.fake_clock import FakeClock
 from tests.support.stores import workers
 from tests.support.stores.backends import Backend, check
-from tests.support.stores.workers import Workers
+from tests.support.stores.workers import KILLS, Workers
 
 pytestmark = pytest.mark.slow
 
-KILLS = 100
 AT_ONCE = 4
 EVENTS = 1500
 
 
 def test_killed_workers(backend: Backend, tmp_path: Path) -> None:
-    """A hundred workers killed anywhere lose no event; only what they left open is repeated."""
+    """Workers killed anywhere lose no event; only what they left open is repeated."""
     where = {"kind": backend.kind, "url": backend.url, "events": EVENTS}
     with Workers(tmp_path) as pool:
         running = [pool.start(workers.deliveries, slowest=0.01, **where) for _ in range(AT_ONCE)]
@@ -117,7 +116,7 @@ SQL = ["postgresql", "mariadb", "django-postgresql", "django-mariadb"]
 
 @pytest.mark.parametrize("backend", SQL, indirect=True)
 def test_inbox_is_exactly_once(backend: Backend, tmp_path: Path) -> None:
-    """A hundred workers killed anywhere: every event has its effect exactly once."""
+    """Workers killed anywhere: every event has its effect exactly once."""
     engine, events = create_engine(backend.url), EVENTS
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS effects"))

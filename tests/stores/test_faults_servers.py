@@ -15,7 +15,7 @@ from tests.support.proxy import Proxy
 from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer, free_port
 from tests.support.stores import workers
 from tests.support.stores.backends import Backend, Receiver, check, open_django
-from tests.support.stores.workers import Workers
+from tests.support.stores.workers import RESTARTS, Workers
 
 pytestmark = pytest.mark.slow
 
@@ -30,9 +30,9 @@ def test_restarted_server(backend: Backend, tmp_path: Path) -> None:
         for _ in range(AT_ONCE):
             pool.start(workers.deliveries, **where)
         pool.until_ready(AT_ONCE)
-        for end in 2 * (backend.server.stop, backend.server.kill):
+        for turn in range(RESTARTS):
             time.sleep(random.uniform(0.05, 0.2))
-            end()
+            backend.server.kill() if turn % 2 else backend.server.stop()
             backend.server.start()
         pool.kill_all()
         pool.start(workers.sweep, **where).wait()

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from tests.support.fake_clock import FakeClock
 
 __all__ = [
+    "KILLS",
+    "RESTARTS",
     "RETENTION",
     "SECRET",
     "Line",
@@ -50,6 +52,10 @@ __all__ = [
 
 SECRET = "whsec_workers"
 RETENTION = timedelta(days=30)
+KILLS = int(os.environ.get("DUBHOOKS_TEST_KILLS", "25"))
+"""How many workers a test kills; a hundred before a release."""
+RESTARTS = int(os.environ.get("DUBHOOKS_TEST_RESTARTS", "4"))
+"""How often a test ends and starts a server; forty before a release."""
 
 
 def open_store(kind: str, url: str) -> Any:
