@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from dubhooks.idempotency import Claim
 from tests.support.fake_clock import FakeClock
 from tests.support.stores import workers
 from tests.support.stores.backends import Backend, check
-from tests.support.stores.workers import KILLS, Workers
+from tests.support.stores.workers import KILLS, RESTARTS, Workers
 
 pytestmark = pytest.mark.slow
 
@@ -114,34 +114,43 @@ def claim(store: Any, token: str) -> Claim:
 SQL = ["postgresql", "mariadb", "django-postgresql", "django-mariadb"]
 
 
+@pytest.mark.parametrize("victim", ["workers", "servers"])
 @pytest.mark.parametrize("backend", SQL, indirect=True)
-def test_inbox_is_exactly_once(backend: Backend, tmp_path: Path) -> None:
-    """Workers killed anywhere: every event has its effect exactly once."""
-    engine, events = create_engine(backend.url), EVENTS
+def test_inbox_is_exactly_once(backend: Backend, tmp_path: Path, victim: str) -> None:
+    """Workers or servers killed anywhere: every event has its effect exactly once."""
+    engine = create_engine(backend.url, pool_pre_ping=True)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS effects"))
         connection.execute(text("CREATE TABLE effects (id VARCHAR(100))"))
     with Workers(tmp_path) as pool:
-        where = {"kind": backend.kind, "url": backend.url, "events": events}
+        where = {"kind": backend.kind, "url": backend.url, "events": EVENTS}
         running = [pool.start(workers.inbox, **where) for _ in range(AT_ONCE)]
         pool.until_ready(AT_ONCE)
-        for kill in range(KILLS):
+        for kill in range(KILLS if victim == "workers" else 0):
             time.sleep(random.uniform(0.0, 0.01))
             running.pop(random.randrange(AT_ONCE)).kill()
             running.append(pool.start(workers.inbox, **where))
             pool.until_ready(kill + 1)
-        deadline = time.monotonic() + 60
-        while True:  # the last workers go on until every event has come
-            with engine.connect() as connection:
-                ids = connection.execute(text("SELECT id FROM effects")).scalars().all()
-            if len(set(ids)) == events:
-                break
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-    notes = "dubhooks_seen_event" if backend.is_django else "dubhooks_inbox"
+        for _ in range(RESTARTS if victim == "servers" else 0):
+            time.sleep(random.uniform(0.0, 0.1))
+            backend.server.kill()
+            backend.server.start()
+        until_all_came(engine)
     with engine.connect() as connection:
         ids = connection.execute(text("SELECT id FROM effects")).scalars().all()
-        noted = connection.execute(text(f"SELECT count(*) FROM {notes}")).scalar_one()
+        noted = connection.execute(text("SELECT count(*) FROM dubhooks_inbox")).scalar_one()
     engine.dispose()
-    assert sorted(ids) == sorted({f"evt_{number}" for number in range(events)})
-    assert noted == events
+    assert sorted(ids) == sorted({f"evt_{number}" for number in range(EVENTS)})
+    assert noted == EVENTS
+
+
+def until_all_came(engine: Engine) -> None:
+    """Wait until the workers that are left have taken every event."""
+    deadline = time.monotonic() + 60
+    while True:
+        with engine.connect() as connection:
+            ids = connection.execute(text("SELECT id FROM effects")).scalars().all()
+        if len(set(ids)) == EVENTS:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
