@@ -141,7 +141,7 @@ def test_interrupted_in_the_middle(alias_of: Callable[[str], str]) -> None:
     def lock() -> None:
         with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
             cursor.execute(
-                "SELECT * FROM dubhooks_claim WHERE claim_key = 'interrupted' FOR UPDATE"
+                "SELECT * FROM dubhooks_claims WHERE claim_key = 'interrupted' FOR UPDATE"
             )
             locked.set()
             assert go.wait(20)
@@ -244,11 +244,11 @@ def test_many_at_once(engine: str, alias_of: Callable[[str], str]) -> None:
     take(CLIENTS)  # what was refused is delivered again
     with connections[alias].cursor() as cursor:
         cursor.execute(
-            "DELETE FROM dubhooks_seen_event WHERE event_key LIKE %s", [f"effect:{engine}:%"]
+            "DELETE FROM dubhooks_inbox WHERE event_key LIKE %s", [f"effect:{engine}:%"]
         )
         assert cursor.rowcount == len(EVENTS)
     assert not refused or "serializable" in engine
     connections.close_all()
 
 
-EFFECT = "INSERT INTO dubhooks_seen_event (event_key, seen_at) VALUES (%s, 0)"
+EFFECT = "INSERT INTO dubhooks_inbox (event_key, seen_at) VALUES (%s, 0)"

@@ -150,7 +150,7 @@ def test_purge(alias: str) -> None:
     with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
         rows = [(f"old:{number}", "t", 2, 1, "", 0.0, 0.0, 1.0) for number in range(1_500)]
         cursor.executemany(
-            "INSERT INTO dubhooks_claim (claim_key, token, state, attempt, fingerprint, "
+            "INSERT INTO dubhooks_claims (claim_key, token, state, attempt, fingerprint, "
             "since, lease_until, keep_until) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
             rows,
         )
@@ -236,7 +236,7 @@ def test_a_user_who_may_not_write(
     with connections[alias_of(kind)].cursor() as cursor:
         cursor.execute(f"CREATE USER {user}")
         try:
-            cursor.execute(f"GRANT SELECT ON dubhooks_claim TO {user}")
+            cursor.execute(f"GRANT SELECT ON dubhooks_claims TO {user}")
             with pytest.raises(ConfigurationError, match="GRANT it SELECT, INSERT"):
                 claim(DjangoStore(using=alias_at(url.replace("dubhooks@", "poor@"))))
         finally:

@@ -30,7 +30,7 @@ def test_purging_while_claiming(engine: str, alias_of: Callable[[str], str]) -> 
 
     def change(assignments: str) -> None:
         with connections[alias].cursor() as cursor:
-            cursor.execute(f"UPDATE dubhooks_claim SET {assignments} WHERE claim_key = %s", [key])
+            cursor.execute(f"UPDATE dubhooks_claims SET {assignments} WHERE claim_key = %s", [key])
 
     change("keep_until = 1")
     with transaction.atomic(using=alias):
@@ -55,7 +55,7 @@ def test_taking_over_while_the_owner_renews(alias: str, over: str) -> None:
     store, key = DjangoStore(using=alias), f"renewed:{alias}:{over}"
     claim(store, key)
     with connections[alias].cursor() as cursor:
-        cursor.execute(f"UPDATE dubhooks_claim SET {over} = 1 WHERE claim_key = %s", [key])
+        cursor.execute(f"UPDATE dubhooks_claims SET {over} = 1 WHERE claim_key = %s", [key])
     renewed: list[Any] = []
 
     def renew_first(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -130,7 +130,7 @@ def test_a_locked_file_is_waited_for(alias_of: Callable[[str], str]) -> None:
 
     def lock() -> None:
         with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-            cursor.execute("DELETE FROM dubhooks_claim WHERE claim_key = 'nothing'")
+            cursor.execute("DELETE FROM dubhooks_claims WHERE claim_key = 'nothing'")
             locked.set()
             assert go.wait(20)
 

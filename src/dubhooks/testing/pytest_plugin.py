@@ -28,10 +28,18 @@ def dub_secret() -> Secret:
 
 @pytest.fixture
 def dub_event() -> Callable[..., Any]:
-    """The function make_event: it makes a webhook or postback event, by its class."""
+    """The function make_event, which here takes the name of a webhook event as well."""
+    from .. import webhooks
     from . import make_event
 
-    return make_event
+    def make(event: Any, /, *arguments: Any, **options: Any) -> Any:
+        found: Any = webhooks.family.classes.get(event) if isinstance(event, str) else None
+        if found is None:
+            return make_event(event, *arguments, **options)
+        # A class may have two names.
+        return make_event(found, *arguments, **{"event": event, **options})
+
+    return make
 
 
 @pytest.fixture
