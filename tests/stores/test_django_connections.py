@@ -164,35 +164,6 @@ def test_interrupted_in_the_middle(alias_of: Callable[[str], str]) -> None:
     connections.close_all()
 
 
-@pytest.mark.parametrize("is_ended", [False, True], ids=["answered", "ended"])
-@pytest.mark.parametrize("kind", CUT)
-def test_cut_after_the_answer(kind: str, is_ended: bool, alias_of: Callable[[str], str]) -> None:
-    """An answer counts that came just before its connection was cut, and the next one is new."""
-    store = DjangoStore(using=alias_of(kind), timeout=0.5)
-    connection, key = connections[store.alias], f"cut:{is_ended}"
-    connection.ensure_connection()
-
-    def answer_late(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        result = execute(sql, params, many, context)
-        deadline = time.monotonic() + 20
-        while store._watchdog._watches:
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        if is_ended:
-            raise SystemExit
-        return result
-
-    with connection.execute_wrapper(answer_late):
-        if is_ended:
-            with pytest.raises(SystemExit):
-                claim(store, key)
-        else:
-            assert claim(store, key).state == "acquired"
-    assert connection.connection is None
-    assert claim(DjangoStore(using=store.alias), key, "two").state == "busy"
-    connections.close_all()
-
-
 def _end(*_: object) -> None:
     raise SystemExit
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -148,11 +149,10 @@ def test_purge(alias: str) -> None:
     store = DjangoStore(using=alias)
     store.purge()
     with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-        rows = [(f"old:{number}", "t", 2, 1, "", 0.0, 0.0, 1.0) for number in range(1_500)]
         cursor.executemany(
-            "INSERT INTO dubhooks_claims (claim_key, token, state, attempt, fingerprint, "
-            "since, lease_until, keep_until) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-            rows,
+            "INSERT INTO dubhooks_claims (claim_key, token, attempt, fingerprint, done, "
+            "since, lease_until, keep_until) VALUES (%s, 't', 1, '', TRUE, 0, 0, 1)",
+            [(f"old:{number}",) for number in range(1_500)],
         )
     claim(store, f"kept:{alias}")
     assert store.purge() == 1_500
@@ -181,6 +181,7 @@ def test_rows_can_be_looked_at(alias: str) -> None:
         assert DjangoInbox(using=alias).first(event)
     row = Row.objects.using(alias).get(claim_key=key)
     assert (str(row), row.token, row.attempt, row.fingerprint) == (key, "one", 1, FINGERPRINT)
+    assert row.done is False
     assert not Row.objects.using(alias).filter(claim_key=key.upper()).exists()
     assert f"default:{event.id}" in map(str, SeenEvent.objects.using(alias).all())
 
@@ -263,7 +264,7 @@ def test_an_alias_that_is_unknown() -> None:
         claim(DjangoStore(using="nowhere"))
 
 
-@pytest.mark.parametrize("timeout", [0, -1.0, float("nan")])
+@pytest.mark.parametrize("timeout", [0, timedelta(seconds=-1), float("nan")])
 def test_a_timeout_that_is_none(timeout: float) -> None:
     """A time that is over before it begins is refused."""
     with pytest.raises(ConfigurationError, match="more than 0"):
