@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 from django.db import DatabaseError, connections, transaction
@@ -214,9 +212,7 @@ def test_many_at_once(engine: str, alias_of: Callable[[str], str]) -> None:
     start = threading.Barrier(1)
     take(CLIENTS)  # what was refused is delivered again
     with connections[alias].cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM dubhooks_inbox WHERE event_key LIKE %s", [f"effect:{engine}:%"]
-        )
+        cursor.execute("DELETE FROM dubhooks_inbox WHERE event_key LIKE %s", [f"effect:{engine}:%"])
         assert cursor.rowcount == len(EVENTS)
     assert not refused or "serializable" in engine
     connections.close_all()
