@@ -110,13 +110,14 @@ def test_inbox_forgets_an_event(alias: str) -> None:
     inbox = DjangoInbox(using=alias)
     event = make_event(CommissionCreated, data__id=f"cm_{alias}")
     postback = make_event(postbacks.CommissionCreated, data__id=f"cm_{alias}")
-    for one, dedupe, what in (
+    noted: list[tuple[Any, Any, Any]] = [
         (event, "id", event.id),
         (event, "id", event),
         (event, "natural", event),
         (event, "natural", event.natural_key),
         (postback, "natural", event.natural_key),
-    ):
+    ]
+    for one, dedupe, what in noted:
         assert not inbox.forget(what)
         with transaction.atomic(using=alias):
             assert inbox.first(one, dedupe=dedupe)
@@ -124,7 +125,8 @@ def test_inbox_forgets_an_event(alias: str) -> None:
         assert inbox.forget(what)
     with transaction.atomic(using=alias):
         assert inbox.first(event)
-    for nothing in ("", 5):
+    nothings: list[Any] = ["", 5]
+    for nothing in nothings:
         with pytest.raises(ConfigurationError, match="forget takes an event"):
             inbox.forget(nothing)
 

@@ -221,7 +221,10 @@ class RedisServer(Server):
 
 
 class PostgreSQLServer(Server):
-    """PostgreSQL with databases ``test`` and ``django``; options are settings such as ``max_connections=20``."""
+    """PostgreSQL with databases ``test`` and ``django``.
+
+    Options are settings such as ``max_connections=20``.
+    """
 
     user = "postgres"
 

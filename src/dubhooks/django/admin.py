@@ -65,7 +65,7 @@ class ClaimAdmin(ClaimModelAdmin):
 
     def has_change_permission(
         self,
-        request: HttpRequest,
+        request: HttpRequest,  # noqa: ARG002
         obj: Claim | None = None,  # noqa: ARG002
     ) -> bool:
         """Nobody changes one by hand."""
@@ -73,7 +73,7 @@ class ClaimAdmin(ClaimModelAdmin):
 
     def has_delete_permission(
         self,
-        request: HttpRequest,
+        request: HttpRequest,  # noqa: ARG002
         obj: Claim | None = None,  # noqa: ARG002
     ) -> bool:
         """Nobody deletes one by hand: its handler may be running."""
