@@ -33,11 +33,11 @@ def dub_event() -> Callable[..., Any]:
     from . import make_event
 
     def make(event: Any, /, *arguments: Any, **options: Any) -> Any:
-        found: Any = webhooks.family.classes.get(event) if isinstance(event, str) else None
-        if found is None:
-            return make_event(event, *arguments, **options)
-        # A class may have two names.
-        return make_event(found, *arguments, **{"event": event, **options})
+        if event in webhooks.family.classes:
+            # A class may have two names.
+            options = {"event": event, **options}
+            event = webhooks.family.classes[event]
+        return make_event(event, *arguments, **options)
 
     return make
 
