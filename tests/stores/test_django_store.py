@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import unittest
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,7 +17,7 @@ from dubhooks.django import DjangoInbox, DjangoStore
 from dubhooks.testing import StoreContract, make_event, signed_request
 from dubhooks.webhooks import SaleCreated
 from tests.support.stores.django_databases import alias, alias_of
-from tests.support.stores.django_project import add, alias_at
+from tests.support.stores.django_project import add, alias_at, database_at
 from tests.support.stores.store_cases import FINGERPRINT, claim
 
 __all__ = ["alias", "alias_of"]  # fixtures
@@ -191,6 +192,19 @@ def test_an_engine_that_is_not_supported() -> None:
     add("nothing", {"ENGINE": "django.db.backends.dummy"})
     with pytest.raises(ConfigurationError, match="is not supported: use PostgreSQL"):
         claim(DjangoStore(using="nothing"), "key")
+
+
+def test_what_django_refuses() -> None:
+    """What Django finds in the settings, or on an event loop, is told in its own words."""
+    add("odd", database_at("postgresql://nobody@127.0.0.1:1/odd", isolation_level=99))
+    with pytest.raises(ConfigurationError, match="Invalid transaction isolation level 99"):
+        claim(DjangoStore(using="odd"), "key")
+
+    async def claim_on_the_loop() -> None:
+        claim(DjangoStore(), "key")
+
+    with pytest.raises(ConfigurationError, match="cannot call this from an async context"):
+        asyncio.run(claim_on_the_loop())
 
 
 def test_the_app_must_be_installed() -> None:

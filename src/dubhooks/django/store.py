@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db import Error, transaction
 
 from ..errors import ConfigurationError, to_seconds
@@ -157,15 +157,15 @@ class DjangoStore:
             begin = monotonic()
             try:
                 return run.commit(decide)
-            except ImproperlyConfigured as error:
-                raise ConfigurationError(str(error)) from error
+            except (ImproperlyConfigured, SynchronousOnlyOperation) as error:
+                raise ConfigurationError(f"Django says: {error}") from error
             except Error as error:
                 better = self._database.explain(connection, error)
                 if better is not None:
                     raise better from None
+                can_succeed, now = run.prepare_another_try(error), monotonic()
                 # A try that takes as long as this one must end in time as well.
-                now = monotonic()
-                if not run.can_try_again(error) or now + (now - begin) + pause > deadline:
+                if not can_succeed or now + (now - begin) + pause > deadline:
                     raise
             sleep(random.uniform(0.0, pause))
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -200,8 +200,8 @@ class _Run:
                 raise ConfigurationError(_IN_TRANSACTION)
             return decide(self)
 
-    def can_try_again(self, error: Error) -> bool:
-        """Tell whether another try may succeed, and prepare it."""
+    def prepare_another_try(self, error: Error) -> bool:
+        """Leave behind what was lost; tell whether another try may succeed."""
         connection: Any = self._connection  # its stubs know no pool
         self.is_retry = True
         if connection.in_atomic_block:
