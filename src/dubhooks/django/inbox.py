@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 
 from ..errors import ConfigurationError, to_seconds
 from ..events._base import Event
-from ..idempotency._keys import build_event_keys, build_inbox_key, check_namespace, list_keys_of
+from ..idempotency._keys import build_inbox_key, check_namespace, list_keys_of
 from ..stores._sql import InboxStatements
 from ._database import Database, build_execute
 
@@ -80,35 +80,34 @@ class DjangoInbox:
         """Do what :meth:`first` does; a transaction is open in the request's thread."""
         return await sync_to_async(self.first)(event, dedupe=dedupe)
 
-    def forget(self, what: str | Event) -> bool:
+    def forget(self, event: Event | str) -> bool:
         """Delete the note of an event, so that its effect happens again when it comes again.
 
         Args:
-            what: an event's id, a natural key, or an event, which stands for both.
+            event: an event, its id or its natural key.
 
         Returns:
-            Whether something was noted.
+            Whether there was a note of it.
 
         Raises:
-            ConfigurationError: ``what`` is something else, or there is no table.
+            ConfigurationError: ``event`` is something else, or there is no table.
             django.db.Error: the database failed.
         """
-        if isinstance(what, Event):
-            keys = {*build_event_keys(self._namespace, what, "natural")}
-        elif isinstance(what, str) and what:
+        if isinstance(event, Event):
+            families: tuple[str, ...] = (event.__family__,)
+        elif isinstance(event, str) and event:
             families = ("webhook", "postback")
-            keys = {key for each in families for key in list_keys_of(self._namespace, each, what)}
         else:
             raise ConfigurationError("forget takes an event, the id of one, or a natural key")
+        keys = {key for each in families for key in list_keys_of(self._namespace, each, event)}
         connection = self._database.connection()
         statements, execute = self._statements_for(connection), build_execute(connection)
         with self._database.explained(connection):
-            forgotten = [statements.forget(execute, key) for key in keys]
-        return any(forgotten)
+            return sum(statements.forget(execute, key) for key in sorted(keys)) > 0
 
-    async def aforget(self, what: str | Event) -> bool:
+    async def aforget(self, event: Event | str) -> bool:
         """Do what :meth:`forget` does, without blocking the event loop."""
-        return await sync_to_async(self.forget)(what)
+        return await sync_to_async(self.forget)(event)
 
     def purge(self, older_than: float | timedelta) -> int:
         """Forget events noted longer ago than that; return how many.
