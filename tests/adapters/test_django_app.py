@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from datetime import timedelta
@@ -13,7 +12,7 @@ import pytest
 from django.conf.urls.i18n import i18n_patterns
 from django.core.checks import run_checks
 from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import connections
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path
@@ -28,10 +27,10 @@ from dubhooks import (
     Webhooks,
     postbacks,
 )
-from dubhooks.django import DjangoInbox, DjangoStore, _settings
+from dubhooks.django import DjangoStore, _settings
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.django_setup import POSTBACK_SECRET, add_database, sqlite
+from tests.support.adapters.django_setup import POSTBACK_SECRET
 from tests.support.adapters.situations import SECRET
 
 RECORDS: list[DeliveryRecord] = []
@@ -379,33 +378,4 @@ def test_check_of_the_table() -> None:
     finally:
         call_command("migrate", "dubhooks", verbosity=0)
     assert found("database", databases=["default"]) == {}
-    connections.close_all()
-
-
-def test_the_migration_is_complete() -> None:
-    """The models have no change that the migration lacks."""
-    call_command("makemigrations", "dubhooks", check=True, dry_run=True, verbosity=0)
-    connections.close_all()
-
-
-def test_purge_command() -> None:
-    """The command deletes claims whose retention is over, and inbox entries only when asked to."""
-    add_database("purged", sqlite("purged.db"))
-    store, inbox = DjangoStore(using="purged"), DjangoInbox(using="purged")
-    for key, retention in (("old", 0.000_001), ("new", 3600.0)):
-        store.claim(key, "t", fingerprint="", lease=1, retention=retention)
-    event = make_event(SaleCreated)
-    with transaction.atomic(using="purged"):
-        assert inbox.first(event)
-
-    def purge(*arguments: str) -> str:
-        output = io.StringIO()
-        call_command("dubhooks_purge", "--database", "purged", *arguments, stdout=output)
-        return output.getvalue()
-
-    assert purge() == "claims: 1 deleted\n"
-    assert purge("--inbox-days", "1") == "claims: 0 deleted\ninbox: 0 deleted\n"
-    assert purge("--inbox-days", "-1") == "claims: 0 deleted\ninbox: 1 deleted\n"
-    with transaction.atomic(using="purged"):
-        assert inbox.first(event)
     connections.close_all()

@@ -20,24 +20,24 @@ from django.core.management import call_command
 from django.db import connections
 
 from dubhooks.django import DjangoStore
-from dubhooks.django import _statements as statements
+from dubhooks.stores._sql import ClaimStatements
 from tests.benchmarks.bench_stores import FINGERPRINT, LEASE, RETENTION, TOKEN, Target, main
 from tests.support.servers import MariaDBServer, PostgreSQLServer
 from tests.support.stores import django_project
 
-ROW = "'0123456789abcdef', 2, 1, '{fingerprint}', 0, 0, 4102444800"
+ROW = "'0123456789abcdef', 1, '{fingerprint}', TRUE, 0, 0, 4102444800000"
 POSTGRESQL = (
-    f"INSERT INTO dubhooks_claim SELECT 'default:evt_' || lpad(n::text, 24, '0'), {ROW} "
+    f"INSERT INTO dubhooks_claims SELECT 'default:evt_' || lpad(n::text, 24, '0'), {ROW} "
     "FROM generate_series({start}, {end} - 1) n"
 )
 MARIADB = (
-    f"INSERT INTO dubhooks_claim SELECT concat('default:evt_', lpad(seq, 24, '0')), {ROW} "
+    f"INSERT INTO dubhooks_claims SELECT concat('default:evt_', lpad(seq, 24, '0')), {ROW} "
     "FROM seq_0_to_99999999 WHERE seq >= {start} AND seq < {end}"
 )
-SIZE_POSTGRESQL = "SELECT pg_total_relation_size('dubhooks_claim')"
+SIZE_POSTGRESQL = "SELECT pg_total_relation_size('dubhooks_claims')"
 SIZE_MARIADB = (
     "SELECT file_size FROM information_schema.innodb_sys_tablespaces "
-    "WHERE name = 'test/dubhooks_claim'"
+    "WHERE name = 'django/dubhooks_claims'"
 )
 
 
@@ -64,13 +64,25 @@ def _target(name: str, url: str, rows: str, size: str) -> Target:
 
 def _raw(store: DjangoStore) -> Callable[[str], None]:
     connection = connections[store.alias]
-    texts = statements.texts_for(store._database, connection)
-    held, done = statements.HELD, statements.DONE
     cursor = connection.cursor()
+    statements = ClaimStatements(connection.vendor, "format")
+    sent: list[tuple[str, tuple[Any, ...]]] = []
+
+    def execute(text: str, parameters: Any) -> tuple[list[Any], int]:
+        cursor.execute(text, parameters)
+        sent.append((text, parameters))
+        return cursor.fetchall() if cursor.description else [], cursor.rowcount
+
+    recorded = f"recorded:{id(cursor)}"
+    options: dict[str, Any] = {"lease": LEASE, "retention": RETENTION}
+    statements.claim(execute, recorded, TOKEN, fingerprint=FINGERPRINT, **options)
+    statements.complete(execute, recorded, TOKEN, retention=RETENTION, is_retry=False)
 
     def handle(key: str) -> None:
-        cursor.execute(texts.insert, (key, TOKEN, held, FINGERPRINT, LEASE, RETENTION))
-        cursor.execute(texts.complete, (done, RETENTION, key, TOKEN, held, held))
+        for text, parameters in sent:
+            cursor.execute(text, [key if each == recorded else each for each in parameters])
+            if cursor.description:
+                cursor.fetchall()
 
     return handle
 

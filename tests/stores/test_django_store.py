@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import unittest
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -15,7 +17,7 @@ from dubhooks.django import DjangoInbox, DjangoStore
 from dubhooks.testing import StoreContract, make_event, signed_request
 from dubhooks.webhooks import SaleCreated
 from tests.support.stores.django_databases import alias, alias_of
-from tests.support.stores.django_project import add, alias_at
+from tests.support.stores.django_project import add, alias_at, database_at
 from tests.support.stores.store_cases import FINGERPRINT, claim
 
 __all__ = ["alias", "alias_of"]  # fixtures
@@ -148,11 +150,10 @@ def test_purge(alias: str) -> None:
     store = DjangoStore(using=alias)
     store.purge()
     with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-        rows = [(f"old:{number}", "t", 2, 1, "", 0.0, 0.0, 1.0) for number in range(1_500)]
         cursor.executemany(
-            "INSERT INTO dubhooks_claim (claim_key, token, state, attempt, fingerprint, "
-            "since, lease_until, keep_until) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-            rows,
+            "INSERT INTO dubhooks_claims (claim_key, token, attempt, fingerprint, done, "
+            "since, lease_until, keep_until) VALUES (%s, 't', 1, '', TRUE, 0, 0, 1)",
+            [(f"old:{number}",) for number in range(1_500)],
         )
     claim(store, f"kept:{alias}")
     assert store.purge() == 1_500
@@ -181,6 +182,7 @@ def test_rows_can_be_looked_at(alias: str) -> None:
         assert DjangoInbox(using=alias).first(event)
     row = Row.objects.using(alias).get(claim_key=key)
     assert (str(row), row.token, row.attempt, row.fingerprint) == (key, "one", 1, FINGERPRINT)
+    assert row.done is False
     assert not Row.objects.using(alias).filter(claim_key=key.upper()).exists()
     assert f"default:{event.id}" in map(str, SeenEvent.objects.using(alias).all())
 
@@ -190,6 +192,19 @@ def test_an_engine_that_is_not_supported() -> None:
     add("nothing", {"ENGINE": "django.db.backends.dummy"})
     with pytest.raises(ConfigurationError, match="is not supported: use PostgreSQL"):
         claim(DjangoStore(using="nothing"), "key")
+
+
+def test_what_django_refuses() -> None:
+    """What Django finds in the settings, or on an event loop, is told in its own words."""
+    add("odd", database_at("postgresql://nobody@127.0.0.1:1/odd", isolation_level=99))
+    with pytest.raises(ConfigurationError, match="Invalid transaction isolation level 99"):
+        claim(DjangoStore(using="odd"), "key")
+
+    async def claim_on_the_loop() -> None:
+        claim(DjangoStore(), "key")
+
+    with pytest.raises(ConfigurationError, match="cannot call this from an async context"):
+        asyncio.run(claim_on_the_loop())
 
 
 def test_the_app_must_be_installed() -> None:
@@ -236,7 +251,7 @@ def test_a_user_who_may_not_write(
     with connections[alias_of(kind)].cursor() as cursor:
         cursor.execute(f"CREATE USER {user}")
         try:
-            cursor.execute(f"GRANT SELECT ON dubhooks_claim TO {user}")
+            cursor.execute(f"GRANT SELECT ON dubhooks_claims TO {user}")
             with pytest.raises(ConfigurationError, match="GRANT it SELECT, INSERT"):
                 claim(DjangoStore(using=alias_at(url.replace("dubhooks@", "poor@"))))
         finally:
@@ -263,7 +278,7 @@ def test_an_alias_that_is_unknown() -> None:
         claim(DjangoStore(using="nowhere"))
 
 
-@pytest.mark.parametrize("timeout", [0, -1.0, float("nan")])
+@pytest.mark.parametrize("timeout", [0, timedelta(seconds=-1), float("nan")])
 def test_a_timeout_that_is_none(timeout: float) -> None:
     """A time that is over before it begins is refused."""
     with pytest.raises(ConfigurationError, match="more than 0"):

@@ -221,7 +221,10 @@ class RedisServer(Server):
 
 
 class PostgreSQLServer(Server):
-    """PostgreSQL with a database ``test``; options are settings such as ``max_connections=20``."""
+    """PostgreSQL with databases ``test`` and ``django``.
+
+    Options are settings such as ``max_connections=20``.
+    """
 
     user = "postgres"
 
@@ -241,9 +244,9 @@ class PostgreSQLServer(Server):
             *("--pgdata", str(self._data), "--username", "dubhooks", "--auth", "trust"),
             *("--no-sync", "--encoding", "UTF8", "--locale", "C", "--wal-segsize", "4"),
         )
-        # Without a server: a single-user process takes the statement from its input.
+        # Without a server: a single-user process takes statements from its input.
         command = [program("postgres"), "--single", "-D", str(self._data), "postgres"]
-        self.run(*command, input=b"CREATE DATABASE test\n")
+        self.run(*command, input=b"CREATE DATABASE test\nCREATE DATABASE django\n")
 
     def command(self) -> list[str]:
         """Return the command line that starts the server."""
@@ -285,7 +288,7 @@ class PostgreSQLServer(Server):
 
 
 class MariaDBServer(Server):
-    """MariaDB with a database ``test``; options are those of ``mariadbd``.
+    """MariaDB with databases ``test`` and ``django``; options are those of ``mariadbd``.
 
     The server's own collation does not tell case apart, as everywhere.
     """
@@ -300,6 +303,7 @@ class MariaDBServer(Server):
         """Make the database files."""
         self._script.write_text(
             "CREATE DATABASE IF NOT EXISTS test;\n"
+            "CREATE DATABASE IF NOT EXISTS django;\n"
             "CREATE USER IF NOT EXISTS dubhooks@'127.0.0.1';\n"
             "GRANT ALL ON *.* TO dubhooks@'127.0.0.1' WITH GRANT OPTION;\n"
         )
@@ -362,7 +366,8 @@ class PgBouncerServer(Server):
         users.write_text('"dubhooks" ""\n')
         settings = (
             "[databases]",
-            f"test = host={self._behind.host} port={self._behind.port} user=dubhooks",
+            # Any database of that server.
+            f"* = host={self._behind.host} port={self._behind.port} user=dubhooks",
             "[pgbouncer]",
             f"listen_addr = {self.host}",
             f"listen_port = {self.port}",

@@ -74,5 +74,6 @@ dubhooks.django.postback_hooks.on(SaleCreated)  # expect-error
 DjangoStore("default")  # expect-error
 DjangoInbox(database="default")  # expect-error
 DjangoInbox().first("evt_1")  # expect-error
-DjangoInbox().purge(30)  # expect-error
+DjangoInbox().purge("30")  # expect-error
 DjangoInbox().purge(timedelta(days=30))
+DjangoInbox().forget(5)  # expect-error

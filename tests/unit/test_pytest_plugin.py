@@ -51,8 +51,12 @@ class TestFixtures:
     """The fixtures, as pytest gives them to this very test run."""
 
     def test_factory(self, dub_event: Any) -> None:
-        """It is the function itself."""
-        assert dub_event is make_event
+        """It makes an event of a class, or the webhook event of a name."""
+        by_class, by_name = dub_event(SaleCreated, id="evt_1"), dub_event("sale.created")
+        assert (type(by_class), by_class.id) == (type(by_name), "evt_1") == (SaleCreated, "evt_1")
+        assert dub_event("external_payout.confirmed").event == "external_payout.confirmed"
+        with pytest.raises(ConfigurationError, match="make_event takes the class of an event"):
+            dub_event("sale.crated")
 
     @pytest.mark.parametrize("mount", [dubhooks.wsgi.app, dubhooks.asgi.app])
     def test_together(

@@ -1,82 +1,51 @@
-"""What the store and the inbox need of PostgreSQL, MariaDB, MySQL and SQLite."""
+"""What the store and the inbox need of Django's connections."""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError, connections, router
+from django.db import Error, InterfaceError, OperationalError, connections, router
 from django.utils.connection import ConnectionDoesNotExist
 
 from ..errors import ConfigurationError
+from ..stores._advice import explain_sql_error
+from ..stores._sql import CLAIMS_TABLE, INBOX_TABLE, VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
+    from typing import Literal
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ["Database"]
+    from ..stores._sql import Execute
 
+__all__ = ["Database", "build_execute", "is_lost", "pool_of"]
 
-class _Engine(NamedTuple):
-    """What differs; the clock is in seconds since 1970 in UTC, by the database's own clock."""
+_TABLES: Final = {"Claim": CLAIMS_TABLE, "SeenEvent": INBOX_TABLE}
 
-    now: str
-    insert: str
-    on_conflict: str
-
-
-_ENGINES: Final = {
-    "postgresql": _Engine(
-        # now() stands still during a transaction.
-        "extract(epoch from clock_timestamp())::double precision",
-        "INSERT INTO",
-        "ON CONFLICT DO NOTHING",
-    ),
-    "mysql": _Engine(
-        # Not UNIX_TIMESTAMP(NOW()): local time is ambiguous for an hour every autumn.
-        "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1e6)",
-        "INSERT IGNORE INTO",
-        "",
-    ),
-    "sqlite": _Engine(
-        "((julianday('now') - 2440587.5) * 86400.0)",
-        "INSERT INTO",
-        "ON CONFLICT DO NOTHING",
-    ),
-}
-
-
-# SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite.
-_ADVICE: Final[tuple[tuple[tuple[str | int, ...], str], ...]] = (
-    (
-        ("42P01", 1146, "no such table"),
-        "there is no table {table} in the database {alias!r}: run manage.py migrate "
-        "--database {alias}",
-    ),
-    (
-        ("25006", 1290, 1792, 1836, "attempt to write a readonly database"),
-        "the database {alias!r} is read-only, perhaps a replica: let using= or the routers name "
-        "the primary",
-    ),
-    (
-        ("42501", 1044, 1142, 1143),
-        "the user of the database {alias!r} may not use the table {table}: GRANT it SELECT, "
-        "INSERT, UPDATE and DELETE",
-    ),
+# SQLSTATEs of PostgreSQL: shut down, crashed, starting.  Numbers of MySQL and MariaDB: shut down,
+# killed, unreachable (twice), gone, broken off (three times).
+_LOST: Final = frozenset(
+    (*("57P01", "57P02", "57P03"), *(1053, 1927, 2002, 2003, 2006, 2013, 2055, 4031))
 )
 
-# Never closed in this process: that would end the session of the process that opened them.
+# Never used or closed in this process: that would end the session of the process that opened them.
 _inherited: list[Any] = []
 
 
 def _note_inherited() -> None:
-    if settings.configured:
-        opened = connections.all(initialized_only=True)
-        _inherited.extend(each.connection for each in opened if each.connection is not None)
+    if not settings.configured:
+        return
+    for each in connections.all(initialized_only=True):
+        if each.connection is not None:
+            _inherited.append(each.connection)
+        pool = pool_of(each)
+        if pool is not None and not pool.closed:
+            _inherited.append(pool)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
@@ -86,10 +55,10 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 class Database:
     """One of our tables, in the database that it is in."""
 
-    def __init__(self, model: str, using: str | None) -> None:
+    def __init__(self, model: Literal["Claim", "SeenEvent"], using: str | None) -> None:
         self._model = model
         self._given = using
-        self._where: tuple[str, str] | None = None
+        self._alias: str | None = None
 
     def __repr__(self) -> str:
         return f"using={self._given!r}"
@@ -101,78 +70,7 @@ class Database:
         Raises:
             ConfigurationError: the app is not installed.
         """
-        return self._found()[0]
-
-    @property
-    def table(self) -> str:
-        """The table's name.
-
-        Raises:
-            ConfigurationError: the app is not installed.
-        """
-        return self._found()[1]
-
-    def connection(self) -> BaseDatabaseWrapper:
-        """Return this thread's connection, and never one that a parent process opened.
-
-        Raises:
-            ConfigurationError: the app is not installed, the alias or the engine is unknown,
-                or a transaction is open on a connection that the parent process shares.
-        """
-        try:
-            connection = connections[self.alias]
-        except ConnectionDoesNotExist:
-            raise ConfigurationError(
-                f"DATABASES has no {self.alias!r}: it has {sorted(connections)}"
-            ) from None
-        if connection.vendor not in _ENGINES:
-            raise ConfigurationError(
-                f"{connection.vendor} is not supported: use PostgreSQL, MariaDB, MySQL or SQLite"
-            )
-        if connection.connection in _inherited:
-            if connection.in_atomic_block:
-                raise ConfigurationError(
-                    "the connection was opened before this process was forked, and its parent uses "
-                    "it as well: call django.db.connections.close_all() before the fork"
-                )
-            connection.connection = None
-        return connection
-
-    def now(self, connection: BaseDatabaseWrapper) -> str:
-        """Return SQL for the time, in seconds since 1970 by the database's clock."""
-        return _ENGINES[connection.vendor].now
-
-    def insert_unless_there(self, connection: BaseDatabaseWrapper, columns_and_values: str) -> str:
-        """Return SQL for an INSERT that counts 0 rows when the key is there."""
-        engine = _ENGINES[connection.vendor]
-        return f"{engine.insert} {self.table} {columns_and_values} {engine.on_conflict}"
-
-    @contextmanager
-    def explained(self, connection: BaseDatabaseWrapper) -> Generator[None, None, None]:
-        """Turn the database's complaints that tell of a wrong set-up into ours.
-
-        Raises:
-            ConfigurationError: there is no table, it may not be used, or the database is read-only.
-        """
-        try:
-            yield
-        except DatabaseError as error:
-            better = self.advice(connection, error)
-            if better is None:
-                raise
-            raise better from None
-
-    def advice(
-        self, connection: BaseDatabaseWrapper, error: Exception
-    ) -> ConfigurationError | None:
-        """Return an error that says what to do, if ``error`` tells of a wrong set-up."""
-        for kinds, advice in _ADVICE:
-            if _is(error, kinds):
-                return ConfigurationError(advice.format(table=self.table, alias=connection.alias))
-        return None
-
-    def _found(self) -> tuple[str, str]:
-        if self._where is None:
+        if self._alias is None:
             try:
                 model = apps.get_model("dubhooks", self._model)
             except LookupError:
@@ -181,15 +79,97 @@ class Database:
                 ) from None
             # Asked once: a router that depends on the request must not send the end of a claim
             # elsewhere than its beginning.
-            alias = self._given or router.db_for_write(model)
-            self._where = alias, model._meta.db_table
-        return self._where
+            self._alias = self._given or router.db_for_write(model)
+        return self._alias
+
+    def connection(self) -> BaseDatabaseWrapper:
+        """Return this thread's connection, and never one that a parent process opened.
+
+        Raises:
+            ConfigurationError: the app is not installed, the alias or the engine is unknown, or
+                the parent process uses the pool, or the open transaction, as well.
+        """
+        try:
+            connection = connections[self.alias]
+        except ConnectionDoesNotExist:
+            raise ConfigurationError(
+                f"DATABASES has no {self.alias!r}: it has {sorted(connections)}"
+            ) from None
+        if connection.vendor not in VENDORS:
+            raise ConfigurationError(
+                f"{connection.vendor} is not supported: use PostgreSQL, MariaDB, MySQL or SQLite"
+            )
+        if _inherited:
+            _leave_to_the_parent(connection)
+        return connection
+
+    @contextmanager
+    def explained(self, connection: BaseDatabaseWrapper) -> Generator[None, None, None]:
+        """Turn the database's complaints that tell of a wrong set-up into ours.
+
+        Raises:
+            ConfigurationError: there is no table, it may not be used, the database is read-only, …
+        """
+        try:
+            yield
+        except Error as error:
+            better = self.explain(connection, error)
+            if better is None:
+                raise
+            raise better from None
+
+    def explain(
+        self, connection: BaseDatabaseWrapper, error: Exception
+    ) -> ConfigurationError | None:
+        """Return an error that says what to do, if ``error`` tells of a wrong set-up."""
+        alias = connection.alias
+        return explain_sql_error(
+            error,
+            table=_TABLES[self._model],
+            create=f"run manage.py migrate --database {alias}",
+            where=f" (alias {alias!r})",
+        )
 
 
-def _is(error: Exception, kinds: tuple[str | int, ...]) -> bool:
-    cause = error.__cause__
-    number = error.args[0] if error.args else None
-    codes = {getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None), number}
-    if not codes.isdisjoint(kinds):
-        return True
-    return any(isinstance(kind, str) and " " in kind and kind in str(error) for kind in kinds)
+def build_execute(connection: BaseDatabaseWrapper) -> Execute:
+    """Return what runs our statements on a connection of Django's."""
+
+    def execute(statement: str, parameters: Any) -> tuple[Sequence[Any], int]:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else (), cursor.rowcount
+
+    return execute
+
+
+def is_lost(error: Error) -> bool:
+    """Tell whether ``error`` says that there is no connection any more, or none to be had."""
+    if not isinstance(error, (InterfaceError, OperationalError)):
+        return False
+    cause: Any = error.__cause__ or error
+    states = [getattr(cause, name) for name in ("sqlstate", "pgcode") if hasattr(cause, name)]
+    # What libpq, or a pool, says by itself has no SQLSTATE.
+    is_of_the_client = isinstance(error, InterfaceError) or None in states
+    codes = {*states, *cause.args[:1]}
+    is_of_the_network = any(str(state).startswith("08") for state in states)
+    return is_of_the_client or is_of_the_network or not codes.isdisjoint(_LOST)
+
+
+def pool_of(connection: BaseDatabaseWrapper) -> Any:
+    """Return the pool that Django takes connections from, or ``None``."""
+    return getattr(connection, "pool", None)
+
+
+def _leave_to_the_parent(connection: BaseDatabaseWrapper) -> None:
+    if pool_of(connection) in _inherited:
+        raise ConfigurationError(
+            "the pool was opened before this process was forked, and its parent uses it as well: "
+            f"call django.db.connections[{connection.alias!r}].close_pool() before the fork"
+        )
+    if connection.connection in _inherited:
+        if connection.in_atomic_block:
+            raise ConfigurationError(
+                "the connection was opened before this process was forked, and its parent uses "
+                "it as well: call django.db.connections.close_all() before the fork"
+            )
+        connection.connection = None

@@ -1,8 +1,8 @@
-"""The column that keys are in."""
+"""The columns with text in them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db.models import CharField
 
@@ -17,23 +17,20 @@ else:
 
 __all__ = ["ExactField"]
 
+_COLLATIONS = {
+    # Its defaults take evt_a and evt_A for the same key: the second event would be a duplicate.
+    "mysql": "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+    # Spelled out, because Django adds a second index for LIKE to a "varchar".
+    "postgresql": 'COLLATE "C"',
+}
+
 
 class ExactField(Text):
-    """Text that is compared byte by byte.
-
-    The default collations of MariaDB and MySQL take ``evt_a`` and ``evt_A`` for
-    the same key, and the second event would count as a duplicate.
-    """
+    """Text that is compared byte by byte."""
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
         """Return the type of the column."""
-        if connection.vendor == "mysql":
-            return f"varbinary({self.max_length})"
-        if connection.vendor == "postgresql":
-            # Spelled out, because Django adds a second index for LIKE to a "varchar".
-            return f'character varying({self.max_length}) COLLATE "C"'
-        return super().db_type(connection)
-
-    def from_db_value(self, value: Any, *_: object) -> str | None:
-        """Return text also where the column holds bytes."""
-        return value.decode() if isinstance(value, bytes) else value
+        collation = _COLLATIONS.get(connection.vendor)
+        if collation is None:
+            return super().db_type(connection)
+        return f"character varying({self.max_length}) {collation}"

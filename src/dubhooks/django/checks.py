@@ -14,6 +14,7 @@ from django.urls.resolvers import LocalePrefixPattern
 from ..errors import ConfigurationError
 from ..receiver import pipeline_of
 from ..signature import Keyring
+from ..stores._sql import CLAIMS_TABLE
 from . import _settings
 from .store import DjangoStore
 
@@ -215,12 +216,11 @@ def _note_atomic_requests() -> Iterator[CheckMessage]:
 
 def _check_table(alias: str) -> Iterator[CheckMessage]:
     connection = connections[alias]
-    table = "dubhooks_claim"
     with connection.cursor() as cursor:
-        if table not in connection.introspection.table_names(cursor):
+        if CLAIMS_TABLE not in connection.introspection.table_names(cursor):
             # No error: the command that makes the table runs this check first.
             yield checks.Warning(
-                f"there is no table {table} in the database {alias!r}",
+                f"there is no table {CLAIMS_TABLE} in the database {alias!r}",
                 hint=f"Run manage.py migrate --database {alias}.",
                 id="dubhooks.W009",
             )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError
-from ..idempotency._keys import build_inbox_key, check_namespace
-from ._database import Database
+from asgiref.sync import sync_to_async
+
+from ..errors import ConfigurationError, to_seconds
+from ..events._base import Event
+from ..idempotency._keys import build_inbox_key, check_namespace, list_keys_of
+from ..stores._sql import InboxStatements
+from ._database import Database, build_execute
 
 if TYPE_CHECKING:
-    from ..events._base import Event
+    from datetime import timedelta
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
     from ..idempotency._keys import Dedupe
 
 __all__ = ["DjangoInbox"]
@@ -27,56 +33,105 @@ class DjangoInbox:
 
     Call ``first`` before reading in the transaction: SQLite refuses to turn a
     transaction that has read into a writing one while another one writes.
+
+    ``manage.py migrate`` makes its table.  The async methods run in the thread
+    that Django gives the request, where its transaction is.
     """
 
     def __init__(self, *, using: str | None = None, namespace: str = "default") -> None:
-        """``using``: the database of the effect, by default the routers' choice.
+        """Note events in one database of ``DATABASES``.
 
-        ``namespace``: keeps receivers that share a database apart.
+        Args:
+            using: the alias of the effect's database, by default the routers' choice for writing.
+            namespace: keeps receivers that share a database apart.
+
+        Raises:
+            ConfigurationError: the namespace has other characters than a store can hold.
         """
         self._database = Database("SeenEvent", using)
         self._namespace = check_namespace(namespace)
+        self._statements: InboxStatements | None = None
 
     def first(self, event: Event, *, dedupe: Dedupe = "id") -> bool:
         """Note ``event`` in the open transaction; false when it was noted before.
 
-        ``dedupe="natural"`` notes its ``natural_key``, which the same thing has
-        under another event id as well.
         While another transaction that noted it is open, this waits for its end.
+
+        Args:
+            event: what came in.
+            dedupe: ``"natural"`` notes its ``natural_key``, which the same thing has under another
+                event id as well.
 
         Raises:
             ConfigurationError: there is no open transaction, or no table.
             django.db.Error: the database failed.
         """
-        database = self._database
-        connection = database.connection()
+        connection = self._database.connection()
         if not connection.in_atomic_block:
             raise ConfigurationError(
                 "first() needs the transaction of the effect: call it inside "
                 f"transaction.atomic(using={connection.alias!r})"
             )
-        statement = database.insert_unless_there(
-            connection, f"(event_key, seen_at) VALUES (%s, {database.now(connection)})"
-        )
         key = build_inbox_key(self._namespace, event, dedupe)
-        with database.explained(connection), connection.cursor() as cursor:
-            cursor.execute(statement, (key,))
-            count: int = cursor.rowcount
-        return count == 1
+        with self._database.explained(connection):
+            return self._statements_for(connection).note(build_execute(connection), key)
 
-    def purge(self, older_than: timedelta) -> int:
-        """Forget events noted longer ago than ``older_than``; return how many.
+    async def afirst(self, event: Event, *, dedupe: Dedupe = "id") -> bool:
+        """Do what :meth:`first` does; a transaction is open in the request's thread."""
+        return await sync_to_async(self.first)(event, dedupe=dedupe)
+
+    def forget(self, event: Event | str) -> bool:
+        """Delete the note of an event, so that its effect happens again when it comes again.
+
+        Args:
+            event: an event, its id or its natural key.
+
+        Returns:
+            Whether there was a note of it.
+
+        Raises:
+            ConfigurationError: ``event`` is something else, or there is no table.
+            django.db.Error: the database failed.
+        """
+        if isinstance(event, Event):
+            families: tuple[str, ...] = (event.__family__,)
+        elif isinstance(event, str) and event:
+            families = ("webhook", "postback")
+        else:
+            raise ConfigurationError("forget takes an event, the id of one, or a natural key")
+        keys = {key for each in families for key in list_keys_of(self._namespace, each, event)}
+        connection = self._database.connection()
+        statements, execute = self._statements_for(connection), build_execute(connection)
+        with self._database.explained(connection):
+            return sum(statements.forget(execute, key) for key in sorted(keys)) > 0
+
+    async def aforget(self, event: Event | str) -> bool:
+        """Do what :meth:`forget` does, without blocking the event loop."""
+        return await sync_to_async(self.forget)(event)
+
+    def purge(self, older_than: float | timedelta) -> int:
+        """Forget events noted longer ago than that; return how many.
 
         A delivery that is older than that must be refused (``max_age``), or it
         would run again.
+
+        Args:
+            older_than: seconds or a ``timedelta``.
+
+        Raises:
+            ConfigurationError: ``older_than`` is negative, or there is no table.
+            django.db.Error: the database failed.
         """
-        database = self._database
-        connection = database.connection()
-        now = database.now(connection)
-        with database.explained(connection), connection.cursor() as cursor:
-            cursor.execute(
-                f"DELETE FROM {database.table} WHERE seen_at < {now} - %s",
-                (older_than.total_seconds(),),
-            )
-            count: int = cursor.rowcount
-        return count
+        age = to_seconds("purge(older_than)", older_than, least=0)
+        connection = self._database.connection()
+        with self._database.explained(connection):
+            return self._statements_for(connection).purge(build_execute(connection), age)
+
+    async def apurge(self, older_than: float | timedelta) -> int:
+        """Do what :meth:`purge` does, without blocking the event loop."""
+        return await sync_to_async(self.purge)(older_than)
+
+    def _statements_for(self, connection: BaseDatabaseWrapper) -> InboxStatements:
+        if self._statements is None:
+            self._statements = InboxStatements(connection.vendor, "format")
+        return self._statements

@@ -1,9 +1,10 @@
-"""The two tables; both are written with SQL of their own, never through these models."""
+"""The two tables of :mod:`dubhooks.stores._sql`; these models only make and show them."""
 
 from __future__ import annotations
 
 from django.db import models
 
+from ..stores._sql import CLAIMS_TABLE, INBOX_TABLE
 from ._fields import ExactField
 
 __all__ = ["Claim", "SeenEvent"]
@@ -12,22 +13,22 @@ __all__ = ["Claim", "SeenEvent"]
 class Claim(models.Model):
     """A delivery that was claimed; see :class:`dubhooks.idempotency.Claim`.
 
-    Times are seconds since 1970 by the database's clock.
+    Times are milliseconds since 1970 by the database's clock.
     """
 
     claim_key = ExactField(primary_key=True, max_length=255)
     token = ExactField(max_length=64)
-    state: models.PositiveSmallIntegerField[int, int] = models.PositiveSmallIntegerField()
-    attempt: models.PositiveIntegerField[int, int] = models.PositiveIntegerField()
+    attempt: models.IntegerField[int, int] = models.IntegerField()
     fingerprint = ExactField(max_length=64)
-    since: models.FloatField[float, float] = models.FloatField()
-    lease_until: models.FloatField[float, float] = models.FloatField()
-    keep_until: models.FloatField[float, float] = models.FloatField()
+    done: models.BooleanField[bool, bool] = models.BooleanField()
+    since: models.BigIntegerField[int, int] = models.BigIntegerField()
+    lease_until: models.BigIntegerField[int, int] = models.BigIntegerField()
+    keep_until: models.BigIntegerField[int, int] = models.BigIntegerField()
 
     class Meta:
         app_label = "dubhooks"
-        db_table = "dubhooks_claim"
-        indexes = (models.Index(fields=["keep_until"], name="dubhooks_claim_keep_until"),)
+        db_table = CLAIMS_TABLE
+        indexes = (models.Index(fields=["keep_until"], name="dubhooks_claims_keep_until"),)
 
     def __str__(self) -> str:
         return self.claim_key
@@ -37,12 +38,11 @@ class SeenEvent(models.Model):
     """An event whose effect is in the database; see :class:`DjangoInbox`."""
 
     event_key = ExactField(primary_key=True, max_length=255)
-    seen_at: models.FloatField[float, float] = models.FloatField()
+    seen_at: models.BigIntegerField[int, int] = models.BigIntegerField()
 
     class Meta:
         app_label = "dubhooks"
-        db_table = "dubhooks_seen_event"
-        indexes = (models.Index(fields=["seen_at"], name="dubhooks_seen_event_seen_at"),)
+        db_table = INBOX_TABLE
 
     def __str__(self) -> str:
         return self.event_key

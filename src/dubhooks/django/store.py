@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 import random
+from contextlib import ExitStack, suppress
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from django.db import DatabaseError, Error, InterfaceError, OperationalError, transaction
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
+from django.db import Error, transaction
 
-from ..errors import ConfigurationError
-from ..stores._sql_watchdog import Watchdog
-from ._database import Database
-from ._statements import Statements, texts_for
+from ..errors import ConfigurationError, to_seconds
+from ..stores._advice import is_beaten
+from ..stores._sql import ClaimStatements
+from ._database import Database, build_execute, is_lost, pool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
+    from typing import Any
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from ..idempotency import Claim
-    from ._statements import Texts
 
 __all__ = ["DjangoStore"]
 
@@ -28,10 +31,8 @@ logger = logging.getLogger("dubhooks")
 
 ResultT = TypeVar("ResultT")
 
-_PURGE_EVERY, _PURGE_BATCH = 256, 1_024
-_TRIES = 8
-_PATIENCE: Final = 10.0
-"""Seconds after which a statement that failed is not tried again."""
+_PURGE_EVERY: Final = 256
+_LONGEST_PAUSE: Final = 0.25
 
 
 class DjangoStore:
@@ -43,21 +44,21 @@ class DjangoStore:
     (Django's ``TestCase`` is let through.)
     """
 
-    def __init__(self, *, using: str | None = None, timeout: float = 10.0) -> None:
-        """``using``: the database's alias, by default the routers' choice for writing.
+    def __init__(self, *, using: str | None = None, timeout: float | timedelta = 10.0) -> None:
+        """Keep claims in one database of ``DATABASES``.
 
-        ``timeout``: seconds after which a connection whose server does not
-        answer is cut.  It covers statements, and not the making of a
-        connection, which ``connect_timeout`` in the database's ``OPTIONS`` bounds.
+        Args:
+            using: the database's alias, by default the routers' choice for writing.
+            timeout: how long, in seconds or as a ``timedelta``, a statement whose connection was
+                lost, or that lost against another one, is tried again.  How long one try takes
+                is for the database's ``OPTIONS`` to say.
 
         Raises:
             ConfigurationError: ``timeout`` is not more than 0.
         """
-        if not timeout > 0:
-            raise ConfigurationError("timeout is a number of seconds, and more than 0")
         self._database = Database("Claim", using)
-        self._watchdog = Watchdog(timeout)
-        self._texts: Texts | None = None
+        self._timeout = to_seconds("DjangoStore(timeout=...)", timeout)
+        self._statements: ClaimStatements | None = None
         self._claims = 0
 
     def __repr__(self) -> str:
@@ -80,42 +81,45 @@ class DjangoStore:
         Raises:
             ConfigurationError: a transaction is open, there is no table, or the
                 database is read-only.
-            TimeoutError: the database did not answer in time.
             django.db.Error: the database failed.
         """
-        # Claiming again with the same token is harmless, so it may be tried again.
-        claim = self._committed(
-            lambda statements, _: statements.claim(key, token, fingerprint, lease, retention)
-        )
+        options: dict[str, Any] = {
+            "fingerprint": fingerprint,
+            "lease": lease,
+            "retention": retention,
+        }
+        claim = self._commit(lambda run: run.statements.claim(run.execute, key, token, **options))
         self._purge_now_and_then()
         return claim
 
     def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
-        return self._committed(
-            lambda statements, is_retry: statements.complete(key, token, retention, is_retry)
+        return self._commit(
+            lambda run: run.statements.complete(
+                run.execute, key, token, retention=retention, is_retry=run.is_retry
+            ),
+            # If it fails the event runs again, and the database was there for the claim.
+            is_patient=True,
         )
 
     def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
-        return self._committed(lambda statements, _: statements.release(key, token))
+        return self._commit(lambda run: run.statements.release(run.execute, key, token))
 
     def forget(self, key: str) -> bool:
         """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
-        return self._committed(lambda statements, _: statements.forget(key))
+        return self._commit(lambda run: run.statements.forget(run.execute, key))
 
     def purge(self) -> int:
         """Delete the rows whose retention is over and return how many there were.
 
         Claims do this now and then as well, so calling it is optional.
         """
-        deleted = 0
-        while True:
-            # In batches, so that a claim never waits long.
-            count = self._committed(lambda statements, _: statements.purge(_PURGE_BATCH))
+        deleted, may_be_more = 0, True
+        while may_be_more:
+            count, may_be_more = self._commit(lambda run: run.statements.purge(run.execute))
             deleted += count
-            if count < _PURGE_BATCH:
-                return deleted
+        return deleted
 
     def close_connection(self) -> None:
         """Close this thread's connection: Django closes only those of threads with requests."""
@@ -125,85 +129,95 @@ class DjangoStore:
         self._claims += 1
         if self._claims % _PURGE_EVERY == 0:
             try:
-                self._committed(lambda statements, _: statements.purge(_PURGE_BATCH))
-            except (Error, ConfigurationError, TimeoutError) as error:
+                self._commit(lambda run: run.statements.purge(run.execute), timeout=0.0)
+            except (Error, ConfigurationError) as error:
                 logger.warning("old claims could not be deleted: %s", type(error).__qualname__)
 
-    def _committed(self, decide: Callable[[Statements, bool], ResultT]) -> ResultT:
-        """Return what ``decide`` returns; it is told whether this is a second try."""
+    def _commit(
+        self,
+        decide: Callable[[_Run], ResultT],
+        *,
+        is_patient: bool = False,
+        timeout: float | None = None,
+    ) -> ResultT:
+        """Return what ``decide`` returns, committed.
+
+        Args:
+            decide: sends statements; it may be called again.
+            is_patient: whether to wait for a server that cannot be reached at all.
+            timeout: in seconds, instead of the store's own.
+        """
         connection = self._database.connection()
-        if self._texts is None:
-            self._texts = texts_for(self._database, connection)
-        statements = Statements(self._texts, connection)
-        deadline = monotonic() + _PATIENCE
-        tries = 0
+        if self._statements is None:
+            self._statements = ClaimStatements(connection.vendor, "format")
+        run = _Run(connection, self._statements, is_patient=is_patient)
+        deadline = monotonic() + (self._timeout if timeout is None else timeout)
+        pause = 0.005
         while True:
-            was_open = connection.connection is not None
-            tries += 1
+            begin = monotonic()
             try:
-                return self._watched(connection, statements, decide, is_retry=tries > 1)
-            except (DatabaseError, InterfaceError) as error:
-                better = self._database.advice(connection, error)
+                return run.commit(decide)
+            except (ImproperlyConfigured, SynchronousOnlyOperation) as error:
+                raise ConfigurationError(f"Django says: {error}") from error
+            except Error as error:
+                better = self._database.explain(connection, error)
                 if better is not None:
                     raise better from None
-                if not isinstance(error, (OperationalError, InterfaceError)):
+                can_succeed, now = run.prepare_another_try(error), monotonic()
+                # A try that takes as long as this one must end in time as well.
+                if not can_succeed or now + (now - begin) + pause > deadline:
                     raise
-                is_lost = _is_lost(connection)
-                # A connection that was kept may be stale, and a deadlock or a locked file passes.
-                is_hopeless = connection.in_atomic_block or (is_lost and not was_open)
-                if is_hopeless or tries == _TRIES or monotonic() > deadline:
-                    raise
-            sleep(random.uniform(0.001, 0.02))
+            sleep(random.uniform(0.0, pause))
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _watched(
-        self,
-        connection: BaseDatabaseWrapper,
-        statements: Statements,
-        decide: Callable[[Statements, bool], ResultT],
-        *,
-        is_retry: bool,
-    ) -> ResultT:
-        """Return what ``decide`` returns, unless the server does not answer in time.
 
-        Raises:
-            TimeoutError: it did not; the connection was cut.
-        """
+class _Run:
+    """A decision of the store on this thread's connection, and its tries."""
+
+    def __init__(
+        self, connection: BaseDatabaseWrapper, statements: ClaimStatements, *, is_patient: bool
+    ) -> None:
+        self.statements = statements
+        self.execute = build_execute(connection)
+        self.is_retry = False
+        self._connection = connection
+        self._is_patient = is_patient
+        self._pool: Any = None
+
+    def commit(self, decide: Callable[[_Run], ResultT]) -> ResultT:
+        """Return what ``decide`` returns, with all that it does committed."""
+        connection = self._connection
+        self._pool = pool_of(connection)
+        self._is_patient = self._is_patient or connection.connection is not None
+        with ExitStack() as stack:
+            if connection.in_atomic_block:
+                try:
+                    # Refused in any transaction but the one that Django's TestCase opens.
+                    stack.enter_context(transaction.atomic(using=connection.alias, durable=True))
+                except RuntimeError:
+                    raise ConfigurationError(_IN_TRANSACTION) from None
+            elif not connection.get_autocommit():
+                raise ConfigurationError(_IN_TRANSACTION)
+            return decide(self)
+
+    def prepare_another_try(self, error: Error) -> bool:
+        """Leave behind what was lost; tell whether another try may succeed."""
+        connection: Any = self._connection  # its stubs know no pool
+        self.is_retry = True
         if connection.in_atomic_block:
-            return _alone(connection, statements, decide, is_retry=is_retry)
-        connection.ensure_connection()
-        with connection.wrap_database_errors:
-            watch = self._watchdog.begin(connection.connection)
-        try:
-            result = _alone(connection, statements, decide, is_retry=is_retry)
-        except BaseException as error:
-            if self._watchdog.end(watch):
-                connection.close()
-                if isinstance(error, Error):
-                    raise TimeoutError("the database did not answer in time") from error
-            raise
-        if self._watchdog.end(watch):
-            connection.close()  # the answer came in time, and the cut a little later
-        return result
-
-
-def _alone(
-    connection: BaseDatabaseWrapper,
-    statements: Statements,
-    decide: Callable[[Statements, bool], ResultT],
-    *,
-    is_retry: bool,
-) -> ResultT:
-    """Return what ``decide`` returns, with all that it does committed."""
-    if not connection.in_atomic_block:
-        if connection.get_autocommit():
-            return decide(statements, is_retry)
-        raise ConfigurationError(_IN_TRANSACTION)
-    try:
-        # Refused inside any transaction but the one that Django's TestCase opens.
-        with transaction.atomic(using=connection.alias, durable=True):
-            return decide(statements, is_retry)
-    except RuntimeError:
-        raise ConfigurationError(_IN_TRANSACTION) from None
+            return False
+        if not (is_lost(error) or connection.connection is None):
+            return is_beaten(error)
+        # Once there was a connection, the server is worth waiting for.
+        has_connected = connection.connection is not None or pool_of(connection) is not self._pool
+        self._is_patient = self._is_patient or has_connected
+        with suppress(Error):
+            connection.close()
+        if has_connected and self._pool is not None and pool_of(connection) is self._pool:
+            # Its other connections are lost as well, most likely.
+            with suppress(KeyError):  # another thread was quicker
+                connection.close_pool()
+        return self._is_patient
 
 
 _IN_TRANSACTION: Final = (
@@ -211,12 +225,3 @@ _IN_TRANSACTION: Final = (
     "view, or hooks.handle(), out of atomic() and set_autocommit(False); with ATOMIC_REQUESTS, put "
     "@transaction.non_atomic_requests above @api_view"
 )
-
-
-def _is_lost(connection: BaseDatabaseWrapper) -> bool:
-    """Tell whether the server has given the connection up, and close it then."""
-    if connection.connection is not None and connection.is_usable():
-        return False
-    if not connection.in_atomic_block:
-        connection.close()
-    return True

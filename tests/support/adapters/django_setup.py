@@ -50,9 +50,24 @@ settings.configure(
     USE_TZ=True,
     ROOT_URLCONF=(),
     MIDDLEWARE=MIDDLEWARE,
+    TEMPLATES=[
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
+    ],
     INSTALLED_APPS=[
+        "django.contrib.admin",
         "django.contrib.auth",
         "django.contrib.contenttypes",
+        "django.contrib.messages",
         "django.contrib.sessions",
         "rest_framework",
         "tests.support.adapters.django_shop",

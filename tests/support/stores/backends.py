@@ -29,7 +29,7 @@ class Backend(NamedTuple):
     def url(self) -> str:
         """Where it is."""
         url: str = self.server.url if self.kind == "redis" else self.server.url()
-        return url
+        return url.replace("/test", "/django") if self.is_django else url
 
     @property
     def is_django(self) -> bool:
@@ -97,8 +97,8 @@ def _empty_django(url: str) -> None:
 
     call_command("migrate", "dubhooks", database=alias, verbosity=0)
     with connections[alias].cursor() as cursor:
-        cursor.execute("DELETE FROM dubhooks_claim")
-        cursor.execute("DELETE FROM dubhooks_seen_event")
+        cursor.execute("DELETE FROM dubhooks_claims")
+        cursor.execute("DELETE FROM dubhooks_inbox")
     connections.close_all()
 
 

@@ -27,27 +27,24 @@ class Migration(migrations.Migration):
             fields=[
                 ("claim_key", ExactField(max_length=255, primary_key=True, serialize=False)),
                 ("token", ExactField(max_length=64)),
-                ("state", models.PositiveSmallIntegerField()),
-                ("attempt", models.PositiveIntegerField()),
+                ("attempt", models.IntegerField()),
                 ("fingerprint", ExactField(max_length=64)),
-                ("since", models.FloatField()),
-                ("lease_until", models.FloatField()),
-                ("keep_until", models.FloatField()),
+                ("done", models.BooleanField()),
+                ("since", models.BigIntegerField()),
+                ("lease_until", models.BigIntegerField()),
+                ("keep_until", models.BigIntegerField()),
             ],
             options={
-                "db_table": "dubhooks_claim",
-                "indexes": [models.Index(fields=["keep_until"], name="dubhooks_claim_keep_until")],
+                "db_table": "dubhooks_claims",
+                "indexes": [models.Index(fields=["keep_until"], name="dubhooks_claims_keep_until")],
             },
         ),
         migrations.CreateModel(
             name="SeenEvent",
             fields=[
                 ("event_key", ExactField(max_length=255, primary_key=True, serialize=False)),
-                ("seen_at", models.FloatField()),
+                ("seen_at", models.BigIntegerField()),
             ],
-            options={
-                "db_table": "dubhooks_seen_event",
-                "indexes": [models.Index(fields=["seen_at"], name="dubhooks_seen_event_seen_at")],
-            },
+            options={"db_table": "dubhooks_inbox"},
         ),
     )

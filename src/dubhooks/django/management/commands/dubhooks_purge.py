@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from ....errors import ConfigurationError
 from ...inbox import DjangoInbox
 from ...store import DjangoStore
 
@@ -32,10 +33,17 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Run the command."""
+        """Run the command.
+
+        Raises:
+            CommandError: there is no such database or table.
+        """
         using: str | None = options["database"]
         days: float | None = options["inbox_days"]
-        self.stdout.write(f"claims: {DjangoStore(using=using).purge()} deleted")
-        if days is not None:
-            count = DjangoInbox(using=using).purge(timedelta(days=days))
-            self.stdout.write(f"inbox: {count} deleted")
+        try:
+            self.stdout.write(f"claims: {DjangoStore(using=using).purge()} deleted")
+            if days is not None:
+                count = DjangoInbox(using=using).purge(timedelta(days=days))
+                self.stdout.write(f"inbox: {count} deleted")
+        except ConfigurationError as error:
+            raise CommandError(str(error)) from error
