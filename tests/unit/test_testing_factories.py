@@ -190,7 +190,7 @@ def wire(event: Any) -> Any:
 def objects(model: Any, value: Any) -> Any:
     """Yield every model below ``model`` with the JSON object that it stands for."""
     if isinstance(model, list):
-        for item, item_value in zip(model, value, strict=True):
+        for item, item_value in zip(model, value or [], strict=True):
             yield from objects(item, item_value)
     elif hasattr(type(model), "model_fields"):
         yield model, value

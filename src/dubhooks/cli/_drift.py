@@ -77,7 +77,9 @@ def compared(body: bytes, family: Family[Any]) -> Compared:
     if cls is None:
         return Compared(name, event_id, event, [Difference("unknown_event", "event")])
     # Of the payload and not of the event, because there may be none.
-    found = dict.fromkeys(_in_object(read_document(body), cls, "", event))
+    misfits = {one.path for one in problems}
+    differences = _in_object(read_document(body), cls, "", event)
+    found = dict.fromkeys(one for one in differences if one.path not in misfits)
     drift_first = sorted(found, key=lambda one: not one.is_drift)
     return Compared(name, event_id, event, [*problems, *drift_first])
 

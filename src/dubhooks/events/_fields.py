@@ -279,7 +279,7 @@ class _ItemsThatFit(_EmptyWhenOdd):
     ) -> "JsonSchemaValue":
         union: Any = schema
         item: Any = union["choices"][0]["items_schema"]["choices"][0]
-        return {"type": "array", "items": handler(item)}
+        return handler(core_schema.list_schema(item))
 
 
 def _leave_out(value: object, drift: "Drift | None", field: str) -> None:
