@@ -66,11 +66,11 @@ def test_an_odd_count_does_not_hide_a_wrong_amount() -> None:
 
 def test_drift_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """A field whose type has changed gets one line, which names it and shows no value."""
-    family = Family("webhook", webhooks.WebhookEvent)
+    family: Family[Any] = Family("webhook", webhooks.WebhookEvent)
     value = document("webhooks", "link.created")
     value["data"] |= {"title": ["LEAK"], "tags": [{"id": "tag_1"}, "LEAK"], "image": None}
-    for _ in range(2):
-        event = family.parse(encode(value))
+    family.parse(encode(value))
+    event = family.parse(encode(value))
     assert [tag.id for tag in event.data.tags] == ["tag_1"]
     found = sorted(record.getMessage().split(" of a")[0] for record in caplog.records)
     assert found == ["drift: tags", "drift: title"]

@@ -19,7 +19,6 @@ from typing import (
     Final,
     TypeAlias,
     TypeVar,
-    cast,
     get_args,
 )
 
@@ -177,11 +176,12 @@ def _look_through(value: Any) -> Any:
     """
     seen = [value]
     for item in seen:  # it grows meanwhile: as deep as the value is, nothing calls itself
-        if isinstance(item, dict):
-            seen.extend(cast("dict[str, Any]", item).values())
-        elif isinstance(item, list):
-            seen.extend(cast("list[Any]", item))
-        elif isinstance(item, float) and not isfinite(item):
+        kind: object = item.__class__
+        if kind is dict:
+            seen.extend(item.values())
+        elif kind is list:
+            seen.extend(item)
+        elif kind is float and not isfinite(item):
             raise PydanticCustomError("finite_number", "Input should be a finite number")
     return value
 
@@ -230,7 +230,10 @@ class _EmptyWhenOdd:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: "GetCoreSchemaHandler"
     ) -> "CoreSchema":
-        field, empty = handler.field_name or "", self._empty
+        return self._or_empty(handler(source), handler.field_name or "")
+
+    def _or_empty(self, fitting: "CoreSchema", field: str) -> "CoreSchema":
+        empty = self._empty
 
         def leave_empty(value: object, info: "core_schema.ValidationInfo") -> Any:
             if value is not None:
@@ -238,31 +241,45 @@ class _EmptyWhenOdd:
             return empty()
 
         return core_schema.union_schema(
-            [
-                self._fitting(handler(source), field),
-                core_schema.with_info_plain_validator_function(leave_empty),
-            ],
+            [fitting, core_schema.with_info_plain_validator_function(leave_empty)],
             mode="left_to_right",
         )
-
-    def _fitting(self, schema: "CoreSchema", field: str) -> "CoreSchema":  # noqa: ARG002
-        return schema
 
     def __get_pydantic_json_schema__(
         self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
     ) -> "JsonSchemaValue":
-        union: Any = schema
-        return handler(union["choices"][0])
+        return handler(_first_choice(schema))
+
+
+class _NoneWhenOdd(_EmptyWhenOdd):
+    """Gives a field that may be null ``None`` when what was sent does not fit."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: "GetCoreSchemaHandler"
+    ) -> "CoreSchema":
+        # What is null, as many fields are, never enters the union.
+        nullable: Any = handler(source)
+        inner = self._or_empty(nullable["schema"], handler.field_name or "")
+        return core_schema.nullable_schema(inner)
+
+    def __get_pydantic_json_schema__(
+        self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
+    ) -> "JsonSchemaValue":
+        nullable: Any = schema
+        return handler(core_schema.nullable_schema(_first_choice(nullable["schema"])))
+
+
+def _first_choice(schema: "CoreSchema") -> "CoreSchema":
+    union: Any = schema
+    first: CoreSchema = union["choices"][0]
+    return first
 
 
 class _ItemsThatFit(_EmptyWhenOdd):
     """A list without the items that do not fit."""
 
-    def __init__(self) -> None:
-        super().__init__(list)
-
-    def _fitting(self, schema: "CoreSchema", field: str) -> "CoreSchema":
-        items: Any = schema
+    def _or_empty(self, fitting: "CoreSchema", field: str) -> "CoreSchema":
+        items: Any = fitting
 
         def leave_out(value: object, info: "core_schema.ValidationInfo") -> None:
             _leave_out(value, info.context, field)
@@ -272,14 +289,14 @@ class _ItemsThatFit(_EmptyWhenOdd):
             [items["items_schema"], core_schema.with_info_plain_validator_function(leave_out)],
             mode="left_to_right",
         )
-        return core_schema.list_schema(item, strict=True, max_length=MOST_ITEMS)
+        those_that_fit = core_schema.list_schema(item, strict=True, max_length=MOST_ITEMS)
+        return super()._or_empty(those_that_fit, field)
 
     def __get_pydantic_json_schema__(
         self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
     ) -> "JsonSchemaValue":
-        union: Any = schema
-        item: Any = union["choices"][0]["items_schema"]["choices"][0]
-        return handler(core_schema.list_schema(item))
+        items: Any = _first_choice(schema)
+        return handler(core_schema.list_schema(_first_choice(items["items_schema"])))
 
 
 def _leave_out(value: object, drift: "Drift | None", field: str) -> None:
@@ -326,8 +343,7 @@ class _NullIsEmpty:
     def __get_pydantic_json_schema__(
         self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
     ) -> "JsonSchemaValue":
-        union: Any = schema
-        return handler(union["choices"][0])
+        return handler(_first_choice(schema))
 
 
 def _read_null(value: object) -> str:
@@ -351,7 +367,7 @@ Number = Annotated[int | float, _NumberSchema()]
 Id = Annotated[str, Field(min_length=1)]
 """An id that a payment depends on.  Never empty: two payments would count as one."""
 
-Maybe = Annotated[ValueT | None, _EmptyWhenOdd(_none)]
+Maybe = Annotated[ValueT | None, _NoneWhenOdd(_none)]
 """What describes and may be absent: ``None`` also for a value that does not fit."""
 
 Filled = Annotated[ValueT, _EmptyWhenOdd(str)]
@@ -372,7 +388,7 @@ Flag = Annotated[bool, Field(strict=True), _EmptyWhenOdd(bool)]
 Count = Annotated[int, _WholeSchema(_read_whole), _EmptyWhenOdd(int)]
 """A counter or a sum that describes: 0 when Dub did not send it."""
 
-Items = Annotated[list[ValueT], _ItemsThatFit()]
+Items = Annotated[list[ValueT], _ItemsThatFit(list)]
 """A list, never ``None``; without the items that do not fit."""
 
 if TYPE_CHECKING:
