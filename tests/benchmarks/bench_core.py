@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 import dubhooks
 from dubhooks import webhooks
-from dubhooks._samples import abridged as samples
+from dubhooks._samples import load_abridged
 from dubhooks.events._fields import Open
 from tests.benchmarks import bodies
 
@@ -38,7 +38,7 @@ def main() -> None:
     """Print the tables."""
     print(f"Python {sys.version.split()[0]}, pydantic {pydantic.VERSION}")
     sale = bodies.sale()
-    small = next(iter(samples.abridged(seed=1).values()))
+    small = next(iter(load_abridged(seed=1).values()))
     for name, body in (("sale.created", sale), ("a small partner.enrolled", small)):
         _print_core(name, body)
     _print_others(sale)
