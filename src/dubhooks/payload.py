@@ -63,12 +63,10 @@ def write_document(document: dict[str, Any]) -> bytes:
 
 def _mended(value: Any) -> Any:
     # Lone surrogates, which JavaScript can write as escapes, become U+FFFD: the native parser
-    # refuses them.  Whole floats become integers: typed amounts refuse floats.
+    # refuses them.
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case float() if value.is_integer():
-            return int(value)
         case list():
             return [_mended(item) for item in cast("list[object]", value)]
         case dict():

@@ -26,8 +26,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 import dubhooks
 from dubhooks import webhooks
-from dubhooks._samples import abridged as samples
-from dubhooks.events import _base
+from dubhooks._samples import load_abridged
+from dubhooks.events._fields import Open
 from tests.benchmarks import bodies
 
 ROUNDS, SECONDS_A_ROUND = 60, 0.01
@@ -38,7 +38,7 @@ def main() -> None:
     """Print the tables."""
     print(f"Python {sys.version.split()[0]}, pydantic {pydantic.VERSION}")
     sale = bodies.sale()
-    small = next(iter(samples.abridged(seed=1).values()))
+    small = next(iter(load_abridged(seed=1).values()))
     for name, body in (("sale.created", sale), ("a small partner.enrolled", small)):
         _print_core(name, body)
     _print_others(sale)
@@ -104,13 +104,15 @@ def _plain(model: type[BaseModel]) -> type[BaseModel]:
     if model not in _PLAIN:
         fields: dict[str, Any] = {}
         for name, field in model.model_fields.items():
-            is_open = any(isinstance(extra, _base.Open) for extra in field.metadata)
+            is_open = any(isinstance(extra, Open) for extra in field.metadata)
             options: dict[str, Any] = {"alias": field.alias}
             if field.default_factory is not None:
                 options["default_factory"] = field.default_factory
             elif not field.is_required():
                 options["default"] = field.default
             annotation = str if is_open else _plain_type(field.annotation)
+            if field.default_factory is not None:
+                annotation = annotation | None  # Dub writes null for an empty list
             fields[name] = (annotation, Field(**options))
         config = ConfigDict(extra="allow", frozen=True, cache_strings="none")
         _PLAIN[model] = create_model(f"Plain{model.__name__}", __config__=config, **fields)
@@ -123,13 +125,11 @@ _PLAIN: dict[type[BaseModel], type[BaseModel]] = {}
 def _plain_type(annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return _plain(annotation)
-    if annotation is _base.JSON:
-        return Any
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is None or origin is Literal:
         return annotation
     if origin is Annotated:
-        is_open = any(isinstance(extra, _base.Open) for extra in arguments[1:])
+        is_open = any(isinstance(extra, Open) for extra in arguments[1:])
         return str if is_open else _plain_type(arguments[0])
     plain = tuple(_plain_type(argument) for argument in arguments)
     return Union[plain] if origin in (Union, UnionType) else origin[plain]  # noqa: UP007

@@ -33,7 +33,7 @@ partner_hooks = dubhooks.Postbacks(lambda: "pbsec_x")
 
 @hooks.on(SaleCreated)
 def record_sale(event: SaleCreated) -> None:
-    assert_type(event.data.sale.amount, int | float)
+    assert_type(event.data.sale.amount, int)
     assert_type(event.data.partner, webhooks.WebhookPartner | None)
     assert_type(event.created_at, datetime)
 

@@ -54,7 +54,7 @@ class Receipt(BaseModel):
 @app.post("/webhooks/dub/{tenant}")
 @dubhooks.fastapi.webhook(hooks, SaleCreated)
 async def sale(event: SaleCreated, tenant: str, db: Annotated[Session, Depends(get_db)]) -> None:
-    assert_type(event.data.sale.amount, int | float)
+    assert_type(event.data.sale.amount, int)
 
 
 @app.post("/sync")

@@ -39,7 +39,7 @@ blueprint.add_url_rule("/all", view_func=dubhooks.flask.view(partner_hooks))
 @app.post("/webhooks/dub/<tenant>")
 @dubhooks.flask.webhook(hooks, SaleCreated)
 def sale(event: SaleCreated, tenant: str) -> ResponseReturnValue | None:
-    assert_type(event.data.sale.amount, int | float)
+    assert_type(event.data.sale.amount, int)
     return None if tenant else ("", 204)
 
 

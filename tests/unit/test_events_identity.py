@@ -17,7 +17,7 @@ NATURAL_KEYS: dict[tuple[str, str], str | None] = {
     ("webhooks", "link.deleted"): None,
     ("webhooks", "link.clicked"): "click:cLiCkA1b2C3d4E5f",
     ("webhooks", "lead.created"): "lead:cus_A1:cLiCkA1b2C3d4E5f:Sign up ✓",
-    ("webhooks", "sale.created"): "invoice:in_A1",
+    ("webhooks", "sale.created"): "invoice:cus_A1:in_A1",
     ("webhooks", "commission.created"): "commission:cm_A1",
     ("webhooks", "partner.enrolled"): "enrollment:prog_A1:pn_A1",
     ("webhooks", "partner.application_submitted"): "application:pga_A1",

@@ -250,9 +250,7 @@ def test_json_schema(cls: type[Event], mode: Any) -> None:
     assert set(schema["properties"]) == {"id", "event", "createdAt", "data"}
     assert set(schema["required"]) == {"id", "event", "createdAt", "data"}
     assert schema["properties"]["createdAt"]["format"] == "date-time"
-    # An empty schema: any JSON.
-    assert schema["additionalProperties"] == {"$ref": "#/$defs/dubhooks-json"}
-    assert schema["$defs"]["dubhooks-json"] == {}
+    assert schema["additionalProperties"] in (True, {})  # any JSON
 
 
 def _definition(cls: type[Model], name: str) -> Any:
@@ -262,7 +260,7 @@ def _definition(cls: type[Model], name: str) -> Any:
 def test_json_schema_of_fields() -> None:
     """Amounts, dates, enums, lists and free JSON are described as they are on the wire."""
     sale = _definition(webhooks.SaleCreated, "Sale")
-    assert sale["amount"]["type"] == "number"
+    assert sale["amount"]["type"] == "integer"
     payout = _definition(webhooks.PayoutConfirmed, "Payout")
     assert payout["amount"]["type"] == "integer"
     known = {"enum": ["internal", "external"]}
@@ -324,5 +322,5 @@ print(refused(webhooks.parse, b"partner.merged", b"sourcePartner"))
     )
     assert done.stdout.splitlines() == [
         "['data.click', 'data.link', 'data.customer']",
-        "['data.sourcePartner', 'data.targetPartner']",
+        "['data.sourcePartner', 'data.targetPartner', 'data.targetAlreadyEnrolled']",
     ]

@@ -306,7 +306,8 @@ class TestNaturalKey:
 
     def sales(self) -> tuple[Any, Any]:
         """Return two events about one invoice."""
-        return sale(data__sale__invoiceId="in_1"), sale(data__sale__invoiceId="in_1")
+        same = {"data__sale__invoiceId": "in_1", "data__customer__id": "cus_1"}
+        return sale(**same), sale(**same)
 
     def test_the_natural_key_is_done_first(self) -> None:
         """A crash between the two completions leaves no way for a second event to run."""

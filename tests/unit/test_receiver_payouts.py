@@ -241,3 +241,23 @@ class TestRoute:
         result = self.run(Webhooks(SECRET), sale(), status=status)
         assert (result.reply.status, result.reply.outcome) == (expected, outcome)
         assert result.response == response
+
+
+@pytest.mark.parametrize(("amount", "errors"), [(500, 0), (501, 1)])
+@pytest.mark.parametrize("name", ["payout.confirmed", "payout.sent"])
+def test_the_same_payout_under_another_amount(
+    name: str, amount: int, errors: int, caplog: Log
+) -> None:
+    """It is a duplicate by its natural key, and somebody should look which amount was paid."""
+    hooks, ran = Webhooks(SECRET, store=MemoryStore()), list[Any]()
+    take: Any = PayoutConfirmed if name == "payout.confirmed" else name
+    hooks.on(take, dedupe="natural")(ran.append)
+    value = json.loads(make_event(PayoutConfirmed, event="payout.confirmed").to_json())
+    value["event"] = name
+    for event_id, cents in (("evt_1", 500), ("evt_2", amount)):
+        value["id"], value["data"]["amount"] = event_id, cents
+        outcome = hooks.handle(*signed(json.dumps(value).encode())).outcome
+    assert (outcome, len(ran)) == ("duplicate", 1)
+    lines = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert len(lines) == errors
+    assert all("with another amount" in line and "501" not in line for line in lines)

@@ -174,11 +174,12 @@ ID_FIELDS = {
 
 
 SEEDED_PARTNER_MERGED = (
-    '{"id":"evt_eZn2hGnj8aZyZlv5KpANabdwA","event":"partner.merged",'
-    '"createdAt":"2026-02-12T08:27:26.308Z","data":{"sourcePartner":'
-    '{"id":"pn_1KM8087CGZN64JZ8H0ZS6ZG00","tenantId":null,"email":"old-partner-4714@example.com"},'
-    '"targetPartner":{"id":"pn_1KYP6HEBDGBQMZNDZQ5J37F8H","tenantId":"user_46601",'
-    '"email":"partner-4714@example.com"},"targetAlreadyEnrolled":false}}'
+    '{"id":"evt_JADM4IaMx2jqb34zt4a9nSUfC","event":"partner.merged",'
+    '"createdAt":"2026-02-12T08:27:26.308Z",'
+    '"data":{"sourcePartner":'
+    '{"id":"pn_0M532OCLDW3WH3HPX7FVR4RLS","tenantId":null,"email":"old-partner-3457@example.com"},'
+    '"targetPartner":'
+    '{"id":"pn_4UUF07AQOOHM8VHNPMDJTLO1Q","tenantId":"user_82221","email":"partner-3457@example.com"},"targetAlreadyEnrolled":false}}'
 )
 
 
@@ -190,7 +191,7 @@ def wire(event: Any) -> Any:
 def objects(model: Any, value: Any) -> Any:
     """Yield every model below ``model`` with the JSON object that it stands for."""
     if isinstance(model, list):
-        for item, item_value in zip(model, value, strict=True):
+        for item, item_value in zip(model, value or [], strict=True):
             yield from objects(item, item_value)
     elif hasattr(type(model), "model_fields"):
         yield model, value

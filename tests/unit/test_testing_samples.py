@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from dubhooks import webhooks
-from dubhooks._samples import abridged as samples
+from dubhooks._samples import load_abridged
 
 CUSTOMER = "id externalId name email avatar createdAt"
 PRINTED = {
@@ -52,7 +52,7 @@ def keys(data: Any) -> dict[str, str]:
 
 def test_abridged_bodies_parse() -> None:
     """The printed shapes parse typed, their missing fields None, and are new with every call."""
-    bodies = samples.abridged()
+    bodies = load_abridged()
     events = {name: webhooks.parse(body) for name, body in bodies.items()}
     assert {name: type(event) for name, event in events.items()} == {
         "link.clicked abridged": webhooks.LinkClicked,
@@ -61,14 +61,14 @@ def test_abridged_bodies_parse() -> None:
         "partner.enrolled abridged": webhooks.PartnerEnrolled,
         "commission.created with partnerId": webhooks.CommissionCreated,
     }
-    assert events.keys() == samples.abridged().keys()
+    assert events.keys() == load_abridged().keys()
     assert {event.id for event in events.values()}.isdisjoint(
-        webhooks.parse(body).id for body in samples.abridged().values()
+        webhooks.parse(body).id for body in load_abridged().values()
     )
-    assert samples.abridged(seed=1) == samples.abridged(seed=1)
+    assert load_abridged(seed=1) == load_abridged(seed=1)
 
 
 def test_abridged_bodies_have_the_printed_keys() -> None:
     """The bodies have the few keys that documentation prints, in its order, and no more."""
-    found = {name: keys(json.loads(body)["data"]) for name, body in samples.abridged().items()}
+    found = {name: keys(json.loads(body)["data"]) for name, body in load_abridged().items()}
     assert found == PRINTED

@@ -194,15 +194,10 @@ def _reordered(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @cache
 def _templates(name: str) -> tuple[dict[str, Any], ...]:
-    from .._samples._postbacks import POSTBACKS
-    from .._samples._sample import Sample
-    from .._samples._stringify import stringify
-    from .._samples._webhooks import WEBHOOKS
+    from .._samples import find_template
 
-    envelope = dict.fromkeys(("id", "event", "createdAt"))
-    builders = [family[name] for family in (WEBHOOKS, POSTBACKS) if name in family]
-    samples = [{**envelope, "data": build(Sample(name, 0))} for build in builders]
-    return tuple(json.loads(stringify(sample)) for sample in samples or [envelope])
+    envelope: dict[str, Any] = dict.fromkeys(("id", "event", "createdAt"))
+    return tuple(find_template(name)) or (envelope,)
 
 
 def _like(template: object, value: object) -> Any:

@@ -20,6 +20,7 @@ _WORDS = {
     "unknown_event": "! {path}: this version does not know the event",
     "unknown_key": "+ {path}: a key that the models do not know ({detail})",
     "unknown_value": "~ {path}: a value that the models do not know",
+    "odd_value": "~ {path}: a value of another type ({detail}); the field is left empty",
     "invalid": "! {path}: does not fit ({detail})",
     "absent_key": "- {path}: a key of the models that is not there",
 }

@@ -8,38 +8,19 @@ and no Python code runs per field on a body in the shape that Dub sends.
 # No ``from __future__ import annotations`` where models are: pydantic would compile each
 # annotation again.
 
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError, core_schema
 from typing_extensions import override
+
+from ._fields import JSON, Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-    from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import CoreSchema
     from typing_extensions import Self
 
-__all__ = [
-    "JSON",
-    "VALIDATION",
-    "WIRE",
-    "Count",
-    "Event",
-    "Id",
-    "Integer",
-    "Items",
-    "Model",
-    "Number",
-    "Open",
-    "Rate",
-    "Statistic",
-    "Timestamp",
-    "key_of",
-]
+__all__ = ["VALIDATION", "WIRE", "Event", "Model", "key_of", "model_in"]
 
 WIRE = "_wire"
 """The attribute that holds the bytes an event was parsed from.  It is not a field, so copies and
@@ -48,191 +29,11 @@ pickles keep it and comparisons ignore it."""
 VALIDATION = ConfigDict(
     extra="allow",
     frozen=True,
+    populate_by_name=True,
     defer_build=True,
     cache_strings="none",
     hide_input_in_errors=True,
 )
-
-
-class _Annotation:
-    """Base of the annotations that give a field its own core schema."""
-
-    json_schema: ClassVar[dict[str, Any]] = {}
-
-    def __get_pydantic_json_schema__(
-        self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
-    ) -> "JsonSchemaValue":
-        return dict(self.json_schema)
-
-
-class _TimestampSchema(_Annotation):
-    json_schema: ClassVar[dict[str, Any]] = {"type": "string", "format": "date-time"}
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
-        # The first branch takes the shape that Dub sends, and stays in native code.
-        return core_schema.union_schema(
-            [
-                core_schema.datetime_schema(tz_constraint=0),
-                core_schema.no_info_after_validator_function(
-                    _as_utc, core_schema.datetime_schema()
-                ),
-            ],
-            mode="left_to_right",
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                _wire_date, when_used="json"
-            ),
-        )
-
-
-def _as_utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        return value.replace(tzinfo=timezone.utc)
-    try:
-        return value.astimezone(timezone.utc)
-    except OverflowError:
-        # In some zones the first and the last hours of the calendar have no UTC time.
-        raise PydanticCustomError("datetime_range", "Input is out of range in UTC") from None
-
-
-def _wire_date(value: datetime) -> str:
-    utc = _as_utc(value).replace(tzinfo=None)
-    return (
-        utc.isoformat(timespec="microseconds" if utc.microsecond % 1000 else "milliseconds") + "Z"
-    )
-
-
-class _JSONValue:
-    """Any JSON value.  NaN and Infinity, which ``1e999`` becomes, are not JSON and refused."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> "CoreSchema":
-        # A type and not an annotation: only a type's schema may refer to itself.
-        this = core_schema.definition_reference_schema("dubhooks-json")
-        value = core_schema.union_schema(
-            [
-                core_schema.str_schema(strict=True),
-                core_schema.none_schema(),
-                core_schema.bool_schema(strict=True),
-                core_schema.int_schema(strict=True),
-                core_schema.float_schema(strict=True, allow_inf_nan=False),
-                core_schema.dict_schema(core_schema.str_schema(), this),
-                core_schema.list_schema(this),
-            ],
-            mode="left_to_right",
-            ref="dubhooks-json",
-            serialization=core_schema.plain_serializer_function_ser_schema(_unchanged),
-        )
-        return core_schema.definitions_schema(this, [value])
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
-    ) -> "JsonSchemaValue":
-        return {}
-
-
-def _unchanged(value: Any) -> Any:
-    return value
-
-
-class _IntegerSchema(_Annotation):
-    json_schema: ClassVar[dict[str, Any]] = {"type": "integer"}
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
-        return core_schema.int_schema(strict=True)
-
-
-class _NumberSchema(_Annotation):
-    json_schema: ClassVar[dict[str, Any]] = {"type": "number"}
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
-        # JavaScript writes 1.0 as 1.  The integer comes first, so that a large one stays exact.
-        return core_schema.union_schema(
-            [
-                core_schema.int_schema(strict=True),
-                core_schema.float_schema(strict=True, allow_inf_nan=False),
-            ],
-            mode="left_to_right",
-        )
-
-
-class Statistic:
-    """Marks a number that moves no money: a value of another type does not refuse the event.
-
-    The attribute is then ``None``, and the value is in ``model_extra``.
-    """
-
-
-class Open(_Annotation):
-    """Marks a ``Literal[...] | str``: the values that are known today, and any other text."""
-
-    def __init__(self) -> None:
-        self._known: tuple[str, ...] = ()
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
-        literal, _ = get_args(source)
-        self._known = get_args(literal)
-        return core_schema.str_schema(strict=True)
-
-    def __get_pydantic_json_schema__(
-        self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
-    ) -> "JsonSchemaValue":
-        return {"anyOf": [{"enum": list(self._known)}, {"type": "string"}]}
-
-
-class _ItemsSchema:
-    """A list; ``null`` becomes an empty one."""
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: "GetCoreSchemaHandler"
-    ) -> "CoreSchema":
-        items = handler(source)
-        return core_schema.union_schema(
-            [items, core_schema.no_info_plain_validator_function(_empty_for_null)],
-            mode="left_to_right",
-        )
-
-    def __get_pydantic_json_schema__(
-        self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
-    ) -> "JsonSchemaValue":
-        items: Any = schema
-        return handler(items["choices"][0])
-
-
-def _empty_for_null(value: object) -> list[Any]:
-    if value is None:
-        return []
-    raise PydanticCustomError("list_type", "Input should be a valid list")
-
-
-ItemT = TypeVar("ItemT")
-
-Timestamp = Annotated[datetime, _TimestampSchema()]
-"""An aware UTC ``datetime``, written as Dub writes dates: ``2025-02-03T09:35:57.926Z``."""
-
-Integer = Annotated[int, _IntegerSchema()]
-"""A whole number.  A string or a boolean in its place is refused, never converted."""
-
-Number = Annotated[int | float, _NumberSchema()]
-"""A JSON number: an ``int`` when it is written as one, else a finite ``float``."""
-
-Count = Annotated[int, _IntegerSchema(), Statistic()]
-"""A counter or a sum."""
-
-Rate = Annotated[int | float, _NumberSchema(), Statistic()]
-"""An average or a share."""
-
-Id = Annotated[str, Field(min_length=1)]
-"""An id that a payment depends on.  Never empty: two payments would count as one."""
-
-if TYPE_CHECKING:
-    JSON: TypeAlias = Any
-    """Any JSON value."""
-else:
-    JSON = _JSONValue
-
-Items = Annotated[list[ItemT], _ItemsSchema()]
-"""A list, never ``None``."""
 
 
 _SEPARATOR: Final = str.maketrans({"%": "%25", ":": "%3A"})
@@ -342,3 +143,13 @@ class Event(Model, frozen=True):
         if update:
             vars(copied).pop(WIRE, None)
         return copied
+
+
+def model_in(annotation: Any) -> type[Model] | None:
+    """Return the model in an annotation: alone, optional or in a list."""
+    arguments = get_args(annotation)
+    if arguments:
+        return next(filter(None, map(model_in, arguments)), None)
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return annotation
+    return None

@@ -19,7 +19,7 @@ from ..errors import (
 from ..payload import NOT_JSON, is_payout_like, read_document, write_document
 from ..signature import check_body
 from ._base import WIRE, Event, Model
-from ._statistics import put_back, set_aside
+from ._drift import Drift
 from .unknown import UnknownEvent
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ __all__ = ["Family"]
 
 EventT = TypeVar("EventT", bound=Event)
 
+_MOST_PROBLEMS = 500
+"""Of an event with more of them, only the number is told: each costs time and memory."""
 _CONFIG = ConfigDict(cache_strings="none", defer_build=False, hide_input_in_errors=True)
 
 
@@ -47,12 +49,13 @@ class Family(Generic[EventT]):
             event_name: cls for cls in get_args(events) for event_name in event_names_of(cls)
         }
         """Name on the wire → class."""
+        self._drift = Drift(name)
 
     def __repr__(self) -> str:
         return f"<Family {self.name}: {len(self.classes)} event names>"
 
     @cached_property
-    def _parse(self) -> Callable[[bytes], EventT]:
+    def _parse(self) -> Callable[..., EventT]:
         # Built with the first event, so that an import costs nothing.
         classes = tuple(dict.fromkeys(self.classes.values()))
         tagged: Any = Annotated[Union[classes], Field(discriminator="event")]  # noqa: UP007
@@ -90,7 +93,7 @@ class Family(Generic[EventT]):
     def read(self, body: bytes) -> EventT | PayloadError:
         """Return the event, or the error that :meth:`parse` would raise."""
         try:
-            event = self._parse(body)
+            event = self._parse(body, context=self._drift)
         except ValidationError:
             # It holds the input, so it must not become the context of our error.
             event = None
@@ -103,53 +106,22 @@ class Family(Generic[EventT]):
         vars(event)[WIRE] = body
         return event
 
-    def problems_in(self, body: bytes) -> tuple[Problem, ...]:
-        """Return everything in a known event that does not fit its model, statistics included.
-
-        Args:
-            body: the raw request body.
-
-        Raises:
-            BodyEmpty: it has no bytes.
-            InvalidJSON: it is not JSON.
-            InvalidEnvelope: it is JSON but not an event.
-        """
-        document, envelope = _opened(body)
-        cls = self.classes.get(envelope.event)
-        if cls is None:
-            return ()
-        cls.mend_old_shape(document["data"])
-        fitted = _validated(cls, document)
-        return fitted if isinstance(fitted, tuple) else ()
-
     def _parse_carefully(self, body: bytes) -> Any:
-        document, envelope = _opened(body)
+        document = read_document(body)
+        envelope = _validated(UnknownEvent, document, self._drift)
+        if isinstance(envelope, tuple):
+            fields = ", ".join(problem.path for problem in envelope)
+            raise InvalidEnvelope(f"the JSON is not an event: check {fields}")
         cls = self.classes.get(envelope.event)
         if cls is None:
             return envelope
         data: Any = document["data"]
         cls.mend_old_shape(data)
-        event = _validated(cls, document)
-        if isinstance(event, tuple):
-            aside = set_aside(cls, document, [problem.path for problem in event])
-            if aside:
-                event = _validated(cls, document)
-        else:
-            aside = []
+        event = _validated(cls, document, self._drift)
         if isinstance(event, tuple):
             payout_like = is_payout_like(envelope.event, data)
             raise InvalidEvent(envelope.event, envelope.id, event, payout_like)
-        put_back(event, aside)
         return event
-
-
-def _opened(body: bytes) -> tuple[dict[str, Any], UnknownEvent]:
-    document = read_document(body)
-    envelope = _validated(UnknownEvent, document)
-    if isinstance(envelope, tuple):
-        fields = ", ".join(problem.path for problem in envelope)
-        raise InvalidEnvelope(f"the JSON is not an event: check {fields}")
-    return document, envelope
 
 
 def event_names_of(cls: type[Event]) -> tuple[str, ...]:
@@ -158,10 +130,15 @@ def event_names_of(cls: type[Event]) -> tuple[str, ...]:
     return names
 
 
-def _validated(cls: type[EventT], document: dict[str, Any]) -> EventT | tuple[Problem, ...]:
+def _validated(
+    cls: type[EventT], document: dict[str, Any], drift: Drift
+) -> EventT | tuple[Problem, ...]:
     try:
-        return cls.model_validate_json(write_document(document))
+        return cls.model_validate_json(write_document(document), context=drift)
     except ValidationError as error:
+        count = error.error_count()
+        if count > _MOST_PROBLEMS:
+            return (Problem("data", f"{count} problems"),)
         problems = _problems(error)
     if problems[0].problem == "json_invalid":
         # Python's parser accepts it and the native one does not: it is nested too deep.

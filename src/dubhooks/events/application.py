@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Event, Items, Model, Open, Timestamp, key_of
+from ._base import Event, Model, key_of
+from ._fields import Filled, Items, Maybe, Open, Text, Timestamp
 from .enrollment import EnrollmentStatus, NetworkStatus, PayoutMethod
 
 __all__ = [
@@ -24,8 +25,8 @@ class FormAnswer(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ()
 
-    label: str | None = None
-    value: str | None = None
+    label: Text = ""
+    value: Maybe[str] = None
     """``None`` for an empty answer and for an uploaded image."""
 
 
@@ -33,23 +34,23 @@ class ApplicationPartner(Model, frozen=True):
     """The partner who applied."""
 
     id: str
-    name: str
-    company_name: str | None = Field(default=None, alias="companyName")
-    email: str | None = None
-    image: str | None = None
-    description: str | None = None
-    country: str | None = None
+    name: Text = ""
+    company_name: Maybe[str] = Field(default=None, alias="companyName")
+    email: Maybe[str] = None
+    image: Maybe[str] = None
+    description: Maybe[str] = None
+    country: Maybe[str] = None
     group_id: str | None = Field(default=None, alias="groupId")
-    status: EnrollmentStatus | None = None
+    status: Filled[EnrollmentStatus] = ""
     """``pending`` in practice."""
-    website: str | None = None
-    youtube: str | None = None
+    website: Maybe[str] = None
+    youtube: Maybe[str] = None
     """In ``partner.application_submitted`` raw input, and only if the form asks for it; in
     ``program_application.created`` a cleaned-up handle.  The same goes for the four below."""
-    twitter: str | None = None
-    linkedin: str | None = None
-    instagram: str | None = None
-    tiktok: str | None = None
+    twitter: Maybe[str] = None
+    linkedin: Maybe[str] = None
+    instagram: Maybe[str] = None
+    tiktok: Maybe[str] = None
 
 
 class Platform(Model, frozen=True):
@@ -57,25 +58,24 @@ class Platform(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("type",)
 
-    type: (
+    type: Filled[
         Annotated[
             Literal["website", "youtube", "twitter", "linkedin", "instagram", "tiktok"] | str,
             Open(),
         ]
-        | None
-    ) = None
-    identifier: str | None = None
+    ] = ""
+    identifier: Text = ""
     """A URL for a website, else a handle."""
-    verified_at: Timestamp | None = Field(default=None, alias="verifiedAt")
+    verified_at: Maybe[Timestamp] = Field(default=None, alias="verifiedAt")
     """``None`` when not verified."""
 
 
 class ProgramApplicationPartner(ApplicationPartner, frozen=True):
     """The partner who applied, with more of the profile."""
 
-    network_status: NetworkStatus | None = Field(default=None, alias="networkStatus")
-    default_payout_method: PayoutMethod | None = Field(default=None, alias="defaultPayoutMethod")
-    payouts_enabled_at: Timestamp | None = Field(default=None, alias="payoutsEnabledAt")
+    network_status: Maybe[NetworkStatus] = Field(default=None, alias="networkStatus")
+    default_payout_method: Maybe[PayoutMethod] = Field(default=None, alias="defaultPayoutMethod")
+    payouts_enabled_at: Maybe[Timestamp] = Field(default=None, alias="payoutsEnabledAt")
     platforms: Items[Platform] = Field(default_factory=list[Platform])
 
 
@@ -86,7 +86,7 @@ class Application(Model, frozen=True):
 
     id: str
     """``pga_…``"""
-    created_at: Timestamp = Field(alias="createdAt")
+    created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
     """When the partner applied."""
     partner: ApplicationPartner
     application_form_data: Items[FormAnswer] = Field(

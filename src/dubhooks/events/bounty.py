@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Event, Integer, Items, Model, Number, Open, Timestamp
+from ._base import Event, Model
+from ._fields import MOST_ITEMS, Filled, Items, Maybe, Number, Open, Timestamp, Whole
 
 __all__ = [
     "Bounty",
@@ -20,6 +21,9 @@ __all__ = [
 ]
 
 
+_Names = Annotated[list[str], Field(max_length=MOST_ITEMS)]
+
+
 class ObjectRef(Model, frozen=True):
     """A reference by id."""
 
@@ -31,15 +35,14 @@ class PerformanceCondition(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("attribute", "operator", "value")
 
-    attribute: (
+    attribute: Maybe[
         Annotated[
             Literal["totalLeads", "totalConversions", "totalSaleAmount", "totalCommissions"] | str,
             Open(),
         ]
-        | None
-    ) = None
-    operator: Annotated[Literal["gte"] | str, Open()] | None = None
-    value: Number | None = None
+    ] = None
+    operator: Maybe[Annotated[Literal["gte"] | str, Open()]] = None
+    value: Maybe[Number] = None
     """In cents for ``totalSaleAmount`` and ``totalCommissions``."""
 
 
@@ -48,7 +51,7 @@ class ImageRequirement(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("max",)
 
-    max: Integer | None = None
+    max: Maybe[Whole] = None
 
 
 class UrlRequirement(Model, frozen=True):
@@ -56,8 +59,8 @@ class UrlRequirement(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("max",)
 
-    max: Integer | None = None
-    domains: list[str] | None = None
+    max: Maybe[Whole] = None
+    domains: Items[str] = Field(default_factory=list[str])
 
 
 class IncrementalBonus(Model, frozen=True):
@@ -65,10 +68,10 @@ class IncrementalBonus(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("increment_count", "bonus_per_increment", "max_count")
 
-    increment_count: Integer | None = Field(default=None, alias="incrementCount")
-    bonus_per_increment: Number | None = Field(default=None, alias="bonusPerIncrement")
+    increment_count: Maybe[Whole] = Field(default=None, alias="incrementCount")
+    bonus_per_increment: Maybe[Number] = Field(default=None, alias="bonusPerIncrement")
     """In cents."""
-    max_count: Integer | None = Field(default=None, alias="maxCount")
+    max_count: Maybe[Whole] = Field(default=None, alias="maxCount")
 
 
 class SocialMetrics(Model, frozen=True):
@@ -76,13 +79,12 @@ class SocialMetrics(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("platform", "metric", "min_count")
 
-    platform: (
+    platform: Maybe[
         Annotated[Literal["youtube", "tiktok", "instagram", "twitter", "linkedin"] | str, Open()]
-        | None
-    ) = None
-    metric: Annotated[Literal["views", "likes"] | str, Open()] | None = None
-    min_count: Integer | None = Field(default=None, alias="minCount")
-    incremental_bonus: IncrementalBonus | None = Field(default=None, alias="incrementalBonus")
+    ] = None
+    metric: Maybe[Annotated[Literal["views", "likes"] | str, Open()]] = None
+    min_count: Maybe[Whole] = Field(default=None, alias="minCount")
+    incremental_bonus: Maybe[IncrementalBonus] = Field(default=None, alias="incrementalBonus")
 
 
 class SubmissionRequirements(Model, frozen=True):
@@ -90,9 +92,9 @@ class SubmissionRequirements(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("image", "url", "social_metrics")
 
-    image: ImageRequirement | None = None
-    url: UrlRequirement | None = None
-    social_metrics: SocialMetrics | None = Field(default=None, alias="socialMetrics")
+    image: Maybe[ImageRequirement] = None
+    url: Maybe[UrlRequirement] = None
+    social_metrics: Maybe[SocialMetrics] = Field(default=None, alias="socialMetrics")
 
 
 class Bounty(Model, frozen=True):
@@ -100,36 +102,36 @@ class Bounty(Model, frozen=True):
 
     id: str
     """``bnty_…``"""
-    name: str | None = None
-    description: str | None = None
-    type: Annotated[Literal["performance", "submission"] | str, Open()] | None = None
-    starts_at: Timestamp | None = Field(default=None, alias="startsAt")
+    name: Maybe[str] = None
+    description: Maybe[str] = None
+    type: Filled[Annotated[Literal["performance", "submission"] | str, Open()]] = ""
+    starts_at: Maybe[Timestamp] = Field(default=None, alias="startsAt")
     """``None`` when ``start_mode`` is ``relative``."""
-    ends_at: Timestamp | None = Field(default=None, alias="endsAt")
-    start_mode: Annotated[Literal["absolute", "relative"] | str, Open()] | None = Field(
+    ends_at: Maybe[Timestamp] = Field(default=None, alias="endsAt")
+    start_mode: Maybe[Annotated[Literal["absolute", "relative"] | str, Open()]] = Field(
         default=None, alias="startMode"
     )
-    ends_after_days: Integer | None = Field(default=None, alias="endsAfterDays")
-    submissions_open_at: Timestamp | None = Field(default=None, alias="submissionsOpenAt")
-    submission_frequency: Annotated[Literal["day", "week", "month"] | str, Open()] | None = Field(
+    ends_after_days: Maybe[Whole] = Field(default=None, alias="endsAfterDays")
+    submissions_open_at: Maybe[Timestamp] = Field(default=None, alias="submissionsOpenAt")
+    submission_frequency: Maybe[Annotated[Literal["day", "week", "month"] | str, Open()]] = Field(
         default=None, alias="submissionFrequency"
     )
-    max_submissions: Integer | None = Field(default=None, alias="maxSubmissions")
-    reward_amount: Integer | None = Field(default=None, alias="rewardAmount")
+    max_submissions: Maybe[Whole] = Field(default=None, alias="maxSubmissions")
+    reward_amount: Maybe[Whole] = Field(default=None, alias="rewardAmount")
     """In USD cents."""
-    reward_description: str | None = Field(default=None, alias="rewardDescription")
-    performance_condition: PerformanceCondition | None = Field(
+    reward_description: Maybe[str] = Field(default=None, alias="rewardDescription")
+    performance_condition: Maybe[PerformanceCondition] = Field(
         default=None, alias="performanceCondition"
     )
     """In ``bounty.updated`` the *old* value, if this update changed it."""
-    performance_scope: Annotated[Literal["new", "lifetime"] | str, Open()] | None = Field(
+    performance_scope: Maybe[Annotated[Literal["new", "lifetime"] | str, Open()]] = Field(
         default=None, alias="performanceScope"
     )
-    submission_requirements: SubmissionRequirements | list[str] | None = Field(
+    submission_requirements: Maybe[SubmissionRequirements | _Names] = Field(
         default=None, alias="submissionRequirements"
     )
     """A list such as ``["image", "url"]`` in events older than 2025-12-23."""
-    social_metrics_last_synced_at: Timestamp | None = Field(
+    social_metrics_last_synced_at: Maybe[Timestamp] = Field(
         default=None, alias="socialMetricsLastSyncedAt"
     )
     groups: Items[ObjectRef] = Field(default_factory=list[ObjectRef])

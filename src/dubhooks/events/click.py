@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ._base import Model, Open, Timestamp
+from ._base import Model
+from ._fields import Flag, Maybe, Open, Text, Timestamp
 
 __all__ = ["Click"]
 
@@ -18,28 +19,28 @@ class Click(Model, frozen=True):
 
     id: str
     """The click id, the value of the ``dub_id`` cookie."""
-    timestamp: Timestamp | None = None
+    timestamp: Maybe[Timestamp] = None
     """When the click was made; in a sale, when the customer first clicked."""
-    url: str | None = None
+    url: Text = ""
     """The destination; may be an empty string."""
-    country: str | None = None
+    country: Text = ""
     """ISO 3166-1 alpha-2 code, or ``Unknown``."""
-    city: str | None = None
-    region: str | None = None
+    city: Text = ""
+    region: Text = ""
     """Subdivision code: text, even where it looks like a number."""
-    continent: str | None = None
+    continent: Text = ""
     """Two letters, an empty string, or ``Unknown``."""
-    device: str | None = None
-    browser: str | None = None
-    os: str | None = None
-    ua: str | None = None
+    device: Text = ""
+    browser: Text = ""
+    os: Text = ""
+    ua: Maybe[str] = None
     """The user agent, or ``Unknown``."""
-    trigger: Annotated[Literal["link", "qr", "pageview", "deeplink"] | str, Open()] | None = None
+    trigger: Maybe[Annotated[Literal["link", "qr", "pageview", "deeplink"] | str, Open()]] = None
     """What led to the click; may be empty for old clicks, absent from test events."""
-    referer: str | None = None
+    referer: Text = ""
     """Host name, or ``(direct)``."""
-    referer_url: str | None = Field(default=None, alias="refererUrl")
+    referer_url: Text = Field(default="", alias="refererUrl")
     """Full URL, or ``(direct)``."""
-    qr: bool | None = None
-    ip: str | None = None
+    qr: Flag = False
+    ip: Text = ""
     """IPv4, IPv6 or an empty string; personal data."""

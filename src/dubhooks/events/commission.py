@@ -4,7 +4,8 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
-from ._base import JSON, Event, Id, Integer, Model, Open, Timestamp, key_of
+from ._base import Event, Model, key_of
+from ._fields import Filled, Id, Maybe, Metadata, Open, Timestamp, Whole
 from .customer import CommissionCustomer
 from .link import LinkRef
 from .partner import WebhookPartner
@@ -27,25 +28,25 @@ class Commission(Model, frozen=True):
 
     id: Id
     """``cm_…``"""
-    type: CommissionType | None = None
-    amount: Integer
+    type: Filled[CommissionType] = ""
+    amount: Whole
     """The sale's amount in cents; 0 for lead, custom and referral commissions."""
-    earnings: Integer | None = None
+    earnings: Whole | None = None
     """What the partner earns, in cents; negative for clawbacks.  ``None`` only in the payload
     that third-party documentation prints."""
     currency: str
     """Lower-case ISO 4217, normally ``usd``."""
-    status: CommissionStatus | None = None
+    status: Filled[CommissionStatus] = ""
     invoice_id: str | None = Field(default=None, alias="invoiceId")
-    description: str | None = None
-    quantity: Integer | None = None
+    description: Maybe[str] = None
+    quantity: Whole | None = None
     user_id: str | None = Field(default=None, alias="userId")
     """The user who created a manual commission."""
-    metadata: dict[str, JSON] | None = None
+    metadata: Metadata = None
     """Metadata of the lead or sale, or of the Stripe webhook; sent since 2026-08-25."""
-    created_at: Timestamp | None = Field(default=None, alias="createdAt")
+    created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
     """For manual and imported commissions it may be long ago."""
-    updated_at: Timestamp | None = Field(default=None, alias="updatedAt")
+    updated_at: Maybe[Timestamp] = Field(default=None, alias="updatedAt")
     partner: WebhookPartner
     """The partner who earns it."""
     customer: CommissionCustomer | None = None

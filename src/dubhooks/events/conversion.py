@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import JSON, Event, Model, Number, Open, key_of
+from ._base import Event, Model, key_of
+from ._fields import Cents, Filled, Metadata, Open, Text
 from .click import Click
 from .customer import ConversionCustomer
 from .link import Link
@@ -18,14 +19,14 @@ class LeadData(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("customer", "click", "link", "partner")
 
-    event_name: str | None = Field(default=None, alias="eventName")
+    event_name: Text = Field(default="", alias="eventName")
     """Free text, for example ``Signup``."""
     customer: ConversionCustomer
     click: Click
     link: Link
     partner: WebhookPartner | None = None
     """``None`` without a partner, and in some flows even for a partner's link."""
-    metadata: dict[str, JSON] | None = None
+    metadata: Metadata = None
     """What the caller of Dub's API passed along."""
 
 
@@ -34,18 +35,17 @@ class Sale(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("amount", "currency")
 
-    amount: Number
-    """In cents.  Always whole in practice, but the sender's schema allows fractions."""
+    amount: Cents
+    """In cents."""
     currency: str
     """Lower-case ISO 4217, mostly ``usd`` (converted); Shopify's is not converted."""
-    payment_processor: (
+    payment_processor: Filled[
         Annotated[
             Literal["stripe", "shopify", "polar", "paddle", "apple", "revenuecat", "dub", "custom"]
             | str,
             Open(),
         ]
-        | None
-    ) = Field(default=None, alias="paymentProcessor")
+    ] = Field(default="", alias="paymentProcessor")
     invoice_id: str | None = Field(default=None, alias="invoiceId")
     """An empty string when the sale has no invoice."""
 
@@ -68,7 +68,7 @@ class LeadCreated(Event, frozen=True):
     def natural_key(self) -> str | None:
         """``lead:<customer id>:<click id>:<event name>``."""
         data = self.data
-        return key_of("lead", data.customer.id, data.click.id, text=data.event_name or "")
+        return key_of("lead", data.customer.id, data.click.id, text=data.event_name)
 
 
 class SaleCreated(Event, frozen=True):
@@ -79,5 +79,8 @@ class SaleCreated(Event, frozen=True):
 
     @property
     def natural_key(self) -> str | None:
-        """``invoice:<invoice id>``, or ``None`` for a sale without an invoice."""
-        return key_of("invoice", self.data.sale.invoice_id or "")
+        """``invoice:<customer id>:<invoice id>``, or ``None`` for a sale without an invoice.
+
+        An invoice id alone is the merchant's own numbering, and repeats.
+        """
+        return key_of("invoice", self.data.customer.id, self.data.sale.invoice_id or "")

@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from ._base import Count, Model, Timestamp
+from ._base import Model
+from ._fields import Decisive, Maybe, Timestamp, Whole
 
 __all__ = ["CommissionCustomer", "ConversionCustomer", "PostbackCustomer"]
 
@@ -12,10 +13,10 @@ class PostbackCustomer(Model, frozen=True):
 
     id: str
     """``cus_…``, or a bare id for old customers."""
-    country: str | None = None
-    created_at: Timestamp | None = Field(default=None, alias="createdAt")
-    first_sale_at: Timestamp | None = Field(default=None, alias="firstSaleAt")
-    subscription_canceled_at: Timestamp | None = Field(default=None, alias="subscriptionCanceledAt")
+    country: Maybe[str] = None
+    created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
+    first_sale_at: Maybe[Timestamp] = Field(default=None, alias="firstSaleAt")
+    subscription_canceled_at: Maybe[Timestamp] = Field(default=None, alias="subscriptionCanceledAt")
 
 
 class ConversionCustomer(PostbackCustomer, frozen=True):
@@ -25,15 +26,15 @@ class ConversionCustomer(PostbackCustomer, frozen=True):
     the sale that the event reports, except for Shopify sales.
     """
 
-    name: str | None = None
+    name: Maybe[str] = None
     """When Dub knows neither name nor e-mail address: a random name, another one in each event."""
-    email: str | None = None
-    avatar: str | None = None
-    external_id: str | None = Field(default=None, alias="externalId")
+    email: Maybe[str] = None
+    avatar: Maybe[str] = None
+    external_id: Decisive[str] = Field(default="", alias="externalId")
     """Your own id of the customer; an empty string when there is none."""
     stripe_customer_id: str | None = Field(default=None, alias="stripeCustomerId")
-    sales: Count | None = None
-    sale_amount: Count | None = Field(default=None, alias="saleAmount")
+    sales: Maybe[Whole] = None
+    sale_amount: Maybe[Whole] = Field(default=None, alias="saleAmount")
     """Sum of the sales, in cents."""
 
 

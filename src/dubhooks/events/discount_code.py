@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Event, Integer, Model, Open, Timestamp
+from ._base import Event, Model
+from ._fields import Decisive, Filled, Maybe, Open, Timestamp, Whole
 
 __all__ = ["Discount", "DiscountCode", "DiscountCodeCreated", "DiscountCodeDeleted"]
 
@@ -15,12 +16,12 @@ class Discount(Model, frozen=True):
     __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "type")
 
     id: str
-    amount: Integer | None = None
+    amount: Whole | None = None
     """Percent for ``percentage``, cents for ``flat``."""
-    type: Annotated[Literal["percentage", "flat"] | str, Open()] | None = None
-    max_duration: Integer | None = Field(default=None, alias="maxDuration")
+    type: Filled[Annotated[Literal["percentage", "flat"] | str, Open()]] = ""
+    max_duration: Maybe[Whole] = Field(default=None, alias="maxDuration")
     """In months; 0 means once, ``None`` unlimited."""
-    provider: Annotated[Literal["stripe", "shopify", "custom"] | str, Open()] | None = None
+    provider: Filled[Annotated[Literal["stripe", "shopify", "custom"] | str, Open()]] = ""
 
 
 class DiscountCode(Model, frozen=True):
@@ -30,10 +31,10 @@ class DiscountCode(Model, frozen=True):
     """``dcode_…``"""
     code: str
     partner_id: str = Field(alias="partnerId")
-    link_id: str | None = Field(default=None, alias="linkId")
-    disabled_at: Timestamp | None = Field(default=None, alias="disabledAt")
+    link_id: Decisive[str] = Field(default="", alias="linkId")
+    disabled_at: Maybe[Timestamp] = Field(default=None, alias="disabledAt")
     """Set on ``discount_code.deleted`` when the partner was banned or deactivated."""
-    discount: Discount | None = None
+    discount: Maybe[Discount] = None
     """``None`` when the discount was deleted."""
 
 

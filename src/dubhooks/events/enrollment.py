@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import JSON, Count, Event, Items, Model, Open, Rate, Timestamp, key_of
+from ._base import Event, Model, key_of
+from ._fields import JSON, Count, Filled, Items, Maybe, Number, Open, Text, Timestamp, Whole
 
 __all__ = [
     "BannedReason",
@@ -50,15 +51,15 @@ class PartnerLink(Model, frozen=True):
     """One of a partner's links."""
 
     id: str
-    domain: str | None = None
-    key: str | None = None
-    short_link: str | None = Field(default=None, alias="shortLink")
-    url: str | None = None
-    clicks: Count | None = None
-    leads: Count | None = None
-    conversions: Count | None = None
-    sales: Count | None = None
-    sale_amount: Count | None = Field(default=None, alias="saleAmount")
+    domain: Text = ""
+    key: Text = ""
+    short_link: Text = Field(default="", alias="shortLink")
+    url: Text = ""
+    clicks: Count = 0
+    leads: Count = 0
+    conversions: Maybe[Whole] = None
+    sales: Count = 0
+    sale_amount: Count = Field(default=0, alias="saleAmount")
     """In cents."""
 
 
@@ -69,32 +70,32 @@ class EnrolledPartner(Model, frozen=True):
 
     id: str
     """``pn_…``"""
-    name: str | None = None
-    username: str | None = None
-    email: str | None = None
-    image: str | None = None
-    description: str | None = None
-    country: str | None = None
-    company_name: str | None = Field(default=None, alias="companyName")
-    network_status: NetworkStatus | None = Field(default=None, alias="networkStatus")
-    default_payout_method: PayoutMethod | None = Field(default=None, alias="defaultPayoutMethod")
-    paypal_email: str | None = Field(default=None, alias="paypalEmail")
+    name: Text = ""
+    username: Maybe[str] = None
+    email: Maybe[str] = None
+    image: Maybe[str] = None
+    description: Maybe[str] = None
+    country: Maybe[str] = None
+    company_name: Maybe[str] = Field(default=None, alias="companyName")
+    network_status: Maybe[NetworkStatus] = Field(default=None, alias="networkStatus")
+    default_payout_method: Maybe[PayoutMethod] = Field(default=None, alias="defaultPayoutMethod")
+    paypal_email: Maybe[str] = Field(default=None, alias="paypalEmail")
     stripe_connect_id: str | None = Field(default=None, alias="stripeConnectId")
-    payouts_enabled_at: Timestamp | None = Field(default=None, alias="payoutsEnabledAt")
-    identity_verified_at: Timestamp | None = Field(default=None, alias="identityVerifiedAt")
+    payouts_enabled_at: Maybe[Timestamp] = Field(default=None, alias="payoutsEnabledAt")
+    identity_verified_at: Maybe[Timestamp] = Field(default=None, alias="identityVerifiedAt")
     program_id: str = Field(alias="programId")
     """``prog_…``"""
     group_id: str | None = Field(default=None, alias="groupId")
     partner_id: str | None = Field(default=None, alias="partnerId")
     """The same as ``id``."""
     tenant_id: str | None = Field(default=None, alias="tenantId")
-    created_at: Timestamp | None = Field(default=None, alias="createdAt")
+    created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
     """When the partner enrolled; after an approved application, when the partner's account
     was created."""
-    status: EnrollmentStatus | None = None
+    status: Filled[EnrollmentStatus] = ""
     """``approved`` in practice."""
     links: Items[PartnerLink] = Field(default_factory=list[PartnerLink])
-    total_commissions: Count | None = Field(default=None, alias="totalCommissions")
+    total_commissions: Maybe[Whole] = Field(default=None, alias="totalCommissions")
     """In cents."""
     click_reward_id: str | None = Field(default=None, alias="clickRewardId")
     lead_reward_id: str | None = Field(default=None, alias="leadRewardId")
@@ -103,37 +104,37 @@ class EnrolledPartner(Model, frozen=True):
     custom_reward_id: str | None = Field(default=None, alias="customRewardId")
     discount_id: str | None = Field(default=None, alias="discountId")
     application_id: str | None = Field(default=None, alias="applicationId")
-    banned_at: Timestamp | None = Field(default=None, alias="bannedAt")
-    banned_reason: BannedReason | None = Field(default=None, alias="bannedReason")
+    banned_at: Maybe[Timestamp] = Field(default=None, alias="bannedAt")
+    banned_reason: Maybe[BannedReason] = Field(default=None, alias="bannedReason")
     referral_form_data: JSON = Field(default=None, alias="referralFormData")
     """In the sender's schema, never sent so far."""
     application: JSON = None
     """In the sender's schema, never sent so far."""
     tags: JSON = None
     """In the sender's schema, never sent so far."""
-    total_clicks: Count | None = Field(default=None, alias="totalClicks")
-    total_leads: Count | None = Field(default=None, alias="totalLeads")
-    total_conversions: Count | None = Field(default=None, alias="totalConversions")
-    total_sales: Count | None = Field(default=None, alias="totalSales")
-    total_sale_amount: Count | None = Field(default=None, alias="totalSaleAmount")
+    total_clicks: Maybe[Whole] = Field(default=None, alias="totalClicks")
+    total_leads: Maybe[Whole] = Field(default=None, alias="totalLeads")
+    total_conversions: Maybe[Whole] = Field(default=None, alias="totalConversions")
+    total_sales: Maybe[Whole] = Field(default=None, alias="totalSales")
+    total_sale_amount: Maybe[Whole] = Field(default=None, alias="totalSaleAmount")
     """In cents."""
-    net_revenue: Count | None = Field(default=None, alias="netRevenue")
+    net_revenue: Maybe[Whole] = Field(default=None, alias="netRevenue")
     """In cents; can be negative."""
-    earnings_per_click: Rate | None = Field(default=None, alias="earningsPerClick")
-    average_lifetime_value: Rate | None = Field(default=None, alias="averageLifetimeValue")
-    click_to_lead_rate: Rate | None = Field(default=None, alias="clickToLeadRate")
+    earnings_per_click: Maybe[Number] = Field(default=None, alias="earningsPerClick")
+    average_lifetime_value: Maybe[Number] = Field(default=None, alias="averageLifetimeValue")
+    click_to_lead_rate: Maybe[Number] = Field(default=None, alias="clickToLeadRate")
     """A fraction from 0 to 1, as are the two below."""
-    click_to_conversion_rate: Rate | None = Field(default=None, alias="clickToConversionRate")
-    lead_to_conversion_rate: Rate | None = Field(default=None, alias="leadToConversionRate")
-    return_on_ad_spend: Rate | None = Field(default=None, alias="returnOnAdSpend")
-    website: str | None = None
-    youtube: str | None = None
+    click_to_conversion_rate: Maybe[Number] = Field(default=None, alias="clickToConversionRate")
+    lead_to_conversion_rate: Maybe[Number] = Field(default=None, alias="leadToConversionRate")
+    return_on_ad_spend: Maybe[Number] = Field(default=None, alias="returnOnAdSpend")
+    website: Maybe[str] = None
+    youtube: Maybe[str] = None
     """A handle, as are the four below."""
-    twitter: str | None = None
-    linkedin: str | None = None
-    instagram: str | None = None
-    tiktok: str | None = None
-    trusted_at: Timestamp | None = Field(default=None, alias="trustedAt")
+    twitter: Maybe[str] = None
+    linkedin: Maybe[str] = None
+    instagram: Maybe[str] = None
+    tiktok: Maybe[str] = None
+    trusted_at: Maybe[Timestamp] = Field(default=None, alias="trustedAt")
     """Deprecated: see ``network_status``."""
 
 

@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Count, Event, Items, Model, Open, Rate, Timestamp, key_of
+from ._base import Event, Model, key_of
+from ._fields import Count, Decisive, Flag, Items, Maybe, Number, Open, Text, Timestamp, Whole
 from .click import Click
 
 __all__ = [
@@ -24,14 +25,13 @@ class LinkTag(Model, frozen=True):
     """A tag on a link."""
 
     id: str | None = None
-    name: str | None = None
-    color: (
+    name: Maybe[str] = None
+    color: Maybe[
         Annotated[
             Literal["red", "yellow", "green", "blue", "purple", "brown", "gray", "pink"] | str,
             Open(),
         ]
-        | None
-    ) = None
+    ] = None
 
 
 class LinkVariant(Model, frozen=True):
@@ -39,8 +39,8 @@ class LinkVariant(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("percentage",)
 
-    url: str | None = None
-    percentage: Rate | None = None
+    url: Maybe[str] = None
+    percentage: Maybe[Number] = None
     """Share of the traffic, 10 to 90."""
 
 
@@ -48,9 +48,9 @@ class LinkRef(Model, frozen=True):
     """A link in short, as in ``commission.created`` and in every postback."""
 
     id: str
-    short_link: str | None = Field(default=None, alias="shortLink")
-    domain: str | None = None
-    key: str | None = None
+    short_link: Text = Field(default="", alias="shortLink")
+    domain: Text = ""
+    key: Text = ""
     """The slug.  For some case-sensitive domains Dub sends its internal, encoded form."""
 
 
@@ -59,62 +59,64 @@ class Link(Model, frozen=True):
 
     id: str
     """Opaque: ``link_…``, or a bare id for old links."""
-    domain: str | None = None
+    domain: Text = ""
     """Host of the short link, for example ``dub.sh``."""
-    key: str | None = None
+    key: Text = ""
     """The slug; ``_root`` for the root of a domain; may contain ``/`` and non-ASCII."""
-    url: str | None = None
+    url: Text = ""
     """The destination; may be an empty string (root links)."""
-    track_conversion: bool | None = Field(default=None, alias="trackConversion")
+    track_conversion: Flag = Field(default=False, alias="trackConversion")
     external_id: str | None = Field(default=None, alias="externalId")
     """Your own id of the link."""
     tenant_id: str | None = Field(default=None, alias="tenantId")
     program_id: str | None = Field(default=None, alias="programId")
     partner_id: str | None = Field(default=None, alias="partnerId")
-    archived: bool | None = None
-    expires_at: Timestamp | None = Field(default=None, alias="expiresAt")
-    expired_url: str | None = Field(default=None, alias="expiredUrl")
-    disabled_at: Timestamp | None = Field(default=None, alias="disabledAt")
-    password: str | None = None
+    archived: Flag = False
+    expires_at: Maybe[Timestamp] = Field(default=None, alias="expiresAt")
+    expired_url: Maybe[str] = Field(default=None, alias="expiredUrl")
+    disabled_at: Maybe[Timestamp] = Field(default=None, alias="disabledAt")
+    password: Maybe[str] = None
     """The link's password in plain text: a secret, never shown in ``repr``."""
-    proxy: bool | None = None
-    title: str | None = None
-    description: str | None = None
-    image: str | None = None
-    video: str | None = None
-    rewrite: bool | None = None
-    do_index: bool | None = Field(default=None, alias="doIndex")
-    ios: str | None = None
-    android: str | None = None
-    geo: dict[str, str | None] | None = None
+    proxy: Flag = False
+    title: Maybe[str] = None
+    description: Maybe[str] = None
+    image: Maybe[str] = None
+    video: Maybe[str] = None
+    rewrite: Flag = False
+    do_index: Flag = Field(default=False, alias="doIndex")
+    ios: Maybe[str] = None
+    android: Maybe[str] = None
+    geo: Maybe[dict[str, str | None]] = None
     """Destination by country code."""
-    public_stats: bool | None = Field(default=None, alias="publicStats")
+    public_stats: Flag = Field(default=False, alias="publicStats")
     tags: Items[LinkTag] = Field(default_factory=list[LinkTag])
     folder_id: str | None = Field(default=None, alias="folderId")
-    comments: str | None = None
-    short_link: str | None = Field(default=None, alias="shortLink")
-    qr_code: str | None = Field(default=None, alias="qrCode")
-    utm_source: str | None = None
-    utm_medium: str | None = None
-    utm_campaign: str | None = None
-    utm_term: str | None = None
-    utm_content: str | None = None
-    test_variants: list[LinkVariant] | None = Field(default=None, alias="testVariants")
-    """The destinations of an A/B test, or ``None`` when there is no test."""
-    test_started_at: Timestamp | None = Field(default=None, alias="testStartedAt")
-    test_completed_at: Timestamp | None = Field(default=None, alias="testCompletedAt")
+    comments: Maybe[str] = None
+    short_link: Text = Field(default="", alias="shortLink")
+    qr_code: Text = Field(default="", alias="qrCode")
+    utm_source: Maybe[str] = None
+    utm_medium: Maybe[str] = None
+    utm_campaign: Maybe[str] = None
+    utm_term: Maybe[str] = None
+    utm_content: Maybe[str] = None
+    test_variants: Items[LinkVariant] = Field(
+        default_factory=list[LinkVariant], alias="testVariants"
+    )
+    """The destinations of an A/B test; empty when there is no test."""
+    test_started_at: Maybe[Timestamp] = Field(default=None, alias="testStartedAt")
+    test_completed_at: Maybe[Timestamp] = Field(default=None, alias="testCompletedAt")
     user_id: str | None = Field(default=None, alias="userId")
-    workspace_id: str | None = Field(default=None, alias="workspaceId")
-    clicks: Count | None = None
-    leads: Count | None = None
-    conversions: Count | None = None
+    workspace_id: Decisive[str] = Field(default="", alias="workspaceId")
+    clicks: Count = 0
+    leads: Count = 0
+    conversions: Maybe[Whole] = None
     """Absent from Dub's test events."""
-    sales: Count | None = None
-    sale_amount: Count | None = Field(default=None, alias="saleAmount")
+    sales: Count = 0
+    sale_amount: Count = Field(default=0, alias="saleAmount")
     """Sum of the sales, in cents."""
-    last_clicked: Timestamp | None = Field(default=None, alias="lastClicked")
-    created_at: Timestamp | None = Field(default=None, alias="createdAt")
-    updated_at: Timestamp | None = Field(default=None, alias="updatedAt")
+    last_clicked: Maybe[Timestamp] = Field(default=None, alias="lastClicked")
+    created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
+    updated_at: Maybe[Timestamp] = Field(default=None, alias="updatedAt")
     tag_id: str | None = Field(default=None, alias="tagId")
     """Deprecated: the id of the first of ``tags``."""
     project_id: str | None = Field(default=None, alias="projectId")

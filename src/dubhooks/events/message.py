@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Event, Integer, Items, Model, Open, Timestamp, key_of
+from ._base import Event, Model, key_of
+from ._fields import Items, Maybe, Open, Text, Timestamp, Whole
 
 __all__ = ["Message", "MessageAttachment", "MessagePartner", "MessageReceived"]
 
@@ -14,13 +15,13 @@ class MessageAttachment(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("size", "type")
 
-    name: str | None = None
+    name: Maybe[str] = None
     """The file's name; do not use it as a path."""
-    size: Integer | None = None
+    size: Maybe[Whole] = None
     """In bytes."""
-    type: str | None = None
+    type: Maybe[str] = None
     """MIME type."""
-    url: str | None = None
+    url: Maybe[str] = None
     """A presigned download link that works for an hour: a secret, never shown in ``repr``."""
 
 
@@ -29,9 +30,9 @@ class MessagePartner(Model, frozen=True):
 
     id: str | None = None
     """``pn_…``; optional, because only one printed example shows it."""
-    name: str | None = None
-    email: str | None = None
-    image: str | None = None
+    name: Maybe[str] = None
+    email: Maybe[str] = None
+    image: Maybe[str] = None
 
 
 class Message(Model, frozen=True):
@@ -41,15 +42,15 @@ class Message(Model, frozen=True):
 
     id: str
     """``msg_…``"""
-    text: str | None = None
+    text: Text = ""
     """Empty when the message has attachments only."""
-    read_in_app: Timestamp | None = Field(default=None, alias="readInApp")
+    read_in_app: Maybe[Timestamp] = Field(default=None, alias="readInApp")
     """``None`` means unread."""
-    read_in_email: Timestamp | None = Field(default=None, alias="readInEmail")
-    created_at: Timestamp | None = Field(default=None, alias="createdAt")
-    updated_at: Timestamp | None = Field(default=None, alias="updatedAt")
+    read_in_email: Maybe[Timestamp] = Field(default=None, alias="readInEmail")
+    created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
+    updated_at: Maybe[Timestamp] = Field(default=None, alias="updatedAt")
     attachments: Items[MessageAttachment] = Field(default_factory=list[MessageAttachment])
-    source_type: Annotated[Literal["partner"] | str, Open()] | None = Field(
+    source_type: Maybe[Annotated[Literal["partner"] | str, Open()]] = Field(
         default=None, alias="sourceType"
     )
     partner: MessagePartner | None = None

@@ -2,9 +2,10 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
-from ._base import Count, Event, Id, Model, Timestamp
+from ._base import Event, Model
+from ._fields import Id, Maybe, Text, Timestamp, Whole
 
 __all__ = ["MergedPartner", "PartnerMerged", "PartnerMergedData", "WebhookPartner"]
 
@@ -17,19 +18,19 @@ class WebhookPartner(Model, frozen=True):
 
     id: Id
     """``pn_…``"""
-    name: str | None = None
-    email: str | None = None
-    image: str | None = None
-    payouts_enabled_at: Timestamp | None = Field(default=None, alias="payoutsEnabledAt")
-    country: str | None = None
+    name: Text = ""
+    email: Maybe[str] = None
+    image: Maybe[str] = None
+    payouts_enabled_at: Maybe[Timestamp] = Field(default=None, alias="payoutsEnabledAt")
+    country: Maybe[str] = None
     group_id: str | None = Field(default=None, alias="groupId")
-    total_clicks: Count | None = Field(default=None, alias="totalClicks")
-    total_leads: Count | None = Field(default=None, alias="totalLeads")
-    total_conversions: Count | None = Field(default=None, alias="totalConversions")
-    total_sales: Count | None = Field(default=None, alias="totalSales")
-    total_sale_amount: Count | None = Field(default=None, alias="totalSaleAmount")
+    total_clicks: Maybe[Whole] = Field(default=None, alias="totalClicks")
+    total_leads: Maybe[Whole] = Field(default=None, alias="totalLeads")
+    total_conversions: Maybe[Whole] = Field(default=None, alias="totalConversions")
+    total_sales: Maybe[Whole] = Field(default=None, alias="totalSales")
+    total_sale_amount: Maybe[Whole] = Field(default=None, alias="totalSaleAmount")
     """In cents."""
-    total_commissions: Count | None = Field(default=None, alias="totalCommissions")
+    total_commissions: Maybe[Whole] = Field(default=None, alias="totalCommissions")
     """In cents; negative after clawbacks.  In a lead or a sale it does not yet include the
     commission that this event may create."""
 
@@ -39,7 +40,7 @@ class MergedPartner(Model, frozen=True):
 
     id: str
     tenant_id: str | None = Field(default=None, alias="tenantId")
-    email: str | None = None
+    email: Maybe[str] = None
 
 
 class PartnerMergedData(Model, frozen=True):
@@ -51,7 +52,7 @@ class PartnerMergedData(Model, frozen=True):
     """The account that was merged away."""
     target_partner: MergedPartner = Field(alias="targetPartner")
     """The account that remains."""
-    target_already_enrolled: bool | None = Field(default=None, alias="targetAlreadyEnrolled")
+    target_already_enrolled: StrictBool = Field(alias="targetAlreadyEnrolled")
     """True: two enrolments became one.  False: the enrolment moved to the target."""
 
 

@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Event, Id, Integer, Model, Open, Timestamp, key_of
+from ._base import Event, Model, key_of
+from ._fields import Decisive, Filled, Id, Maybe, Open, Text, Timestamp, Whole
 from .enrollment import EnrollmentStatus, PayoutMethod
 
 __all__ = ["Payout", "PayoutConfirmed", "PayoutPartner"]
@@ -14,13 +15,13 @@ class PayoutPartner(Model, frozen=True):
     """The partner to pay."""
 
     id: Id
-    name: str | None = None
-    email: str | None = None
-    image: str | None = None
-    country: str | None = None
+    name: Text = ""
+    email: Maybe[str] = None
+    image: Maybe[str] = None
+    country: Maybe[str] = None
     tenant_id: str | None = Field(default=None, alias="tenantId")
     """Your own id of this user."""
-    status: EnrollmentStatus | None = None
+    status: Filled[EnrollmentStatus] = ""
 
 
 class Payout(Model, frozen=True):
@@ -31,29 +32,28 @@ class Payout(Model, frozen=True):
     id: Id
     """``po_…``: use it as the idempotency key of the payment."""
     invoice_id: str | None = Field(default=None, alias="invoiceId")
-    amount: Integer
+    amount: Whole
     """In cents."""
     currency: str
     """Upper-case ``USD``, unlike everywhere else."""
-    status: (
+    status: Decisive[
         Annotated[
             Literal["pending", "processing", "processed", "sent", "completed", "failed", "canceled"]
             | str,
             Open(),
         ]
-        | None
-    ) = None
+    ] = ""
     """``processing``; ``completed`` in Dub's test event."""
-    description: str | None = None
-    period_start: Timestamp | None = Field(default=None, alias="periodStart")
-    period_end: Timestamp | None = Field(default=None, alias="periodEnd")
-    created_at: Timestamp | None = Field(default=None, alias="createdAt")
-    updated_at: Timestamp | None = Field(default=None, alias="updatedAt")
-    initiated_at: Timestamp | None = Field(default=None, alias="initiatedAt")
-    paid_at: Timestamp | None = Field(default=None, alias="paidAt")
+    description: Maybe[str] = None
+    period_start: Maybe[Timestamp] = Field(default=None, alias="periodStart")
+    period_end: Maybe[Timestamp] = Field(default=None, alias="periodEnd")
+    created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
+    updated_at: Maybe[Timestamp] = Field(default=None, alias="updatedAt")
+    initiated_at: Maybe[Timestamp] = Field(default=None, alias="initiatedAt")
+    paid_at: Maybe[Timestamp] = Field(default=None, alias="paidAt")
     """``None`` at this point."""
-    mode: Annotated[Literal["internal", "external"] | str, Open()] | None = None
-    method: PayoutMethod | None = None
+    mode: Maybe[Annotated[Literal["internal", "external"] | str, Open()]] = None
+    method: Maybe[PayoutMethod] = None
     trace_id: str | None = Field(default=None, alias="traceId")
     """In the sender's schema, never sent so far."""
     partner: PayoutPartner

@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from ._base import Event, Id, Integer, Model, Number, Timestamp, key_of
+from ._base import Event, Model, key_of
+from ._fields import Cents, Filled, Id, Maybe, Text, Timestamp, Whole
 from .click import Click
 from .commission import CommissionStatus, CommissionType
 from .customer import PostbackCustomer
@@ -30,7 +31,7 @@ class PostbackLeadData(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("customer", "click", "link")
 
-    event_name: str | None = Field(default=None, alias="eventName")
+    event_name: Text = Field(default="", alias="eventName")
     click: Click
     link: LinkRef
     customer: PostbackCustomer
@@ -41,7 +42,7 @@ class PostbackSale(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("amount", "currency")
 
-    amount: Number
+    amount: Cents
     """In cents."""
     currency: str
     """Lower-case ISO 4217."""
@@ -65,17 +66,17 @@ class PostbackCommission(Model, frozen=True):
 
     id: Id
     """``cm_…``"""
-    type: CommissionType | None = None
-    amount: Integer
+    type: Filled[CommissionType] = ""
+    amount: Whole
     """The sale's amount in cents; 0 for lead and custom commissions."""
-    earnings: Integer
+    earnings: Whole
     """What the partner earns, in cents; negative for clawbacks."""
     currency: str
     """Lower-case ISO 4217."""
-    status: CommissionStatus | None = None
-    description: str | None = None
-    quantity: Integer | None = None
-    created_at: Timestamp | None = Field(default=None, alias="createdAt")
+    status: Filled[CommissionStatus] = ""
+    description: Maybe[str] = None
+    quantity: Whole | None = None
+    created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
     link: LinkRef | None = None
     customer: PostbackCustomer | None = None
 
@@ -92,7 +93,7 @@ class LeadCreated(Event, frozen=True):
     def natural_key(self) -> str | None:
         """``lead:<customer id>:<click id>:<event name>``."""
         data = self.data
-        return key_of("lead", data.customer.id, data.click.id, text=data.event_name or "")
+        return key_of("lead", data.customer.id, data.click.id, text=data.event_name)
 
 
 class SaleCreated(Event, frozen=True):

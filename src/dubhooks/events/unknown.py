@@ -1,8 +1,11 @@
 """An event that this version of the library has no model for."""
 
+from typing import Any, cast
+
 from pydantic import Field
 
-from ._base import JSON, Event
+from ._base import Event, key_of
+from ._fields import JSON
 
 __all__ = ["UnknownEvent"]
 
@@ -12,3 +15,12 @@ class UnknownEvent(Event, frozen=True):
 
     event: str = Field(min_length=1)
     data: JSON
+
+    @property
+    def natural_key(self) -> str | None:
+        """``payout:<payout id>`` for what looks like a payout by its id, else ``None``."""
+        data: object = self.data
+        payout_id = cast("dict[str, Any]", data).get("id") if isinstance(data, dict) else None
+        if isinstance(payout_id, str) and payout_id.startswith("po_"):
+            return key_of("payout", payout_id)
+        return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ..errors import ConfigurationError
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Dedupe",
     "build_event_keys",
+    "build_fingerprints",
     "build_inbox_key",
     "build_key",
     "build_unhandled_key",
@@ -55,6 +57,23 @@ def build_event_keys(namespace: str, event: Event, dedupe: Dedupe) -> tuple[str,
     if natural is None:
         return (key,)
     return key, _build_natural_key(namespace, event.__family__, natural)
+
+
+def build_fingerprints(event: Event, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a fingerprint for each of the keys of ``event``, in hex.
+
+    An event id stands for one body.  A natural key may come in several; a payout's is
+    fingerprinted by its money, so that another amount under the same id is noticed.
+    """
+    fingerprints = [sha256(event.to_json()).hexdigest()]
+    if len(keys) > 1:
+        data: object = event.data
+        read: Any = (
+            cast("dict[str, Any]", data).get if isinstance(data, dict) else partial(getattr, data)
+        )
+        money = f"{read('amount', None)!r} {read('currency', None)!r}"
+        fingerprints.append(sha256(money.encode("utf-8", "surrogatepass")).hexdigest())
+    return tuple(fingerprints)
 
 
 def build_inbox_key(namespace: str, event: Event, dedupe: Dedupe) -> str:

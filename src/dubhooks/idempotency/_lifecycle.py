@@ -42,8 +42,8 @@ class Job(NamedTuple):
     """The HTTP status in the handler's result."""
     keys: tuple[str, ...] = ()
     """The event's key first, then the natural key, if that counts too; none without a store."""
-    fingerprint: str = ""
-    """SHA-256 of the body in hex."""
+    fingerprints: tuple[str, ...] = ()
+    """One for each key, in hex: of the body, and of what a natural key stands for."""
     outcome: Outcome = "handled"
     """What it comes to when the handler returns."""
     is_payout: bool = False
@@ -155,6 +155,7 @@ class _ClaimSet:
         self._terms = terms
         self._caller = caller
         self._token = token_hex(16)
+        self._fingerprints = dict(zip(job.keys, job.fingerprints, strict=True))
         self._held: list[str] = []
         self._renewal: Renewal | None = None
         self.attempt = 1
@@ -235,7 +236,7 @@ class _ClaimSet:
         return terms.store.claim(
             key,
             self._token,
-            fingerprint=self._job.fingerprint,
+            fingerprint=self._fingerprints[key],
             lease=terms.lease,
             retention=terms.retention,
         )
@@ -249,8 +250,14 @@ class _ClaimSet:
             interrupt = self._caller.interrupt
             return Ending("failed", self.attempt, error=interrupt) if interrupt else None
         # A natural key may come in another body, under another event id.
-        if key == self._job.keys[0] and claim.fingerprint != self._job.fingerprint:
+        is_other = claim.fingerprint != self._fingerprints[key]
+        if is_other and key == self._job.keys[0]:
             return Ending("conflict", self.attempt)
+        if is_other and self._job.is_payout:
+            self._terms.log.error(
+                "this payout was taken before under another event id and with another amount: it "
+                "is not handled again, so see which of the two was paid"
+            )
         if claim.state == "done":
             # An event whose natural key is done is done as well.
             return Ending("duplicate", self.attempt, is_done=True)

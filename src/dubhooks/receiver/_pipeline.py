@@ -6,7 +6,6 @@ Adapters drive it: ``open`` a request, ``find`` the handler of the delivery, ``r
 from __future__ import annotations
 
 from functools import partial
-from hashlib import sha256
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -32,7 +31,7 @@ from ..idempotency._drivers import (
     run_here,
     run_in_thread,
 )
-from ..idempotency._keys import build_event_keys, build_unhandled_key
+from ..idempotency._keys import build_event_keys, build_fingerprints, build_unhandled_key
 from ..idempotency._lifecycle import ClaimTerms, Ending, Job, run_claimed, run_handler
 from ..idempotency._renewal import share_renewal_thread
 from ..reply import Reply, build_refusal, build_reply
@@ -288,7 +287,7 @@ class Pipeline(Generic[EventT]):
         if handler.is_fallback:
             outcome = _outcome_without_handler(event)
         if self._terms is None:
-            return Job(call, handler.is_async, handler.status_of, (), "", outcome)
+            return Job(call, handler.is_async, handler.status_of, (), (), outcome)
         keys = build_event_keys(self.settings.namespace, event, handler.dedupe)
         if handler.is_fallback:
             keys = tuple(build_unhandled_key(key) for key in keys)
@@ -297,7 +296,7 @@ class Pipeline(Generic[EventT]):
             handler.is_async,
             handler.status_of,
             keys,
-            sha256(event.to_json()).hexdigest(),
+            build_fingerprints(event, keys),
             outcome,
             is_payout(event),
         )

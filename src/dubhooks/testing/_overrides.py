@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
 from ..errors import ConfigurationError
-from ..events._statistics import model_in
+from ..events._base import model_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from .. import postbacks, webhooks
-from .._samples._postbacks import POSTBACKS
-from .._samples._sample import Sample
+from .._samples import load, make_envelope
 from .._samples._stringify import stringify
-from .._samples._webhooks import WEBHOOKS
 from ..errors import ConfigurationError
 from ..events._base import Event
 from ..events._family import event_names_of
@@ -18,7 +16,7 @@ from ..signature import raw_body, sign
 from ._overrides import ABSENT, apply_overrides
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import TypeAlias
 
     from ..events._family import Family
@@ -27,16 +25,12 @@ if TYPE_CHECKING:
     from ..webhooks import KnownWebhookEvent
 
     Paths: TypeAlias = Mapping[str, object] | None
-    Builders: TypeAlias = Mapping[str, Callable[[Sample], dict[str, Any]]]
 
 __all__ = ["ABSENT", "make_event", "make_unknown_event", "signed_request"]
 
 EventT = TypeVar("EventT", bound="KnownWebhookEvent | KnownPostbackEvent")
 
-_SAMPLES: Final[tuple[tuple[Family[Any], Builders], ...]] = (
-    (webhooks.family, WEBHOOKS),
-    (postbacks.family, POSTBACKS),
-)
+_FAMILIES: Final[tuple[Family[Any], ...]] = (webhooks.family, postbacks.family)
 _EMPTY: Final[Mapping[str, object]] = {}
 
 
@@ -90,10 +84,9 @@ def make_event(
         InvalidEvent, InvalidEnvelope: the changed event does not parse.  To
             send such a body give raw bytes to :func:`signed_request`.
     """
-    family, builders = _find_samples(event)
+    family = _find_family(event)
     name = _choose_name(event, overrides.pop("event", None))
-    sample = Sample(f"{family.name}:{name}", seed)
-    document = _build_document(sample, name, builders[name])
+    document: dict[str | int, object] = dict(load(family.name, name, seed).items())
     apply_overrides(document, event, paths, overrides, add)
     return cast("EventT", family.parse(stringify(document)))
 
@@ -126,8 +119,7 @@ def make_unknown_event(
         raise ConfigurationError("make_unknown_event: the name must be text, and not empty")
     if _classes_called(name):
         raise ConfigurationError(f"make_unknown_event: {name!r} is known: use {_call_for(name)}")
-    sample = Sample(f"unknown:{name}", seed)
-    document = _build_document(sample, name, lambda _: {})
+    document: dict[str | int, object] = dict(make_envelope(name, seed).items())
     apply_overrides(document, UnknownEvent, None, {"data": data, **overrides}, add)
     return cast("UnknownEvent", webhooks.family.parse(stringify(document)))
 
@@ -147,22 +139,10 @@ def signed_request(event: Event | bytes, secret: Secret) -> tuple[bytes, dict[st
     return body, {"Content-Type": "application/json", "Dub-Signature": sign(body, secret)}
 
 
-def _build_document(
-    sample: Sample, name: str, build_data: Callable[[Sample], object]
-) -> dict[str | int, object]:
-    return {
-        "id": sample.event_id(),
-        "event": name,
-        "createdAt": sample.created_at,
-        "data": build_data(sample),
-    }
-
-
-def _find_samples(event: object) -> tuple[Family[Any], Builders]:
-    """Return the family of a class, and what builds the ``data`` of its events."""
-    for family, builders in _SAMPLES:
+def _find_family(event: object) -> Family[Any]:
+    for family in _FAMILIES:
         if isinstance(event, type) and event in family.classes.values():
-            return family, builders
+            return family
     raise ConfigurationError(f"make_event takes the class of an event: {_advise_on(event)}")
 
 
@@ -191,7 +171,7 @@ def _advise_on(event: object) -> str:
 def _advise_on_name(name: str) -> str:
     if _classes_called(name):
         return f"for {name!r} use {_call_for(name)}"
-    close = get_close_matches(name, [known for family, _ in _SAMPLES for known in family.classes])
+    close = get_close_matches(name, [known for family in _FAMILIES for known in family.classes])
     meant = f"did you mean {_call_for(close[0])}? For" if close else "for"
     return (
         f"{name!r} is not a known name; {meant} an event without a model use "
@@ -212,6 +192,6 @@ def _classes_called(name: str) -> dict[str, type[Event]]:
     """Return the classes of a name, by the module that they are in."""
     return {
         f"dubhooks.{family.name}s": family.classes[name]
-        for family, _ in _SAMPLES
+        for family in _FAMILIES
         if name in family.classes
     }

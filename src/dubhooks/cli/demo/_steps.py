@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from ..._samples import abridged as samples
+from ..._samples import load_abridged
 from ...signature import sign
 from ...testing import make_event, make_unknown_event
 from ...webhooks import LeadCreated, PayoutConfirmed, SaleCreated
@@ -118,7 +118,7 @@ def _every_postback() -> Iterator[Step]:
 
 
 def _abridged() -> Iterator[Step]:
-    for title, body in samples.abridged().items():
+    for title, body in load_abridged().items():
         yield _step(title, body, HANDLED, _WEBHOOKS[str(json.loads(body)["event"])])
 
 

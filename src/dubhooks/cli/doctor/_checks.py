@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..._explain.bodies import bodies_from
-from ..._samples import abridged as samples
+from ..._samples import load_abridged
 from ...signature import sign
 from .._summary import is_accepted, printable
 from ._probe import outcome_of
@@ -185,7 +185,7 @@ def _new_keys(probe: Probe) -> str | None:
 
 
 def _fewer_keys(probe: Probe) -> str | None:
-    for title, body in samples.abridged().items():
+    for title, body in load_abridged().items():
         if title.startswith(probe.event) and not probe.postback:
             return _accepted(probe.deliver(body))
     raise Unseen(f"there is no shorter form of {probe.event}")
