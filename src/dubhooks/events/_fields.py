@@ -9,8 +9,7 @@ for a value in the shape that Dub sends.
 # No ``from __future__ import annotations`` where models are: pydantic would compile each
 # annotation again.
 
-from datetime import datetime, timezone
-from math import floor, isfinite
+from datetime import datetime
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -22,8 +21,20 @@ from typing import (
     get_args,
 )
 
-from pydantic import Field, ValidationError
-from pydantic_core import PydanticCustomError, PydanticOmit, SchemaValidator, core_schema
+from pydantic import Field
+from pydantic_core import PydanticCustomError, PydanticOmit, core_schema
+
+from ._values import (
+    Annotation,
+    JSONSchema,
+    NumberSchema,
+    TimestampSchema,
+    WholeSchema,
+    look_through,
+    read_cents,
+    read_whole,
+    return_unchanged,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,149 +70,10 @@ MOST_ITEMS: Final = 1_000
 ValueT = TypeVar("ValueT")
 
 
-class _Annotation:
-    """Base of the annotations that give a field its own core schema."""
-
-    json_schema: ClassVar[dict[str, Any]] = {}
-
-    def __get_pydantic_json_schema__(
-        self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
-    ) -> "JsonSchemaValue":
-        return dict(self.json_schema)
-
-
-# -- numbers --------------------------------------------------------------------------------------
-
-
-def _read_whole(value: object) -> int:
-    # JavaScript writes 5.0 as 5, other languages do not.
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    raise PydanticCustomError("int_type", "Input should be a valid integer")
-
-
-def _read_cents(value: object) -> int:
-    # Half a cent goes up, as with Math.round in JavaScript.
-    if isinstance(value, float) and isfinite(value):
-        return floor(value) + (value - floor(value) >= 0.5)
-    raise PydanticCustomError("int_type", "Input should be a valid integer")
-
-
-class _WholeSchema(_Annotation):
-    json_schema: ClassVar[dict[str, Any]] = {"type": "integer"}
-
-    def __init__(self, read: "Callable[[object], int]") -> None:
-        self._read = read
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
-        return core_schema.union_schema(
-            [
-                core_schema.int_schema(strict=True),
-                core_schema.no_info_plain_validator_function(self._read),
-            ],
-            mode="left_to_right",
-        )
-
-
-class _NumberSchema(_Annotation):
-    json_schema: ClassVar[dict[str, Any]] = {"type": "number"}
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
-        # The integer comes first, so that a large one stays exact.
-        return core_schema.union_schema(
-            [
-                core_schema.int_schema(strict=True),
-                core_schema.float_schema(strict=True, allow_inf_nan=False),
-            ],
-            mode="left_to_right",
-        )
-
-
-# -- dates ----------------------------------------------------------------------------------------
-
-
-def _as_utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        return value.replace(tzinfo=timezone.utc)
-    try:
-        return value.astimezone(timezone.utc)
-    except OverflowError:
-        # In some zones the first and the last hours of the calendar have no UTC time.
-        raise PydanticCustomError("datetime_range", "Input is out of range in UTC") from None
-
-
-_ANY_DATE = SchemaValidator(core_schema.datetime_schema())
-
-
-def _read_date(value: object) -> datetime:
-    if isinstance(value, (str, datetime)):
-        try:
-            return _as_utc(_ANY_DATE.validate_python(value))
-        except ValidationError:
-            pass  # it quotes the value
-    raise PydanticCustomError("datetime_type", "Input should be a valid datetime")
-
-
-def _write_date(value: datetime) -> str:
-    utc = _as_utc(value).replace(tzinfo=None)
-    return (
-        utc.isoformat(timespec="microseconds" if utc.microsecond % 1000 else "milliseconds") + "Z"
-    )
-
-
-class _TimestampSchema(_Annotation):
-    json_schema: ClassVar[dict[str, Any]] = {"type": "string", "format": "date-time"}
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
-        # The first branch takes the shape that Dub sends.
-        return core_schema.union_schema(
-            [
-                core_schema.datetime_schema(tz_constraint=0, strict=True),
-                core_schema.no_info_plain_validator_function(_read_date),
-            ],
-            mode="left_to_right",
-            serialization=core_schema.plain_serializer_function_ser_schema(
-                _write_date, when_used="json"
-            ),
-        )
-
-
-# -- free JSON ------------------------------------------------------------------------------------
-
-
-def _look_through(value: Any) -> Any:
-    """Return free JSON as it is.
-
-    NaN and Infinity, which ``1e999`` becomes, are not JSON and refused.
-    """
-    seen = [value]
-    for item in seen:  # it grows meanwhile: as deep as the value is, nothing calls itself
-        kind: object = item.__class__
-        if kind is dict:
-            seen.extend(item.values())
-        elif kind is list:
-            seen.extend(item)
-        elif kind is float and not isfinite(item):
-            raise PydanticCustomError("finite_number", "Input should be a finite number")
-    return value
-
-
-class _JSONSchema(_Annotation):
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
-        return core_schema.no_info_plain_validator_function(
-            _look_through,
-            serialization=core_schema.plain_serializer_function_ser_schema(_unchanged),
-        )
-
-
-def _unchanged(value: Any) -> Any:
-    return value
-
-
 # -- open enumerations ----------------------------------------------------------------------------
 
 
-class Open(_Annotation):
+class Open(Annotation):
     """Marks a ``Literal[...] | str``: the values that are known today, and any other text."""
 
     def __init__(self) -> None:
@@ -300,7 +172,7 @@ class _ItemsThatFit(_EmptyWhenOdd):
 
 
 def _leave_out(value: object, drift: "Drift | None", field: str) -> None:
-    _look_through(value)  # an odd value is tolerated, and what is not JSON is not
+    look_through(value)  # an odd value is tolerated, and what is not JSON is not
     if drift is not None:  # else the model was called by itself, and not by a receiver
         drift.note(field)
 
@@ -309,7 +181,7 @@ def _none() -> None:
     return None
 
 
-class _MetadataSchema(_Annotation):
+class _MetadataSchema(Annotation):
     json_schema: ClassVar[dict[str, Any]] = {
         "anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]
     }
@@ -321,11 +193,11 @@ class _MetadataSchema(_Annotation):
 
         def read(value: object, info: "core_schema.ValidationInfo") -> Any:
             if value is None or isinstance(value, dict):
-                return _look_through(value)
+                return look_through(value)
             return _leave_out(value, info.context, field)
 
         return core_schema.with_info_plain_validator_function(
-            read, serialization=core_schema.plain_serializer_function_ser_schema(_unchanged)
+            read, serialization=core_schema.plain_serializer_function_ser_schema(return_unchanged)
         )
 
 
@@ -352,16 +224,16 @@ def _read_null(value: object) -> str:
     raise PydanticCustomError("string_type", "Input should be a valid string")
 
 
-Timestamp = Annotated[datetime, _TimestampSchema()]
+Timestamp = Annotated[datetime, TimestampSchema()]
 """An aware UTC ``datetime``, written as Dub writes dates: ``2025-02-03T09:35:57.926Z``."""
 
-Whole = Annotated[int, _WholeSchema(_read_whole)]
+Whole = Annotated[int, WholeSchema(read_whole)]
 """A whole number that refuses.  A string or a boolean in its place is never converted."""
 
-Cents = Annotated[int, _WholeSchema(_read_cents)]
+Cents = Annotated[int, WholeSchema(read_cents)]
 """An amount in cents that refuses; a fraction of a cent is rounded as JavaScript rounds it."""
 
-Number = Annotated[int | float, _NumberSchema()]
+Number = Annotated[int | float, NumberSchema()]
 """A JSON number: an ``int`` when it is written as one, else a finite ``float``."""
 
 Id = Annotated[str, Field(min_length=1)]
@@ -385,7 +257,7 @@ Metadata = Annotated[dict[str, Any] | None, _MetadataSchema()]
 Flag = Annotated[bool, Field(strict=True), _EmptyWhenOdd(bool)]
 """A flag that describes: false when Dub did not send it."""
 
-Count = Annotated[int, _WholeSchema(_read_whole), _EmptyWhenOdd(int)]
+Count = Annotated[int, WholeSchema(read_whole), _EmptyWhenOdd(int)]
 """A counter or a sum that describes: 0 when Dub did not send it."""
 
 Items = Annotated[list[ValueT], _ItemsThatFit(list)]
@@ -395,4 +267,4 @@ if TYPE_CHECKING:
     JSON: TypeAlias = Any
     """Any JSON value."""
 else:
-    JSON = Annotated[Any, _JSONSchema()]
+    JSON = Annotated[Any, JSONSchema()]
