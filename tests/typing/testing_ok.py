@@ -15,7 +15,7 @@ from dubhooks.testing import (
     DjangoClient,
     RecordingStore,
     SignedClient,
-    StoreRecord,
+    StoreCall,
     WSGIClient,
     make_event,
     make_unknown_event,
@@ -61,8 +61,8 @@ for client in (
 delivered = WSGIClient(Flask("shop"), "whsec_x").deliver(sale)
 print(delivered.outcome == "handled", delivered.outcome is None)
 
-assert_type(store.records, list[StoreRecord])
-assert_type(store.count("completed", sale), int)
+assert_type(store.calls, list[StoreCall])
+assert_type(store.calls_of(sale), list[StoreCall])
 store.assert_completed_once(sale)
 
 

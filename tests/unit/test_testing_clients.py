@@ -137,7 +137,7 @@ class TestEveryFramework:
             (401, "unauthorized", "signature_mismatch"),
             (401, "unauthorized", "signature_missing"),
         ]
-        assert (shop.amounts, shop.store.records) == ([], [])
+        assert (shop.amounts, shop.store.calls) == ([], [])
         assert "does the app have the client's secret" in fault_of(client)
         client.deliver(SALE)
         client.assert_handled_once(SALE)
