@@ -25,6 +25,10 @@ class OnLoop:
         """Complete."""
         return self.run(self.store.complete(*arguments, **durations))
 
+    def release(self, key: str, token: str) -> Any:
+        """Release."""
+        return self.run(self.store.release(key, token))
+
     def forget(self, key: str) -> Any:
         """Forget."""
         return self.run(self.store.forget(key))
@@ -47,8 +51,8 @@ class OnLoop:
 
     def close(self) -> None:
         """Close the connections and the loop."""
-        closing = self.store._engine.dispose if hasattr(self.store, "_engine") else None
-        self.run(closing() if closing else self.store._client.aclose())
+        has_engine = hasattr(self.store, "_engine")
+        self.run(self.store._engine.dispose() if has_engine else self.store.aclose())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
         self._loop.close()

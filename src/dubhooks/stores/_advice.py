@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 
-__all__ = ["explain_sql_error", "is_beaten"]
+__all__ = ["explain_loop_error", "explain_redis_error", "explain_sql_error", "is_beaten"]
 
 # SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite and, where it has no
 # SQLSTATE because there is no connection yet, of psycopg.
@@ -89,3 +89,69 @@ def _is(error: BaseException, kinds: tuple[str | int, ...]) -> bool:
         return True
     text = str(first)
     return any(isinstance(kind, str) and " " in kind and kind in text for kind in kinds)
+
+
+# Words of the server, and names of error classes of redis-py and valkey-py.  Servers before
+# Redis 7 put the error's name into the middle of the text.
+_REDIS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
+    (
+        ("READONLY", "read only replica"),
+        "this Redis server is a read-only replica: connect the client to the primary",
+    ),
+    (
+        ("OOM", "maxmemory"),
+        "Redis has reached maxmemory and refuses new claims: give it more memory, or store "
+        "other data elsewhere",
+    ),
+    (
+        ("AuthenticationError", "NOAUTH", "WRONGPASS"),
+        "Redis refuses this client: check the user and the password that it was made with",
+    ),
+    (
+        ("NoPermissionError", "executing the script can't run", "ACL failure in script"),
+        "this user of Redis may not run the store's scripts: let it use its keys and +eval "
+        "+evalsha +script|load +time +hmget +hset +hdel +pexpire +del",
+    ),
+    (
+        ("MovedError", "MOVED"),  # the latter from redis-py 5
+        "this Redis server is a node of a cluster: give the store a redis.RedisCluster, or the "
+        "one of redis.asyncio",
+    ),
+    (
+        ("MISCONF",),
+        "Redis refuses writes because it could not save its data: see its log, and make room on "
+        "its disk",
+    ),
+    (
+        ("unknown command",),
+        "this Redis server runs no scripts, and a claim is one: let it run EVAL, EVALSHA and "
+        "SCRIPT LOAD (fakeredis needs its extra: install fakeredis[lua])",
+    ),
+)
+
+
+def explain_redis_error(error: BaseException) -> ConfigurationError | None:
+    """Return an error that says what to do, if that is known.
+
+    Args:
+        error: what was raised by a client of redis-py or valkey-py, or by asyncio under it.
+    """
+    if {"RedisError", "ValkeyError"}.isdisjoint(each.__name__ for each in type(error).__mro__):
+        return explain_loop_error(error)
+    text = f"{type(error).__name__} {error}"
+    for words, advice in _REDIS:
+        if any(word in text for word in words):
+            return ConfigurationError(advice)
+    return None
+
+
+def explain_loop_error(error: BaseException) -> ConfigurationError | None:
+    """Return an error that says what to do when a connection met another event loop."""
+    words = ("attached to a different loop", "Event loop is closed", "different event loop")
+    if any(word in str(error) for word in words):
+        return ConfigurationError(
+            "this async store was used on another event loop before, and its connections belong "
+            "to that one: make one store for each event loop, use the sync store where no loop "
+            "lasts, and in tests keep one loop: with TestClient(app) as client"
+        )
+    return None
