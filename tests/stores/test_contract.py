@@ -38,7 +38,12 @@ class Model(MemoryStore):
     def owner(self, key: str) -> str | None:
         """Return the token that holds ``key``."""
         row = self._rows.get(key)
-        return row and row[0]
+        return row[3] if row and len(row) == 5 else None
+
+    def done(self, key: str) -> Any:
+        """Return the row of ``key`` if it is done."""
+        row = self._rows.get(key)
+        return row if row and len(row) == 3 else None
 
 
 class IgnoresTokens(Model):
@@ -186,7 +191,7 @@ class ForgetsInWordsOnly(Model):
 
     def forget(self, key: str) -> Any:
         """Say whether there is something to delete."""
-        return self.owner(key) is None and self._done.find(key, time.monotonic()) is not None
+        return self.done(key) is not None
 
 
 class FreesInsteadOfForgetting(Model):
@@ -194,11 +199,10 @@ class FreesInsteadOfForgetting(Model):
 
     def forget(self, key: str) -> Any:
         """Free the key."""
-        done = self._done.find(key, time.monotonic())
+        done = self.done(key)
         was_deleted = super().forget(key)
         if done is not None:
-            later = time.monotonic() + 3600.0
-            self._rows[key] = (None, False, *done, 0.0, later)
+            self._rows[key] = (*done, None, 0.0)
         return was_deleted
 
 

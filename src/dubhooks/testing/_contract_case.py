@@ -1,4 +1,4 @@
-"""What the store contract runs on: one way to call sync and async stores, races, clocks."""
+"""What the store contract runs on: sync calls of any store, races between threads, clocks."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import asyncio
 import inspect
 import threading
 import time
+from concurrent.futures import wait
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..idempotency import Claim
+from ..idempotency import Claim, is_async_store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from typing import TypeAlias
 
     from ..idempotency import AsyncStore, Store
 
     AnyStore: TypeAlias = Store | AsyncStore
     ResultT = TypeVar("ResultT")
-    Worker: TypeAlias = Generator[Callable[[], Any] | None, Any, ResultT]
 
-__all__ = ["FIRST", "MOMENT", "OTHER", "StoreCase", "claiming", "expect"]
+__all__ = ["FIRST", "MOMENT", "OTHER", "StoreCase", "expect", "pause"]
 
 FIRST, OTHER = "a" * 64, "b" * 64
 """Two fingerprints."""
@@ -30,6 +30,7 @@ MOMENT = 0.15
 """Seconds: a lease or a retention that ends while a test waits."""
 
 _PAUSE = 0.01
+_TOO_LATE = "the store did not return in time"
 
 
 def expect(condition: bool, message: str) -> None:
@@ -39,13 +40,62 @@ def expect(condition: bool, message: str) -> None:
         raise AssertionError(message)
 
 
+def pause() -> None:
+    """Let the other threads go on."""
+    time.sleep(_PAUSE)
+
+
+class _EventLoop:
+    """An event loop in a thread of its own."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, awaitable: Awaitable[ResultT]) -> ResultT:
+        """Return what ``awaitable`` comes to on the loop."""
+        future = asyncio.run_coroutine_threadsafe(_wait_for(awaitable), self._loop)
+        if not wait([future], self._patience).done:
+            future.cancel()
+            raise TimeoutError(_TOO_LATE)
+        return future.result()
+
+    def close(self) -> None:
+        """End the loop and its thread."""
+        self.run(self._loop.shutdown_asyncgens())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class _SyncView:
+    """An async store as threads see it: its methods wait for those on the event loop."""
+
+    def __init__(self, store: AsyncStore, loop: _EventLoop) -> None:
+        self._store, self._loop = store, loop
+
+    def claim(self, key: str, token: str, **terms: Any) -> Claim:
+        return self._loop.run(self._store.claim(key, token, **terms))
+
+    def complete(self, key: str, token: str, *, retention: float) -> bool:
+        return self._loop.run(self._store.complete(key, token, retention=retention))
+
+    def release(self, key: str, token: str) -> bool:
+        return self._loop.run(self._store.release(key, token))
+
+    def forget(self, key: str) -> bool:
+        return self._loop.run(self._store.forget(key))
+
+
 class StoreCase:
-    """Calls a store's methods the same way whether they are coroutines or not."""
+    """Opens stores, calls them, and closes them."""
 
     patience = 30.0
     """Seconds to wait for what must happen: only a broken store ever waits that long."""
 
-    _loop: asyncio.AbstractEventLoop | None = None
+    _loop: _EventLoop | None = None
 
     def make_store(self) -> AnyStore | Awaitable[AnyStore]:
         """Return a store; called again in the same test, another handle on the same storage.
@@ -68,9 +118,8 @@ class StoreCase:
         stores = {id(store): store for store in self._handles}
         self._handles.clear()
         for store in stores.values():
-            self._done(self.close_store(store))
+            self._finish(self.close_store(store))
         if self._loop is not None:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.close()
             self._loop = None
 
@@ -82,47 +131,60 @@ class StoreCase:
         handles: list[AnyStore] = self.__dict__.setdefault("_opened", [])
         return handles
 
-    def _store(self) -> AnyStore:
-        store: AnyStore = self._done(self.make_store())
+    def _open(self) -> Any:
+        store = self._finish(self.make_store())
         self._handles.append(store)
         return store
 
-    def _done(self, value: Any) -> Any:
-        """Return ``value``, or what it comes to if it is awaitable."""
-        if not inspect.isawaitable(value):
-            return value
-        return self._event_loop().run_until_complete(_awaited(value))
+    def _store(self) -> Store:
+        store: Any = self._open()
+        return _SyncView(store, self._event_loop()) if is_async_store(store) else store
 
-    def _event_loop(self) -> asyncio.AbstractEventLoop:
+    def _finish(self, value: Any) -> Any:
+        """Return ``value``, or what it comes to if it is awaitable."""
+        return self._event_loop().run(value) if inspect.isawaitable(value) else value
+
+    def _event_loop(self) -> _EventLoop:
         if self._loop is None:
-            self._loop = asyncio.new_event_loop()
+            self._loop = _EventLoop(self.patience)
         return self._loop
 
     @staticmethod
     def _key(name: str = "evt") -> str:
         return f"contract:{name}_{token_hex(8)}"
 
-    def _claim(self, store: AnyStore, key: str, owner: str = "one", **changes: Any) -> Claim:
+    def _claim(
+        self,
+        store: Store,
+        key: str,
+        owner: str = "one",
+        *,
+        fingerprint: str = FIRST,
+        lease: float = 600.0,
+        retention: float = 3600.0,
+    ) -> Claim:
         __tracebackhide__ = True
-        return _checked(key, self._done(claiming(store, key, owner, **changes)()))
+        terms = {"fingerprint": fingerprint, "lease": lease, "retention": retention}
+        claim: Any = store.claim(key, owner, **terms)  # type: ignore[arg-type]
+        return _check_claim(key, claim)
 
     def _complete(
-        self, store: AnyStore, key: str, owner: str = "one", *, retention: float = 3600.0
+        self, store: Store, key: str, owner: str = "one", *, retention: float = 3600.0
     ) -> bool:
         __tracebackhide__ = True
-        return _boolean("complete", self._done(store.complete(key, owner, retention=retention)))
+        return _check_bool("complete", store.complete(key, owner, retention=retention))
 
-    def _release(self, store: AnyStore, key: str, owner: str = "one") -> bool:
+    def _release(self, store: Store, key: str, owner: str = "one") -> bool:
         __tracebackhide__ = True
-        return _boolean("release", self._done(store.release(key, owner)))
+        return _check_bool("release", store.release(key, owner))
 
-    def _forget(self, store: AnyStore, key: str) -> bool:
+    def _forget(self, store: Store, key: str) -> bool:
         __tracebackhide__ = True
-        return _boolean("forget", self._done(store.forget(key)))
+        return _check_bool("forget", store.forget(key))
 
     def _expect_claim(
         self,
-        store: AnyStore,
+        store: Store,
         key: str,
         token: str,
         state: str,
@@ -140,31 +202,23 @@ class StoreCase:
 
     # -- many callers ---------------------------------------------------------------------------
 
-    def _race(self, store: AnyStore, workers: Iterable[Worker[ResultT]]) -> list[ResultT]:
-        """Run workers at once: in threads, or as tasks for a store of coroutines.
+    def _race(self, calls: Iterable[Callable[[], ResultT]]) -> list[ResultT]:
+        """Make all calls at once, each in a thread of its own; return their results."""
+        calls = list(calls)
+        start = threading.Barrier(len(calls))
+        results: list[Any] = [TimeoutError(_TOO_LATE)] * len(calls)
 
-        A worker yields calls and is sent what they return; ``None`` is a pause.
-        """
-        if inspect.iscoroutinefunction(store.claim):
-            return self._event_loop().run_until_complete(_tasks(workers, self.patience))
-        return self._threads(workers)
-
-    def _threads(self, workers: Iterable[Worker[ResultT]]) -> list[ResultT]:
-        workers = list(workers)
-        start = threading.Barrier(len(workers))
-        results: list[Any] = [TimeoutError("the store did not return in time")] * len(workers)
-
-        def run(index: int, worker: Worker[ResultT]) -> None:
+        def run(index: int, call: Callable[[], ResultT]) -> None:
             try:
                 start.wait()
-                results[index] = _run(worker)
+                results[index] = call()
             except BaseException as error:  # noqa: BLE001 - raised again in the test's own thread
                 results[index] = error
             finally:
                 self.leave_thread()
 
         threads = [
-            threading.Thread(target=run, args=each, daemon=True) for each in enumerate(workers)
+            threading.Thread(target=run, args=each, daemon=True) for each in enumerate(calls)
         ]
         for thread in threads:
             thread.start()
@@ -187,9 +241,9 @@ class StoreCase:
             if result is not None:
                 return result
             expect(time.monotonic() < deadline, f"{what} did not happen in {self.patience} s")
-            time.sleep(_PAUSE)
+            pause()
 
-    def _until_acquired(self, store: AnyStore, key: str, token: str, **changes: Any) -> Claim:
+    def _until_acquired(self, store: Store, key: str, token: str, **changes: Any) -> Claim:
         """Claim ``key`` again and again until it is acquired."""
         __tracebackhide__ = True
 
@@ -199,7 +253,7 @@ class StoreCase:
 
         return self._until(attempt, f"acquiring {key!r} for {token!r}")
 
-    def _let_pass(self, store: AnyStore, seconds: float) -> None:
+    def _let_pass(self, store: Store, seconds: float) -> None:
         """Return when ``seconds`` have passed by the store's own clock, and a little more."""
         __tracebackhide__ = True
         key = self._key("clock")
@@ -207,22 +261,7 @@ class StoreCase:
         self._until_acquired(store, key, "two")
 
 
-def claiming(
-    store: AnyStore,
-    key: str,
-    token: str,
-    *,
-    fingerprint: str = FIRST,
-    lease: float = 600.0,
-    retention: float = 3600.0,
-) -> Callable[[], Any]:
-    """Return the call that claims ``key``."""
-    return lambda: store.claim(
-        key, token, fingerprint=fingerprint, lease=lease, retention=retention
-    )
-
-
-def _checked(key: str, claim: Any) -> Claim:
+def _check_claim(key: str, claim: Any) -> Claim:
     """Check what holds for every claim."""
     __tracebackhide__ = True
     shown = f"claim of {key!r} returned {claim!r}"
@@ -237,43 +276,11 @@ def _checked(key: str, claim: Any) -> Claim:
     return Claim(*claim)
 
 
-def _boolean(method: str, value: Any) -> bool:
+def _check_bool(method: str, value: Any) -> bool:
     __tracebackhide__ = True
     expect(isinstance(value, bool), f"{method} returned {value!r}: True or False is wanted")
     return bool(value)
 
 
-def _run(worker: Worker[ResultT]) -> ResultT:
-    call = next(worker)
-    while True:
-        try:
-            call = worker.send((call or _pause)())
-        except StopIteration as stop:
-            result: ResultT = stop.value
-            return result
-
-
-async def _run_async(worker: Worker[ResultT]) -> ResultT:
-    call = next(worker)
-    while True:
-        try:
-            call = worker.send(await (call or _pause_async)())
-        except StopIteration as stop:
-            result: ResultT = stop.value
-            return result
-
-
-def _pause() -> None:
-    time.sleep(_PAUSE)
-
-
-async def _pause_async() -> None:
-    await asyncio.sleep(_PAUSE)
-
-
-async def _tasks(workers: Iterable[Worker[ResultT]], seconds: float) -> list[ResultT]:
-    return list(await asyncio.wait_for(asyncio.gather(*map(_run_async, workers)), seconds))
-
-
-async def _awaited(value: Awaitable[ResultT]) -> ResultT:
-    return await value
+async def _wait_for(awaitable: Awaitable[ResultT]) -> ResultT:
+    return await awaitable

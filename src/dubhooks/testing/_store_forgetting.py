@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ._contract_case import MOMENT, OTHER, claiming, expect
+from ._contract_case import MOMENT, OTHER, expect, pause
 from ._store_races import StoreRaces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from ..idempotency import Claim
 
@@ -51,6 +51,7 @@ class StoreForgetting(StoreRaces):
         expect(not self._release(store, key, "one"), "a forgotten key was released")
         self._expect_claim(store, key, "two", "acquired", 1)
         expect(not self._complete(store, key, "one"), "the forgotten owner completed")
+        self._expect_claim(store, key, "one", "busy", 1)
 
     def test_held_key_is_not_forgotten(self) -> None:
         """While a lease runs nothing is deleted, and its owner completes."""
@@ -112,16 +113,11 @@ class StoreForgetting(StoreRaces):
     def test_one_of_many_forgets_deletes(self) -> None:
         """Of many calls for one done key at the same time one says that it deleted the row."""
         store, other = self._store(), self._store()
-
-        def worker(number: int, key: str) -> Generator[Callable[[], Any], Any, bool]:
-            was_deleted: bool = yield lambda: (store, other)[number % 2].forget(key)
-            return was_deleted
-
         for _ in range(3):
             key = self._key()
             self._claim(store, key)
             self._complete(store, key)
-            told = self._race(store, [worker(number, key) for number in range(8)])
+            told = self._race([partial(self._forget, each, key) for each in (store, other) * 4])
             expect(sum(told) == 1, f"one of 8 must forget, got {told}")
             self._expect_claim(store, key, "two", "acquired", 1)
 
@@ -129,17 +125,17 @@ class StoreForgetting(StoreRaces):
         """Where some take over and some forget, one takes the key and nobody takes it away."""
         store, other = self._store(), self._store()
 
-        def racer(number: int, key: str) -> Generator[Callable[[], Any], Any, Claim | bool]:
-            take_over = claiming(store, key, f"racer-{number}")
-            answer: Claim | bool = yield take_over if number % 2 else partial(other.forget, key)
-            return answer
+        def race(key: str, number: int) -> Claim | bool:
+            if number % 2:
+                return self._claim(store, key, f"racer-{number}")
+            return self._forget(other, key)
 
         keys = [self._key() for _ in range(3)]
         for key in keys:
             self._claim(store, key, "dead", lease=MOMENT)
         self._let_pass(store, MOMENT)
         for key in keys:
-            answers = self._race(store, [racer(number, key) for number in range(12)])
+            answers = self._race([partial(race, key, number) for number in range(12)])
             claims = [answer for answer in answers if not isinstance(answer, bool)]
             states = sorted(claim.state for claim in claims)
             expect(states == ["acquired"] + ["busy"] * 5, f"one must take over, got {states}")
@@ -159,30 +155,29 @@ class StoreForgetting(StoreRaces):
         most: set[int] = set()
         settled: set[bool] = set()
 
-        def worker(token: str) -> Generator[Callable[[], Any] | None, Any, int]:
+        def work(token: str) -> int:
             runs = 0
-            complete = partial(store.complete, key, token, retention=3600.0)
             while runs < rounds and time.monotonic() < deadline:
-                claim: Claim = yield claiming(store, key, token)
-                if claim.state == "acquired":
+                if self._claim(store, key, token).state == "acquired":
                     owners.append(token)
-                    yield None
+                    pause()
                     most.add(len(owners))
                     owners.remove(token)
-                    settled.add((yield complete if runs % 2 else lambda: store.release(key, token)))
+                    settle = self._complete if runs % 2 else self._release
+                    settled.add(settle(store, key, token))
                     runs += 1
-                yield None
+                pause()
             running.remove(token)
             return runs
 
-        def forgetter() -> Generator[Callable[[], Any] | None, Any, int]:
+        def forget() -> int:
             while running and time.monotonic() < deadline:
-                yield lambda: other.forget(key)
-                yield None
+                self._forget(other, key)
+                pause()
             return rounds
 
-        workers = [*map(worker, tuple(running)), forgetter(), forgetter()]
-        runs = self._race(store, workers)
+        workers: list[Callable[[], int]] = [partial(work, token) for token in running]
+        runs = self._race([*workers, forget, forget])
         expect(settled == {True}, "forget took the key from its owner")
         expect(most == {1}, f"the key had {max(most, default=0)} owners at the same time")
         expect(runs == [rounds] * len(runs), f"a done key was not forgotten in {seconds} s")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ._contract_case import MOMENT, StoreCase, claiming, expect
+from ._contract_case import MOMENT, StoreCase, expect, pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from ..idempotency import Claim
-    from ._contract_case import AnyStore
+    from ..idempotency import Claim, Store
 
 __all__ = ["StoreRaces"]
 
@@ -19,7 +16,7 @@ _RACERS = 16
 
 
 class StoreRaces(StoreCase):
-    """What holds when several threads, tasks and handles use a store at once."""
+    """What holds when several threads and handles use a store at once."""
 
     def test_handles_share_their_storage(self) -> None:
         """What one handle does another handle on the same storage sees."""
@@ -62,55 +59,70 @@ class StoreRaces(StoreCase):
         """Claims of different keys do not stand in each other's way."""
         store = self._store()
 
-        def worker(keys: list[str]) -> Generator[Callable[[], Any], Any, list[str]]:
+        def work(keys: list[str]) -> list[str]:
             states: list[str] = []
             for key in keys:
-                states.append((yield claiming(store, key, "one")).state)
-                yield partial(store.complete, key, "one", retention=600.0)
-                states.append((yield claiming(store, key, "two")).state)
+                states.append(self._claim(store, key, "one").state)
+                self._complete(store, key, "one")
+                states.append(self._claim(store, key, "two").state)
             return states
 
         keys = [[self._key() for _ in range(10)] for _ in range(8)]
-        for states in self._race(store, map(worker, keys)):
+        for states in self._race([partial(work, own) for own in keys]):
             expect(states == ["acquired", "done"] * 10, f"with many keys at once: {states}")
+
+    def test_renewals_keep_the_key(self) -> None:
+        """While an owner renews its claim again and again, nobody else acquires the key."""
+        store, other, key = self._store(), self._store(), self._key()
+        self._claim(store, key, "one")
+
+        def work(handle: Store, token: str) -> set[tuple[str, int]]:
+            claims = [self._claim(handle, key, token) for _ in range(10)]
+            return {(claim.state, claim.attempt) for claim in claims}
+
+        racers = [
+            partial(work, handle, f"racer-{n}") for n, handle in enumerate((store, other) * 3)
+        ]
+        own, *others = self._race([partial(work, store, "one"), *racers])
+        expect(own == {("acquired", 1)}, f"the owner could not renew its claim: {own}")
+        expect(others == [{("busy", 1)}] * 6, f"others must find the key busy: {others}")
 
     def test_one_owner_at_a_time(self) -> None:
         """Under contention a key has one owner at a time, and each has an attempt of its own."""
         store, key, rounds = self._store(), self._key(), 4
         owners: list[str] = []
-        most: list[int] = []
+        most: set[int] = set()
 
-        def worker(token: str) -> Generator[Callable[[], Any] | None, Any, list[int]]:
+        def work(token: str) -> list[int]:
             attempts: list[int] = []
             while len(attempts) < rounds:
-                claim: Claim = yield claiming(store, key, token)
+                claim = self._claim(store, key, token)
                 if claim.state == "acquired":
                     owners.append(token)
                     attempts.append(claim.attempt)
-                    yield None
-                    most.append(len(owners))
+                    pause()
+                    most.add(len(owners))
                     owners.remove(token)
-                    yield lambda: store.release(key, token)
-                yield None
+                    self._release(store, key, token)
+                pause()
             return attempts
 
-        attempts = self._race(store, [worker(f"worker-{n}") for n in range(6)])
-        expect(set(most) == {1}, f"the key had {max(most)} owners at the same time")
+        attempts = self._race([partial(work, f"worker-{n}") for n in range(6)])
+        expect(most == {1}, f"the key had {max(most)} owners at the same time")
         for own in attempts:
             expect(own == sorted(own), f"attempts of one worker must grow: {own}")
         every = sorted(attempt for own in attempts for attempt in own)
         expect(every == list(range(1, 6 * rounds + 1)), f"attempts must grow by 1: {every}")
 
-    def _expect_one(self, store: AnyStore, other: AnyStore, key: str, *, attempt: int) -> None:
-        """Claim from many threads or tasks and both handles at once."""
+    def _expect_one(self, store: Store, other: Store, key: str, *, attempt: int) -> None:
+        """Claim from many threads and both handles at once."""
         __tracebackhide__ = True
 
-        def worker(number: int) -> Generator[Callable[[], Any], Any, Claim]:
+        def claim(number: int) -> Claim:
             handle, token, body = (store, other)[number % 2], f"racer-{number}", f"{number:064x}"
-            claim: Claim = yield claiming(handle, key, token, fingerprint=body)
-            return claim
+            return self._claim(handle, key, token, fingerprint=body)
 
-        claims = self._race(store, map(worker, range(_RACERS)))
+        claims = self._race([partial(claim, number) for number in range(_RACERS)])
         states = [claim.state for claim in claims]
         wanted = ["acquired"] + ["busy"] * (_RACERS - 1)
         expect(sorted(states) == wanted, f"one of {_RACERS} claims must be acquired, got {states}")

@@ -38,8 +38,8 @@ class StoreContract(StoreForgetting):
 
     The store may be a :class:`~dubhooks.idempotency.Store` or an
     :class:`~dubhooks.idempotency.AsyncStore`.  Coroutines, ``async def
-    make_store`` too, run on one event loop for each test.  A sync store is
-    called from many threads, an async one from many tasks.
+    make_store`` too, run on one event loop for each test.  Either kind is
+    called from many threads at once.
 
     Tests of time wait until the store's own clock is there, so a slow machine
     makes them slow, not wrong.  It takes some five seconds on a fast store.
@@ -49,7 +49,7 @@ class StoreContract(StoreForgetting):
 
     def test_methods_are_all_sync_or_all_async(self) -> None:
         """The four methods are plain, or all four are coroutines."""
-        store, names = self._store(), ("claim", "complete", "release", "forget")
+        store, names = self._open(), ("claim", "complete", "release", "forget")
         missing = [name for name in names if not hasattr(store, name)]
         expect(not missing, f"the store has no method {' and no '.join(missing)}")
         kinds = {inspect.iscoroutinefunction(getattr(store, name)) for name in names}
