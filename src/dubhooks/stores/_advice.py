@@ -6,7 +6,13 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 
-__all__ = ["explain_loop_error", "explain_redis_error", "explain_sql_error", "is_beaten"]
+__all__ = [
+    "explain_loop_error",
+    "explain_redis_error",
+    "explain_sql_error",
+    "explain_sqlite_error",
+    "is_beaten",
+]
 
 # SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite and, where it has no
 # SQLSTATE because there is no connection yet, of psycopg.
@@ -154,4 +160,26 @@ def explain_loop_error(error: BaseException) -> ConfigurationError | None:
             "to that one: make one store for each event loop, use the sync store where no loop "
             "lasts, and in tests keep one loop: with TestClient(app) as client"
         )
+    return None
+
+
+_OTHER_TABLE: Final = (
+    "has a table of the store's name with other columns: rename that table, or give the store a "
+    "file of its own"
+)
+# Python 3.10 has no error codes.
+_SQLITE: Final = (
+    ("not a database", "is not an SQLite database: give the store a file of its own"),
+    ("readonly", "cannot be written: let this process write the file and its directory"),
+    ("unable to open", "cannot be opened: let this process read and write it and its directory"),
+    ("no such column", _OTHER_TABLE),
+    ("no column named", _OTHER_TABLE),
+)
+
+
+def explain_sqlite_error(error: BaseException, path: str) -> ConfigurationError | None:
+    """Return an error that says what to do about the store's file, if that is known."""
+    for words, advice in _SQLITE:
+        if words in str(error):
+            return ConfigurationError(f"the file {path!r} {advice}")
     return None
