@@ -183,8 +183,9 @@ def test_forgotten_event_comes_first_again(connection: sqlite3.Connection) -> No
     event = make_event(CommissionCreated)
     natural = event.natural_key
     assert natural is not None
-    ways: list[tuple[Any, Any]] = [("id", event), ("id", event.id)]
-    for dedupe, what in (*ways, ("natural", event), ("natural", natural)):
+    by_id: list[tuple[Any, Any]] = [("id", event), ("id", event.id)]
+    by_natural: list[tuple[Any, Any]] = [("natural", event), ("natural", natural)]
+    for dedupe, what in by_id + by_natural:
         with connection:
             assert inbox.first(connection, event, dedupe=dedupe)
             other.first(connection, event)
@@ -193,9 +194,11 @@ def test_forgotten_event_comes_first_again(connection: sqlite3.Connection) -> No
             assert not inbox.forget(connection, what)
     assert not other.first(connection, event)
     with closing(sqlite3.connect(":memory:")) as empty:
-        for call in (lambda: inbox.forget(empty, "evt_1"), lambda: inbox.purge(empty, 1.0)):
-            with pytest.raises(ConfigurationError, match=r"call create_table\(connection\) once"):
-                call()
+        told = pytest.raises(ConfigurationError, match=r"call create_table\(connection\) once")
+        with told:
+            inbox.forget(empty, "evt_1")
+        with told:
+            inbox.purge(empty, 1.0)
 
 
 def test_async_methods(tmp_path: Path) -> None:
