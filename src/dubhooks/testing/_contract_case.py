@@ -10,7 +10,7 @@ from concurrent.futures import wait
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..idempotency import Claim, is_async_store
+from ..idempotency import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     AnyStore: TypeAlias = Store | AsyncStore
     ResultT = TypeVar("ResultT")
 
-__all__ = ["FIRST", "MOMENT", "OTHER", "StoreCase", "expect", "pause"]
+__all__ = ["FIRST", "MOMENT", "OTHER", "Row", "StoreCase", "build_key", "expect", "pause"]
 
 FIRST, OTHER = "a" * 64, "b" * 64
 """Two fingerprints."""
@@ -43,6 +43,11 @@ def expect(condition: bool, message: str) -> None:
 def pause() -> None:
     """Let the other threads go on."""
     time.sleep(_PAUSE)
+
+
+def build_key(name: str = "evt") -> str:
+    """Return a key that no other test has."""
+    return f"contract:{name}_{token_hex(8)}"
 
 
 class _EventLoop:
@@ -70,23 +75,128 @@ class _EventLoop:
         self._loop.close()
 
 
-class _SyncView:
-    """An async store as threads see it: its methods wait for those on the event loop."""
+class _Handles:
+    """The handles that a test opened, and the event loop of those that are async."""
 
-    def __init__(self, store: AsyncStore, loop: _EventLoop) -> None:
-        self._store, self._loop = store, loop
+    def __init__(self, case: StoreCase) -> None:
+        self.case = case
+        self._stores: dict[int, AnyStore] = {}
+        self._loop: _EventLoop | None = None
 
-    def claim(self, key: str, token: str, **terms: Any) -> Claim:
-        return self._loop.run(self._store.claim(key, token, **terms))
+    def open(self) -> Any:
+        """Make another handle."""
+        store = self.finish(self.case.make_store())
+        self._stores[id(store)] = store
+        return store
 
-    def complete(self, key: str, token: str, *, retention: float) -> bool:
-        return self._loop.run(self._store.complete(key, token, retention=retention))
+    def finish(self, value: Any) -> Any:
+        """Return ``value``, or what it comes to if it is awaitable."""
+        if not inspect.isawaitable(value):
+            return value
+        if self._loop is None:
+            self._loop = _EventLoop(self.case.patience)
+        return self._loop.run(value)
 
-    def release(self, key: str, token: str) -> bool:
-        return self._loop.run(self._store.release(key, token))
+    def close(self) -> None:
+        """Close every handle and the loop."""
+        while self._stores:
+            self.finish(self.case.close_store(self._stores.popitem()[1]))
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
 
-    def forget(self, key: str) -> bool:
-        return self._loop.run(self._store.forget(key))
+
+class Row:
+    """One key of a store, as tests see it: its methods are sync, whatever the store's are."""
+
+    def __init__(self, handles: _Handles, store: Any, key: str) -> None:
+        self._handles, self._store, self.key = handles, store, key
+
+    def beside(self, key: str = "") -> Row:
+        """Return another key of the same handle."""
+        return Row(self._handles, self._store, key or build_key())
+
+    def elsewhere(self) -> Row:
+        """Return the same key, through another handle."""
+        return Row(self._handles, self._handles.open(), self.key)
+
+    def claim(
+        self,
+        owner: str = "one",
+        *,
+        fingerprint: str = FIRST,
+        lease: float = 600.0,
+        retention: float = 3600.0,
+    ) -> Claim:
+        """Claim it, and check what holds for every claim."""
+        __tracebackhide__ = True
+        claim = self._handles.finish(
+            self._store.claim(
+                self.key, owner, fingerprint=fingerprint, lease=lease, retention=retention
+            )
+        )
+        shown = f"claim of {self.key!r} returned {claim!r}"
+        expect(isinstance(claim, Claim), f"{shown}: a dubhooks.idempotency.Claim is wanted")
+        expect(claim.state in ("acquired", "done", "busy"), f"{shown}: no such state")
+        is_number = type(claim.attempt) is int and claim.attempt >= 1
+        expect(is_number, f"{shown}: attempt must be an int")
+        expect(isinstance(claim.fingerprint, str), f"{shown}: fingerprint must be a str")
+        if claim.state == "busy":
+            expect(claim.retry_after > 0, f"{shown}: retry_after of a busy key must be positive")
+        else:
+            expect(claim.retry_after == 0, f"{shown}: retry_after must be 0 unless busy")
+        return Claim(*claim)
+
+    def complete(self, owner: str = "one", *, retention: float = 3600.0) -> bool:
+        """Complete it."""
+        __tracebackhide__ = True
+        return self._check("complete", self._store.complete(self.key, owner, retention=retention))
+
+    def release(self, owner: str = "one") -> bool:
+        """Release it."""
+        __tracebackhide__ = True
+        return self._check("release", self._store.release(self.key, owner))
+
+    def forget(self) -> bool:
+        """Forget it."""
+        __tracebackhide__ = True
+        return self._check("forget", self._store.forget(self.key))
+
+    def expect(
+        self, token: str, state: str, attempt: int, *, holder: str = FIRST, **changes: Any
+    ) -> Claim:
+        """Claim and compare; ``holder``: the fingerprint that the claim must tell."""
+        __tracebackhide__ = True
+        claim, wanted = self.claim(token, **changes), (state, attempt, holder)
+        message = f"claim of {self.key!r} by {token!r}: {wanted} wanted, got {claim}"
+        expect(claim[:3] == wanted, message)
+        return claim
+
+    def take(self, token: str, **changes: Any) -> Claim:
+        """Claim again and again until it is acquired; fail when that takes too long."""
+        __tracebackhide__ = True
+        patience = self._handles.case.patience
+        deadline = time.monotonic() + patience
+        while True:
+            claim = self.claim(token, **changes)
+            if claim.state == "acquired":
+                return claim
+            late = f"acquiring {self.key!r} for {token!r} did not happen in {patience} s"
+            expect(time.monotonic() < deadline, late)
+            pause()
+
+    def let_pass(self, seconds: float) -> None:
+        """Return when ``seconds`` have passed by the store's own clock, and a little more."""
+        __tracebackhide__ = True
+        clock = self.beside()
+        clock.claim("one", lease=seconds + 0.05)
+        clock.take("two")
+
+    def _check(self, method: str, value: Any) -> bool:
+        __tracebackhide__ = True
+        value = self._handles.finish(value)
+        expect(isinstance(value, bool), f"{method} returned {value!r}: True or False is wanted")
+        return bool(value)
 
 
 class StoreCase:
@@ -95,7 +205,7 @@ class StoreCase:
     patience = 30.0
     """Seconds to wait for what must happen: only a broken store ever waits that long."""
 
-    _loop: _EventLoop | None = None
+    _opened: _Handles | None = None
 
     def make_store(self) -> AnyStore | Awaitable[AnyStore]:
         """Return a store; called again in the same test, another handle on the same storage.
@@ -115,92 +225,17 @@ class StoreCase:
 
     def teardown_method(self) -> None:
         """Close every handle and the event loop; pytest calls it after each test."""
-        stores = {id(store): store for store in self._handles}
-        self._handles.clear()
-        for store in stores.values():
-            self._finish(self.close_store(store))
-        if self._loop is not None:
-            self._loop.close()
-            self._loop = None
-
-    # -- one store ------------------------------------------------------------------------------
+        if self._opened is not None:
+            self._opened.close()
 
     @property
-    def _handles(self) -> list[AnyStore]:
+    def _handles(self) -> _Handles:
         # Not set in __init__: pytest does not collect a class that has one.
-        handles: list[AnyStore] = self.__dict__.setdefault("_opened", [])
-        return handles
+        self._opened = self._opened or _Handles(self)
+        return self._opened
 
-    def _open(self) -> Any:
-        store = self._finish(self.make_store())
-        self._handles.append(store)
-        return store
-
-    def _store(self) -> Store:
-        store: Any = self._open()
-        return _SyncView(store, self._event_loop()) if is_async_store(store) else store
-
-    def _finish(self, value: Any) -> Any:
-        """Return ``value``, or what it comes to if it is awaitable."""
-        return self._event_loop().run(value) if inspect.isawaitable(value) else value
-
-    def _event_loop(self) -> _EventLoop:
-        if self._loop is None:
-            self._loop = _EventLoop(self.patience)
-        return self._loop
-
-    @staticmethod
-    def _key(name: str = "evt") -> str:
-        return f"contract:{name}_{token_hex(8)}"
-
-    def _claim(
-        self,
-        store: Store,
-        key: str,
-        owner: str = "one",
-        *,
-        fingerprint: str = FIRST,
-        lease: float = 600.0,
-        retention: float = 3600.0,
-    ) -> Claim:
-        __tracebackhide__ = True
-        terms = {"fingerprint": fingerprint, "lease": lease, "retention": retention}
-        claim: Any = store.claim(key, owner, **terms)  # type: ignore[arg-type]
-        return _check_claim(key, claim)
-
-    def _complete(
-        self, store: Store, key: str, owner: str = "one", *, retention: float = 3600.0
-    ) -> bool:
-        __tracebackhide__ = True
-        return _check_bool("complete", store.complete(key, owner, retention=retention))
-
-    def _release(self, store: Store, key: str, owner: str = "one") -> bool:
-        __tracebackhide__ = True
-        return _check_bool("release", store.release(key, owner))
-
-    def _forget(self, store: Store, key: str) -> bool:
-        __tracebackhide__ = True
-        return _check_bool("forget", store.forget(key))
-
-    def _expect_claim(
-        self,
-        store: Store,
-        key: str,
-        token: str,
-        state: str,
-        attempt: int,
-        *,
-        holder: str = FIRST,
-        **changes: Any,
-    ) -> Claim:
-        """Claim and compare; ``holder``: the fingerprint that the claim must tell."""
-        __tracebackhide__ = True
-        claim = self._claim(store, key, token, **changes)
-        wanted = (state, attempt, holder)
-        expect(claim[:3] == wanted, f"claim of {key!r} by {token!r}: {wanted} wanted, got {claim}")
-        return claim
-
-    # -- many callers ---------------------------------------------------------------------------
+    def _row(self) -> Row:
+        return Row(self._handles, self._handles.open(), build_key())
 
     def _race(self, calls: Iterable[Callable[[], ResultT]]) -> list[ResultT]:
         """Make all calls at once, each in a thread of its own; return their results."""
@@ -229,57 +264,6 @@ class StoreCase:
             if isinstance(result, BaseException):
                 raise result
         return results
-
-    # -- time -----------------------------------------------------------------------------------
-
-    def _until(self, attempt: Callable[[], ResultT | None], what: str) -> ResultT:
-        """Call ``attempt`` until it returns something; fail when that takes too long."""
-        __tracebackhide__ = True
-        deadline = time.monotonic() + self.patience
-        while True:
-            result = attempt()
-            if result is not None:
-                return result
-            expect(time.monotonic() < deadline, f"{what} did not happen in {self.patience} s")
-            pause()
-
-    def _until_acquired(self, store: Store, key: str, token: str, **changes: Any) -> Claim:
-        """Claim ``key`` again and again until it is acquired."""
-        __tracebackhide__ = True
-
-        def attempt() -> Claim | None:
-            claim = self._claim(store, key, token, **changes)
-            return claim if claim.state == "acquired" else None
-
-        return self._until(attempt, f"acquiring {key!r} for {token!r}")
-
-    def _let_pass(self, store: Store, seconds: float) -> None:
-        """Return when ``seconds`` have passed by the store's own clock, and a little more."""
-        __tracebackhide__ = True
-        key = self._key("clock")
-        self._claim(store, key, "one", lease=seconds + 0.05)
-        self._until_acquired(store, key, "two")
-
-
-def _check_claim(key: str, claim: Any) -> Claim:
-    """Check what holds for every claim."""
-    __tracebackhide__ = True
-    shown = f"claim of {key!r} returned {claim!r}"
-    expect(isinstance(claim, Claim), f"{shown}: a dubhooks.idempotency.Claim is wanted")
-    expect(claim.state in ("acquired", "done", "busy"), f"{shown}: no such state")
-    expect(type(claim.attempt) is int and claim.attempt >= 1, f"{shown}: attempt must be an int")
-    expect(isinstance(claim.fingerprint, str), f"{shown}: fingerprint must be a str")
-    if claim.state == "busy":
-        expect(claim.retry_after > 0, f"{shown}: retry_after of a busy key must be positive")
-    else:
-        expect(claim.retry_after == 0, f"{shown}: retry_after must be 0 unless busy")
-    return Claim(*claim)
-
-
-def _check_bool(method: str, value: Any) -> bool:
-    __tracebackhide__ = True
-    expect(isinstance(value, bool), f"{method} returned {value!r}: True or False is wanted")
-    return bool(value)
 
 
 async def _wait_for(awaitable: Awaitable[ResultT]) -> ResultT:
