@@ -81,6 +81,7 @@ class _Handles:
     def __init__(self, case: StoreCase) -> None:
         self.case = case
         self._stores: dict[int, AnyStore] = {}
+        self._lock = threading.Lock()
         self._loop: _EventLoop | None = None
 
     def open(self) -> Any:
@@ -93,8 +94,9 @@ class _Handles:
         """Return ``value``, or what it comes to if it is awaitable."""
         if not inspect.isawaitable(value):
             return value
-        if self._loop is None:
-            self._loop = _EventLoop(self.case.patience)
+        with self._lock:  # threads may race for the first call
+            if self._loop is None:
+                self._loop = _EventLoop(self.case.patience)
         return self._loop.run(value)
 
     def close(self) -> None:

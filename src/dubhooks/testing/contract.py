@@ -308,10 +308,10 @@ class StoreContract(StoreForgetting):
         row = self._row()
         for pair in _PAIRS:
             prefix = build_key("")
-            for name in pair:
+            for name, token in zip(pair, ("one", "two"), strict=True):
                 similar = row.beside(f"{prefix}:{name}")
-                similar.expect(name, "acquired", 1)
-                expect(similar.complete(name), f"{similar.key!r} could not be completed")
+                similar.expect(token, "acquired", 1)
+                expect(similar.complete(token), f"{similar.key!r} could not be completed")
 
     def test_every_key_is_kept_whole(self) -> None:
         """Keys have letters, digits and ``_ . - :``, and as many as 200 characters."""
