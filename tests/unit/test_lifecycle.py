@@ -289,8 +289,8 @@ class TestStoreErrors:
                 raise ConnectionRefusedError("redis://:marker@host")
             except OSError:
                 try:
-                    {}["connection"]
-                except KeyError:
+                    [][0]
+                except IndexError:
                     _ = None.connection  # type: ignore[attr-defined]
 
         with pytest.raises(AttributeError) as caught:

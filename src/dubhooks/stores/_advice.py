@@ -120,8 +120,8 @@ _REDIS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     ),
     (
         ("MovedError", "MOVED"),  # the latter from redis-py 5
-        "this Redis server is a node of a cluster: give the store a redis.RedisCluster, or the "
-        "one of redis.asyncio",
+        "this Redis server is a node of a cluster: give the store a client for clusters, such as "
+        "redis.RedisCluster, or the one of redis.asyncio",
     ),
     (
         ("MISCONF",),
