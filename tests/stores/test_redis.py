@@ -354,8 +354,8 @@ def test_client_that_waits_long_is_warned_about(
     options: dict[str, Any], how_long: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A client that would hold a delivery longer than the timeout is pointed out at once."""
-    if how_long == "for 55 s" and not hasattr(Retry, "get_retries"):
-        how_long = None
+    if options["socket_timeout"] and not hasattr(Retry, "get_retries"):
+        how_long = None  # older clients retry when they are asked to, and do not tell how often
     RedisStore(redis.Redis(**options))
     AsyncRedisStore(redis.asyncio.Redis(socket_timeout=None))  # the store itself has a deadline
     said = [record.getMessage() for record in caplog.records]
