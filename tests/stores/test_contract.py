@@ -262,6 +262,14 @@ class HangsInThreads(Model):
         return super().claim(key, token, **durations)
 
 
+class HangsOnItsLoop(Model):
+    """Has coroutines, of which one does not return."""
+
+    async def claim(self, *_: Any, **__: Any) -> Any:  # type: ignore[override]
+        """Wait."""
+        await asyncio.sleep(20)
+
+
 class HalfAsync(Model):
     """Has one coroutine among its methods."""
 
@@ -427,10 +435,11 @@ def test_error_in_a_thread_fails_the_test() -> None:
     assert complaint == "made in another thread"
 
 
-def test_hanging_store_fails_the_test() -> None:
+@pytest.mark.parametrize("store", [HangsInThreads, HangsOnItsLoop])
+def test_hanging_store_fails_the_test(store: type[Model]) -> None:
     """A store that does not return fails the test when the patience is over."""
     begin = time.monotonic()
-    complaint = failure_of(HangsInThreads(), "many_keys_at_once", TimeoutError)
+    complaint = failure_of(store(), "many_keys_at_once", TimeoutError)
     assert complaint == "the store did not return in time"
     assert time.monotonic() - begin < 15
 

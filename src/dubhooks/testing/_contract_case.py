@@ -55,24 +55,27 @@ class _EventLoop:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._is_running = threading.Event()
+        self._thread = threading.Thread(target=asyncio.run, args=(self._live(),), daemon=True)
         self._thread.start()
+        self._is_running.wait()
+
+    async def _live(self) -> None:
+        self._loop, self._is_over = asyncio.get_running_loop(), asyncio.Event()
+        self._is_running.set()
+        await self._is_over.wait()
 
     def run(self, awaitable: Awaitable[ResultT]) -> ResultT:
         """Return what ``awaitable`` comes to on the loop."""
         future = asyncio.run_coroutine_threadsafe(_wait_for(awaitable), self._loop)
         if not wait([future], self._patience).done:
-            future.cancel()
             raise TimeoutError(_TOO_LATE)
         return future.result()
 
     def close(self) -> None:
-        """End the loop and its thread."""
-        self.run(self._loop.shutdown_asyncgens())
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """End the loop, and whatever still runs there."""
+        self._loop.call_soon_threadsafe(self._is_over.set)
         self._thread.join()
-        self._loop.close()
 
 
 class _Handles:

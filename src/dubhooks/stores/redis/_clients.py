@@ -97,7 +97,7 @@ def check_client(client: Any, timeout: float, *, is_async: bool) -> None:
         _warn_about_long_waits(client, timeout)
 
 
-def copy_client(client: Any) -> Any:
+def copy_client(client: Any) -> Any:  # pragma: no cover - in a forked child
     """Return a client like this one, with a pool of its own that has no connections yet."""
     copied = copy.copy(client)
     if hasattr(client, "connection_pool"):
