@@ -7,6 +7,8 @@ import os
 import threading
 from typing import Any
 
+from tests.support.stores.backends import close
+
 __all__ = ["OnLoop"]
 
 
@@ -51,8 +53,7 @@ class OnLoop:
 
     def close(self) -> None:
         """Close the connections and the loop."""
-        has_engine = hasattr(self.store, "_engine")
-        self.run(self.store._engine.dispose() if has_engine else self.store.aclose())
+        self.run(close(self.store))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
         self._loop.close()
