@@ -196,6 +196,19 @@ def test_redis_user_who_is_refused(
             admin.execute_command("ACL DELUSER poor")
 
 
+@pytest.mark.parametrize("library", ["redis", "valkey"])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_redis_that_needs_a_password(
+    library: str, is_async: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A URL without the password that the server wants says to check it."""
+    with RedisServer() as server, redis.Redis.from_url(server.url) as admin:
+        admin.config_set("requirepass", SECRET)
+        kind = AsyncRedisStore if is_async else RedisStore
+        store = kind(server.url.replace("redis", library))
+        assert "check the user and the password" in logged(store, caplog)
+
+
 def test_permissions_that_the_advice_names(redis_server: RedisServer) -> None:
     """What the advice tells to allow is enough."""
     rules = "~dubhooks:* +eval +evalsha +script|load +time +hmget +hset +hdel +pexpire +del"
