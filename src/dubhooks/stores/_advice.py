@@ -129,7 +129,11 @@ _REDIS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
         "its disk",
     ),
     (
-        ("unknown command",),
+        # Redis 5 has other quotes, and fakeredis small letters.
+        tuple(
+            f"unknown command {command}"
+            for command in ("'EVAL", "'SCRIPT", "`EVAL", "`SCRIPT", "'eval", "'script")
+        ),
         "this Redis server runs no scripts, and a claim is one: let it run EVAL, EVALSHA and "
         "SCRIPT LOAD (fakeredis needs its extra: install fakeredis[lua])",
     ),
