@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from redis.retry import Retry
 from dubhooks import ConfigurationError
 from dubhooks.idempotency import is_async_store
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
+from tests.support.on_loop import OnLoop
 from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer, free_port
 from tests.support.stores.backends import Backend, Receiver
@@ -73,6 +75,30 @@ def test_server_killed_and_started_again(kind: str) -> None:
         for key in keys[:20]:
             assert store.complete(key, "one", retention=60.0)
         assert claim(store).state == "acquired"
+
+
+@pytest.mark.parametrize("kind", URLS)
+def test_completion_waits_for_a_server_that_restarts(kind: str) -> None:
+    """A claim whose server dies while its handler runs is completed when the server is back."""
+    with RedisServer() as server, opened(kind, server.port) as store:
+        claim(store)
+        server.kill()
+        restart = threading.Timer(0.5, server.start)
+        restart.start()
+        assert store.complete("k", "one", retention=60.0)
+        restart.join()
+        assert claim(store, token="two").state == "done"
+
+
+@pytest.mark.parametrize("store", [RedisStore, AsyncRedisStore])
+def test_completion_does_not_wait_for_ever(store: Callable[..., Any]) -> None:
+    """A server that does not come back is an error in time."""
+    started = time.monotonic()
+    never = store(f"redis://127.0.0.1:{free_port()}", timeout=1.0)
+    completing = OnLoop(never) if is_async_store(never) else never
+    with contextlib.closing(completing), pytest.raises(RedisConnectionError):
+        completing.complete("k", "one", retention=60.0)
+    assert 0.4 <= time.monotonic() - started < 5
 
 
 def test_timeout_of_the_url_wins(redis_server: RedisServer) -> None:

@@ -12,6 +12,7 @@ __all__ = [
     "explain_sql_error",
     "explain_sqlite_error",
     "is_beaten",
+    "is_lost_redis",
 ]
 
 # SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite and, where it has no
@@ -146,13 +147,22 @@ def explain_redis_error(error: BaseException) -> ConfigurationError | None:
     Args:
         error: what was raised by a client of redis-py or valkey-py, or by asyncio under it.
     """
-    if {"RedisError", "ValkeyError"}.isdisjoint(each.__name__ for each in type(error).__mro__):
+    if _names(error).isdisjoint(("RedisError", "ValkeyError")):
         return explain_loop_error(error)
     text = f"{type(error).__name__} {error}"
     for words, advice in _REDIS:
         if any(word in text for word in words):
             return ConfigurationError(advice)
     return None
+
+
+def is_lost_redis(error: BaseException) -> bool:
+    """Tell whether a server of Redis cannot be reached now, or lost the connection."""
+    return not _names(error).isdisjoint(("ConnectionError", "TimeoutError"))
+
+
+def _names(error: BaseException) -> set[str]:
+    return {each.__name__ for each in type(error).__mro__}
 
 
 def explain_loop_error(error: BaseException) -> ConfigurationError | None:

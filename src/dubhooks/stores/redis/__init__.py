@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import to_seconds
-from .._advice import explain_redis_error
+from .._advice import explain_redis_error, is_lost_redis
 from .._fork import renew_after_fork
 from ._clients import check_client, copy_client, has_library, open_client, sets_timeout
 from ._scripts import (
@@ -54,13 +55,18 @@ __all__ = ["AsyncRedisStore", "RedisStore"]
 
 ResultT = TypeVar("ResultT")
 
+_PAUSE = 0.1
+"""Seconds between two tries to complete a claim."""
+
 
 class _AnyRedisStore:
     """What the stores of both kinds have: a client, its scripts, and where their keys are."""
 
-    def __init__(self, client: Any, prefix: str) -> None:
+    def __init__(self, client: Any, prefix: str, seconds: float) -> None:
         self._client = client
         self._prefix = prefix
+        # A try lasts for half of the time, and begins before the other half is over.
+        self._patience = 0.4 * seconds
         self._claim = client.register_script(CLAIM)
         self._complete = client.register_script(COMPLETE)
         self._release = client.register_script(RELEASE)
@@ -109,7 +115,7 @@ class RedisStore(_AnyRedisStore):
             client = open_client(url_or_client, seconds, is_async=False)
         else:
             check_client(client, seconds, is_async=False)
-        super().__init__(client, prefix)
+        super().__init__(client, prefix, seconds)
 
     def claim(
         self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
@@ -127,8 +133,18 @@ class RedisStore(_AnyRedisStore):
         return claim
 
     def complete(self, key: str, token: str, *, retention: float) -> bool:
-        """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
-        return bool(self._run(self._complete, key, complete_arguments(token, retention)))
+        """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`.
+
+        Without it the event runs again, so it waits for a server that restarts.
+        """
+        arguments, latest = complete_arguments(token, retention), monotonic() + self._patience
+        while True:
+            try:
+                return bool(self._run(self._complete, key, arguments))
+            except Exception as error:
+                if not is_lost_redis(error) or monotonic() > latest:
+                    raise
+            sleep(_PAUSE)
 
     def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
@@ -185,16 +201,17 @@ class AsyncRedisStore(_AnyRedisStore):
         Raises:
             ConfigurationError: the URL cannot be read, or it is no asyncio client.
         """
-        self._timeout: float | None = to_seconds("AsyncRedisStore(timeout=...)", timeout)
+        seconds = to_seconds("AsyncRedisStore(timeout=...)", timeout)
+        self._timeout: float | None = seconds
         self._is_own = isinstance(url_or_client, str)
         client: Any = url_or_client
         if isinstance(url_or_client, str):
-            client = open_client(url_or_client, self._timeout, is_async=True)
+            client = open_client(url_or_client, seconds, is_async=True)
             if sets_timeout(url_or_client):
                 self._timeout = None
         else:
-            check_client(client, self._timeout, is_async=True)
-        super().__init__(client, prefix)
+            check_client(client, seconds, is_async=True)
+        super().__init__(client, prefix, seconds)
         # Sync clients see to it themselves.
         renew_after_fork(self, AsyncRedisStore._renew_client)
 
@@ -209,8 +226,9 @@ class AsyncRedisStore(_AnyRedisStore):
         return claim
 
     async def complete(self, key: str, token: str, *, retention: float) -> bool:
-        """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
-        return bool(await self._run(self._complete, key, complete_arguments(token, retention)))
+        """Mark ``key`` as done; see :meth:`RedisStore.complete`."""
+        arguments = complete_arguments(token, retention)
+        return await _wait_at_most(self._timeout, self._complete_when_back(key, arguments))
 
     async def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
@@ -228,6 +246,16 @@ class AsyncRedisStore(_AnyRedisStore):
     def _renew_client(self) -> object:  # pragma: no cover - in a forked child
         inherited, self._client = self._client, copy_client(self._client)
         return inherited
+
+    async def _complete_when_back(self, key: str, arguments: list[str | int]) -> bool:
+        latest = monotonic() + self._patience
+        while True:
+            try:
+                return bool(await self._run(self._complete, key, arguments))
+            except Exception as error:
+                if not is_lost_redis(error) or monotonic() > latest:
+                    raise
+            await asyncio.sleep(_PAUSE)
 
     async def _run(self, script: Any, key: str, arguments: list[str | int]) -> Any:
         try:
