@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -194,6 +196,19 @@ def test_redis_user_who_is_refused(
             admin.execute_command("ACL DELUSER poor")
 
 
+@pytest.mark.parametrize("library", ["redis", "valkey"])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_redis_that_needs_a_password(
+    library: str, is_async: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A URL without the password that the server wants says to check it."""
+    with RedisServer() as server, redis.Redis.from_url(server.url) as admin:
+        admin.config_set("requirepass", SECRET)
+        kind = AsyncRedisStore if is_async else RedisStore
+        store = kind(server.url.replace("redis", library))
+        assert "check the user and the password" in logged(store, caplog)
+
+
 def test_permissions_that_the_advice_names(redis_server: RedisServer) -> None:
     """What the advice tells to allow is enough."""
     rules = "~dubhooks:* +eval +evalsha +script|load +time +hmget +hset +hdel +pexpire +del"
@@ -228,7 +243,46 @@ def test_node_of_a_cluster(caplog: pytest.LogCaptureFixture) -> None:
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
                 info = admin.execute_command("CLUSTER", "INFO")
-        assert "use redis.RedisCluster" in logged(redis_store(server.url, False), caplog)
+        assert "such as redis.RedisCluster" in logged(redis_store(server.url, False), caplog)
+
+
+@pytest.mark.parametrize("command", ["EVALSHA", "EVAL", "SCRIPT"])
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_redis_without_scripts(
+    is_async: bool, command: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server, or a stand-in for one, that runs no scripts says that these are needed."""
+    with RedisServer("--rename-command", command, "") as server:
+        store = redis_store(server.url, is_async)
+        if command == "EVAL":  # the others are enough
+            receiver = Receiver(store)
+            assert receiver.deliver("evt_1").outcome == "handled"
+            receiver.close()
+        else:
+            assert "runs no scripts, and a claim is one" in logged(store, caplog)
+
+
+LOOPS = """
+import asyncio, sys
+from dubhooks.stores.redis import AsyncRedisStore
+
+store = AsyncRedisStore(sys.argv[1])
+for _ in range(2):
+    try:
+        asyncio.run(store.forget("k"))
+    except Exception as error:
+        print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize("library", ["redis", "valkey"])
+def test_another_event_loop(redis_server: RedisServer, library: str) -> None:
+    """An async store that meets a second event loop says to make one for each."""
+    # In a process of its own: what the first loop leaves open is what this is about.
+    command = [sys.executable, "-c", LOOPS, redis_server.url.replace("redis", library)]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.startswith("ConfigurationError")
+    assert "make one store for each event loop" in run.stdout
 
 
 def test_redis_that_cannot_save(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis.asyncio
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from dubhooks.stores.redis import AsyncRedisStore
@@ -35,7 +34,7 @@ def store_of(request: pytest.FixtureRequest, driver: str) -> OnLoop:
     server: Any = request.getfixturevalue(f"{kind}_server")
     Backend(kind, server).empty()
     if kind == "redis":
-        return OnLoop(AsyncRedisStore(redis.asyncio.Redis.from_url(server.url, socket_timeout=5)))
+        return OnLoop(AsyncRedisStore(server.url))
     return OnLoop(AsyncSQLAlchemyStore(create_async_engine(server.url(driver))))
 
 

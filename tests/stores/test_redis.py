@@ -2,27 +2,23 @@
 
 import asyncio
 import logging
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import count
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import redis
 import redis.asyncio
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ResponseError
-from redis.retry import Retry
 
 from dubhooks import ConfigurationError
 from dubhooks.idempotency import is_async_store
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from dubhooks.testing import StoreContract
 from tests.support.fake_clock import FakeClock
-from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer, free_port
+from tests.support.stores.backends import close
+from tests.support.stores.redis_cases import BOUNDED, OPEN
 from tests.support.stores.store_cases import (
     FINGERPRINT,
     check_clock_set_back_and_forth,
@@ -30,56 +26,27 @@ from tests.support.stores.store_cases import (
     claim,
 )
 
-SEND_AGAIN: dict[str, Any] = {
-    "retry_on_error": [RedisConnectionError],
-    "socket_timeout": 5,
-}
 
+class TestContract(StoreContract):
+    """A store keeps the contract, through every client."""
 
-class RedisContract(StoreContract):
-    """What the contract needs to know of every Redis client; not collected by its name."""
+    @pytest.fixture(autouse=True, params=OPEN)
+    def _server(self, redis_server: RedisServer, request: pytest.FixtureRequest) -> None:
+        self.url, self.open = redis_server.url, OPEN[request.param]
 
-    options: ClassVar[dict[str, Any]] = {}
-
-    @pytest.fixture(autouse=True)
-    def _server(self, redis_server: RedisServer) -> None:
-        self.url = redis_server.url
-
-    def make_store(self) -> RedisStore:
+    def make_store(self) -> Any:
         """Return another handle with a client of its own."""
-        return RedisStore(redis.Redis.from_url(self.url, **self.options))
+        return self.open(self.url)
 
     def close_store(self, store: Any) -> object:
-        """Close the client, which is the test's."""
-        return store._client.close()
-
-
-class TestContract(RedisContract):
-    """A Redis store keeps the contract."""
-
-
-class TestContractDecoded(RedisContract):
-    """It keeps the contract through a client that decodes replies, with RESP 3."""
-
-    options: ClassVar = {"decode_responses": True, "protocol": 3}
-
-
-class TestContractAsync(RedisContract):
-    """An async Redis store keeps the contract."""
-
-    async def make_store(self) -> AsyncRedisStore:  # type: ignore[override]
-        """Return another handle with a client of its own."""
-        return AsyncRedisStore(redis.asyncio.Redis.from_url(self.url))
-
-    async def close_store(self, store: Any) -> None:
-        """Close the client, which is the test's."""
-        await store._client.aclose()
+        """Close the client, which may be the test's."""
+        return close(store)
 
 
 @pytest.fixture
 def client(redis_server: RedisServer) -> Iterator[redis.Redis]:
     """A client of the session's server, which is empty."""
-    with redis.Redis.from_url(redis_server.url, socket_timeout=5) as client:
+    with redis.Redis.from_url(redis_server.url, **BOUNDED) as client:
         client.flushall()
         yield client
 
@@ -167,44 +134,11 @@ def test_scripts_are_loaded_again(client: redis.Redis) -> None:
     assert store.forget("k")
 
 
-@pytest.mark.parametrize("retries", [1, 3])
-def test_lost_replies_that_the_client_sends_again(redis_server: RedisServer, retries: int) -> None:
-    """redis-py repeats a command whose reply was lost: that says the same, not busy or refused."""
-    with (
-        Proxy(redis_server.port) as proxy,
-        redis.Redis(port=proxy.port, retry=Retry(NoBackoff(), retries), **SEND_AGAIN) as client,
-    ):
-        client.flushall()
-        store = RedisStore(client)
-        claim(store, "warm")
-        proxy.drop_reply()
-        assert claim(store)[:2] == ("acquired", 1)
-        proxy.drop_reply()
-        assert store.complete("k", "one", retention=60.0)
-        assert not store.complete("k", "one", retention=60.0)
-        proxy.drop_reply()
-        store.forget("k")
-        assert claim(store, token="two")[:2] == ("acquired", 1)
-        assert proxy.dropped == 3
-
-
-def test_bare_set_nx_would_lie(redis_server: RedisServer) -> None:
-    """The trap itself: with a lost reply and a retry, SET NX says that somebody else won."""
-    with (
-        Proxy(redis_server.port) as proxy,
-        redis.Redis(port=proxy.port, retry=Retry(NoBackoff(), 1), **SEND_AGAIN) as client,
-    ):
-        client.delete("bare")
-        proxy.drop_reply()
-        assert client.set("bare", "mine", nx=True) is None
-        assert client.get("bare") == b"mine"
-
-
 def test_full_memory_refuses_claims_and_takes_completions() -> None:
     """At maxmemory a new claim says what to do; what runs can be completed, released, forgotten."""
     with (
         RedisServer("--maxmemory", "3mb") as server,
-        redis.Redis.from_url(server.url, socket_timeout=5) as client,
+        redis.Redis.from_url(server.url, **BOUNDED) as client,
     ):
         store = RedisStore(client)
         for key in ("done", "free", "over"):
@@ -224,7 +158,7 @@ def test_full_memory_refuses_claims_and_takes_completions() -> None:
 
 def test_read_only_replica(redis_server: RedisServer) -> None:
     """A replica refuses claims, and the error says to use the primary."""
-    with RedisServer() as server, redis.Redis.from_url(server.url, socket_timeout=5) as client:
+    with RedisServer() as server, redis.Redis.from_url(server.url, **BOUNDED) as client:
         client.replicaof(redis_server.host, str(redis_server.port))
         with pytest.raises(ConfigurationError, match="connect the client to the primary"):
             claim(RedisStore(client))
@@ -244,7 +178,7 @@ def test_forgetful_settings_are_warned_about(
     setting: str, value: str, advice: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The first claim warns about eviction and about a missing append-only file, once."""
-    with RedisServer() as server, redis.Redis.from_url(server.url, socket_timeout=5) as client:
+    with RedisServer() as server, redis.Redis.from_url(server.url, **BOUNDED) as client:
         client.config_set(setting, value)
         store = RedisStore(client)
         claim(store, "a")
@@ -266,45 +200,13 @@ def test_forbidden_info_is_silent(
     """A user who may not ask for the settings is not warned and can claim."""
     client.execute_command("ACL SETUSER poor on nopass ~* +evalsha +script +@read +@write +time")
     try:
-        poor = redis.Redis(port=redis_server.port, username="poor", password="x", socket_timeout=5)
+        poor = redis.Redis(port=redis_server.port, username="poor", password="x", **BOUNDED)
         with poor:
             assert claim(RedisStore(poor)).state == "acquired"
         asyncio.run(_claim_async(f"redis://poor:x@127.0.0.1:{redis_server.port}/0"))
     finally:
         client.execute_command("ACL DELUSER poor")
     assert not caplog.records
-
-
-def test_client_without_timeout_is_warned_about(
-    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A client that would wait for ever is pointed out when the store is made."""
-    RedisStore(redis.Redis(port=redis_server.port, socket_timeout=None))
-    AsyncRedisStore(redis.asyncio.Redis(port=redis_server.port, socket_timeout=None))
-    RedisStore(redis.Redis(port=redis_server.port, socket_timeout=5))
-    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
-    assert all("socket_timeout=5" in record.getMessage() for record in caplog.records)
-
-
-def test_wrong_client() -> None:
-    """Anything but a client of the right kind is refused at once."""
-    asynchronous, plain = redis.asyncio.Redis(), redis.Redis()
-    with pytest.raises(ConfigurationError, match="AsyncRedisStore"):
-        RedisStore(asynchronous)  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="pass it to RedisStore"):
-        AsyncRedisStore(plain)  # type: ignore[arg-type]
-    for wrong in ("redis://localhost", None, plain.pipeline(), redis.Redis):
-        with pytest.raises(ConfigurationError, match="from_url"):
-            RedisStore(wrong)  # type: ignore[arg-type]
-        with pytest.raises(ConfigurationError, match=r"from_url|pass it to"):
-            AsyncRedisStore(wrong)  # type: ignore[arg-type]
-
-
-def test_unreachable_server() -> None:
-    """The driver's error comes through when there is no server."""
-    client = redis.Redis(port=free_port(), retry=Retry(NoBackoff(), 0))
-    with pytest.raises(RedisConnectionError):
-        claim(RedisStore(client))
 
 
 def test_other_errors_come_through(client: redis.Redis) -> None:
@@ -323,7 +225,7 @@ def test_clock_set_back_and_forth() -> None:
     try:
         with (
             RedisServer(clock=clock) as server,
-            redis.Redis.from_url(server.url, socket_timeout=5) as client,
+            redis.Redis.from_url(server.url, **BOUNDED) as client,
         ):
             check_clock_set_back_and_forth(RedisStore(client), clock)
     finally:
@@ -346,17 +248,8 @@ def test_kinds_and_names(client: redis.Redis) -> None:
     )
 
 
-def test_missing_extra() -> None:
-    """Without redis-py the import says what to install, and the core does not need it."""
-    code = "import sys; sys.modules['redis'] = None; import dubhooks.stores.redis"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "install dubhooks[redis]" in run.stderr
-    code = "import sys, dubhooks; dubhooks.SQLiteStore; sys.exit('redis' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 async def _claim_async(url: str) -> None:
-    async with redis.asyncio.Redis.from_url(url, socket_timeout=5) as client:
+    async with redis.asyncio.Redis.from_url(url, **BOUNDED) as client:
         store = AsyncRedisStore(client)
         for key in ("k", "k"):
             await store.claim(key, "one", fingerprint=FINGERPRINT, lease=60.0, retention=60.0)

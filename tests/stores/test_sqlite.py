@@ -114,6 +114,48 @@ def test_closed_store_opens_again(store: SQLiteStore) -> None:
     assert claim(store, "key", "two").state == "busy"
 
 
+UNCLOSED = """
+import gc, sys, threading
+from dubhooks import SQLiteStore
+
+def use(store, name):
+    for number in range(20):
+        store.claim(f"{name}:{number}", "one", fingerprint="f", lease=60.0, retention=60.0)
+
+def lose():
+    store = SQLiteStore(sys.argv[1])
+    store.itself = store  # freed by the garbage collector only
+    threads = [threading.Thread(target=use, args=(store, name)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    use(store, "main")
+    for thread in threads:
+        thread.join()
+
+def use_for_ever():
+    number = 0
+    while True:
+        use(kept, f"daemon-{number}")
+        number += 1
+
+for _ in range(3):
+    lose()
+    gc.collect()
+kept = SQLiteStore(sys.argv[1])
+use(kept, "kept")
+threading.Thread(target=use, args=(kept, "thread")).start()
+"""
+DAEMON = "threading.Thread(target=use_for_ever, daemon=True).start(); use(kept, 'beside')"
+
+
+@pytest.mark.parametrize("ending", ["", pytest.param(DAEMON, marks=pytest.mark.slow)])
+def test_store_that_nobody_closed(ending: str, path: Path) -> None:
+    """It closes its connections when it is lost, or when the process ends: Python warns of none."""
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", UNCLOSED + ending, str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_change_of_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative path means the same file after the process changes its directory."""
     (tmp_path / "elsewhere").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import sys
 import time
@@ -9,12 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import aiosqlite
 import pytest
 
 from dubhooks import SQLiteInbox, postbacks
 from dubhooks.errors import ConfigurationError
-from dubhooks.stores import sqlite
+from dubhooks.stores.sqlite import _inbox
 from dubhooks.testing import make_event
 from dubhooks.webhooks import CommissionCreated, LinkCreated, SaleCreated
 
@@ -145,11 +148,11 @@ def test_purge(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) 
     old, new = (make_event(SaleCreated) for _ in range(2))
     with connection:
         with monkeypatch.context() as patch:
-            patch.setattr(sqlite, "time", lambda: time.time() - 31 * 86_400)
+            patch.setattr(_inbox, "time", lambda: time.time() - 31 * 86_400)
             inbox.first(connection, old)
         inbox.first(connection, new)
         assert inbox.purge(connection, timedelta(days=32)) == 0
-        assert inbox.purge(connection, timedelta(days=30)) == 1
+        assert inbox.purge(connection, 30 * 86_400) == 1
         assert inbox.first(connection, old)
         assert not inbox.first(connection, new)
 
@@ -172,3 +175,56 @@ def test_a_misspelt_way_to_deduplicate(connection: sqlite3.Connection) -> None:
     """It is refused, and nothing is noted."""
     with pytest.raises(ConfigurationError, match='"id" or "natural"'):
         SQLiteInbox().first(connection, make_event(SaleCreated), dedupe="ID")  # type: ignore[arg-type]
+
+
+def test_forgotten_event_comes_first_again(connection: sqlite3.Connection) -> None:
+    """An event is forgotten by itself, its id or its natural key, under whatever it was noted."""
+    inbox, other = SQLiteInbox(), SQLiteInbox(namespace="other")
+    event = make_event(CommissionCreated)
+    natural = event.natural_key
+    assert natural is not None
+    by_id: list[tuple[Any, Any]] = [("id", event), ("id", event.id)]
+    by_natural: list[tuple[Any, Any]] = [("natural", event), ("natural", natural)]
+    for dedupe, what in by_id + by_natural:
+        with connection:
+            assert inbox.first(connection, event, dedupe=dedupe)
+            other.first(connection, event)
+        with connection:
+            assert inbox.forget(connection, what)
+            assert not inbox.forget(connection, what)
+    assert not other.first(connection, event)
+    with closing(sqlite3.connect(":memory:")) as empty:
+        told = pytest.raises(ConfigurationError, match=r"call create_table\(connection\) once")
+        with told:
+            inbox.forget(empty, "evt_1")
+        with told:
+            inbox.purge(empty, 1.0)
+
+
+def test_async_methods(tmp_path: Path) -> None:
+    """They do the same with a connection of aiosqlite, in its transaction."""
+    inbox, event = SQLiteInbox(), make_event(SaleCreated)
+
+    async def work() -> None:
+        async with aiosqlite.connect(tmp_path / "app.db") as connection:
+            with pytest.raises(ConfigurationError, match="create_table"):
+                await inbox.afirst(connection, event)
+            await inbox.acreate_table(connection)
+            assert await inbox.afirst(connection, event)
+            await connection.rollback()
+            assert await inbox.afirst(connection, event)
+            assert not await inbox.afirst(connection, event)
+            await connection.commit()
+            assert await inbox.apurge(connection, timedelta(days=1)) == 0
+            assert await inbox.aforget(connection, event)
+            assert not await inbox.aforget(connection, event.id)
+            assert await inbox.afirst(connection, event)
+            assert await inbox.apurge(connection, 0) == 1
+            await connection.commit()
+        async with aiosqlite.connect(tmp_path / "app.db", isolation_level=None) as connection:
+            with pytest.raises(ConfigurationError, match="begin a transaction first"):
+                await inbox.afirst(connection, event)
+            await connection.execute("BEGIN")
+            assert await inbox.afirst(connection, event)
+
+    asyncio.run(work())

@@ -7,6 +7,8 @@ import os
 import threading
 from typing import Any
 
+from tests.support.stores.backends import close
+
 __all__ = ["OnLoop"]
 
 
@@ -24,6 +26,10 @@ class OnLoop:
     def complete(self, *arguments: Any, **durations: Any) -> Any:
         """Complete."""
         return self.run(self.store.complete(*arguments, **durations))
+
+    def release(self, key: str, token: str) -> Any:
+        """Release."""
+        return self.run(self.store.release(key, token))
 
     def forget(self, key: str) -> Any:
         """Forget."""
@@ -47,8 +53,7 @@ class OnLoop:
 
     def close(self) -> None:
         """Close the connections and the loop."""
-        closing = self.store._engine.dispose if hasattr(self.store, "_engine") else None
-        self.run(closing() if closing else self.store._client.aclose())
+        self.run(close(self.store))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
         self._loop.close()

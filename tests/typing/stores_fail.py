@@ -16,7 +16,7 @@ engine = create_engine("sqlite:///shop.db")
 async_engine = create_async_engine("sqlite+aiosqlite:///shop.db")
 inbox = SQLAlchemyInbox()
 
-RedisStore("redis://localhost")  # expect-error
+RedisStore(b"redis://localhost")  # expect-error
 RedisStore(redis.asyncio.Redis())  # expect-error
 AsyncRedisStore(redis.Redis())  # expect-error
 RedisStore(redis.Redis(), "prefix")  # expect-error

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import redis
 import redis.asyncio
+import valkey
+import valkey.asyncio
 from sqlalchemy import Connection, MetaData, Table, create_engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -30,11 +32,15 @@ sync_stores: list[Store] = [
     RedisStore(redis.Redis(), prefix="shop:"),
     RedisStore(redis.Redis(decode_responses=True)),
     RedisStore(redis.RedisCluster(host="localhost")),
+    RedisStore("redis://localhost", timeout=timedelta(seconds=5)),
+    RedisStore(valkey.Valkey()),
     SQLAlchemyStore(engine),
 ]
 async_stores: list[AsyncStore] = [
     AsyncRedisStore(redis.asyncio.Redis()),
     AsyncRedisStore(redis.asyncio.RedisCluster(host="localhost")),
+    AsyncRedisStore("valkeys://localhost", prefix="shop:", timeout=5),
+    AsyncRedisStore(valkey.asyncio.Valkey()),
     AsyncSQLAlchemyStore(async_engine),
 ]
 for sync_store in sync_stores:

@@ -44,7 +44,7 @@ THIRD_PARTY = {"stores.redis": {"redis"}, "stores.sqlalchemy": {"sqlalchemy"}}
 
 FRAMEWORKS = {"django", "fastapi", "flask", "starlette", "werkzeug"}
 CLIENTS = {"aiohttp", "h11", "httpcore", "httpx", "requests", "urllib3"}
-OTHERS = {"anyio", "redis", "rich", "sqlalchemy", "typer", "uvicorn"}
+OTHERS = {"anyio", "redis", "rich", "sqlalchemy", "typer", "uvicorn", "valkey"}
 UNWANTED = FRAMEWORKS | CLIENTS | OTHERS
 
 

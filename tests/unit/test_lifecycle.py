@@ -270,6 +270,7 @@ class TestStoreErrors:
             AttributeError("no attribute 'eval'"),
             ModuleNotFoundError("No module named 'lupa'"),
             TypeError("x"),
+            type("DatabaseOperationForbidden", (AssertionError,), {})("not in a SimpleTestCase"),
         ],
         ids=repr,
     )
@@ -279,6 +280,25 @@ class TestStoreErrors:
         assert record.getMessage().endswith(f": {type(error).__name__}: {error}")
         assert record.exc_info is not None
         assert record.exc_info[1] is error
+
+    def test_a_programs_error_that_came_from_a_drivers(self, discreet: Log) -> None:
+        """Its traceback is told without what it came from, whose message a driver wrote."""
+
+        def fail() -> None:
+            try:
+                raise ConnectionRefusedError("redis://:marker@host")
+            except OSError:
+                try:
+                    [][0]
+                except IndexError:
+                    _ = None.connection  # type: ignore[attr-defined]
+
+        with pytest.raises(AttributeError) as caught:
+            fail()
+        [record] = self.log(caught.value, discreet)
+        assert "no attribute 'connection'" in record.getMessage()
+        assert "in fail" in record.getMessage()
+        assert "marker" not in logging.Formatter().format(record)
 
     def test_our_own_error(self, discreet: Log) -> None:
         """A message of this library holds nothing private, so it is logged as it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DubhooksError
@@ -26,6 +27,11 @@ _UNREACHABLE = frozenset(
     )
 )
 """Every driver's class for a server that cannot be used has one of these among its bases."""
+_DRIVERS = _UNREACHABLE | {
+    *("DatabaseError", "DataError", "Error", "IntegrityError", "NotSupportedError"),
+    *("ProgrammingError", "RedisError", "SQLAlchemyError", "ValkeyError"),
+}
+"""And every class of a driver's has one of these."""
 
 
 def log_store_error(
@@ -42,11 +48,9 @@ def log_store_error(
     name = type(error).__qualname__
     if isinstance(error, DubhooksError):
         log.log(level, "%s: %s", what, error)
-    elif isinstance(error, _PYTHONS_OWN) and type(error).__module__ == "builtins":
-        log.log(level, "%s: %s: %s", what, name, error, exc_info=error)
-    elif _UNREACHABLE.isdisjoint(each.__name__ for each in type(error).__mro__):
-        log.log(level, "%s: %s", what, name)
-    else:
+    elif isinstance(error, _PYTHONS_OWN) and not _is_one_of(error, _DRIVERS):
+        _log_with_traceback(log, f"{what}: {name}", error, level)
+    elif _is_one_of(error, _UNREACHABLE):
         log.log(
             level,
             "%s: %s: see that the store's server runs, can be reached from here within its "
@@ -54,3 +58,21 @@ def log_store_error(
             what,
             name,
         )
+    else:
+        log.log(level, "%s: %s", what, name)
+
+
+def _log_with_traceback(log: Log, what: str, error: BaseException, level: int) -> None:
+    cause = error.__cause__ or error.__context__
+    while cause is not None and not _is_one_of(cause, _DRIVERS):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        log.log(level, "%s: %s", what, error, exc_info=error)
+    else:
+        # A traceback quotes what an error came from, and here that is a driver's message.
+        lines = "".join(traceback.format_tb(error.__traceback__))
+        log.log(level, "%s: %s\n%s", what, error, lines)
+
+
+def _is_one_of(error: BaseException, names: frozenset[str]) -> bool:
+    return not names.isdisjoint(each.__name__ for each in type(error).__mro__)

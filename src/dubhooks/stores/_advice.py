@@ -6,7 +6,14 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 
-__all__ = ["explain_sql_error", "is_beaten"]
+__all__ = [
+    "explain_loop_error",
+    "explain_redis_error",
+    "explain_sql_error",
+    "explain_sqlite_error",
+    "is_beaten",
+    "is_lost_redis",
+]
 
 # SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite and, where it has no
 # SQLSTATE because there is no connection yet, of psycopg.
@@ -89,3 +96,104 @@ def _is(error: BaseException, kinds: tuple[str | int, ...]) -> bool:
         return True
     text = str(first)
     return any(isinstance(kind, str) and " " in kind and kind in text for kind in kinds)
+
+
+# Words of the server, and names of error classes of redis-py and valkey-py.  Servers before
+# Redis 7 put the error's name into the middle of the text.
+_REDIS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
+    (
+        ("READONLY", "read only replica"),
+        "this Redis server is a read-only replica: connect the client to the primary",
+    ),
+    (
+        ("OOM", "maxmemory"),
+        "Redis has reached maxmemory and refuses new claims: give it more memory, or store "
+        "other data elsewhere",
+    ),
+    (
+        ("AuthenticationError", "NOAUTH", "WRONGPASS"),
+        "Redis refuses this client: check the user and the password that it was made with",
+    ),
+    (
+        ("NoPermissionError", "executing the script can't run", "ACL failure in script"),
+        "this user of Redis may not run the store's scripts: let it use its keys and +eval "
+        "+evalsha +script|load +time +hmget +hset +hdel +pexpire +del",
+    ),
+    (
+        ("MovedError", "MOVED"),  # the latter from redis-py 5
+        "this Redis server is a node of a cluster: give the store a client for clusters, such as "
+        "redis.RedisCluster, or the one of redis.asyncio",
+    ),
+    (
+        ("MISCONF",),
+        "Redis refuses writes because it could not save its data: see its log, and make room on "
+        "its disk",
+    ),
+    (
+        # Redis 5 has other quotes, and fakeredis small letters.
+        tuple(
+            f"unknown command {command}"
+            for command in ("'EVAL", "'SCRIPT", "`EVAL", "`SCRIPT", "'eval", "'script")
+        ),
+        "this Redis server runs no scripts, and a claim is one: let it run EVAL, EVALSHA and "
+        "SCRIPT LOAD (fakeredis needs its extra: install fakeredis[lua])",
+    ),
+)
+
+
+def explain_redis_error(error: BaseException) -> ConfigurationError | None:
+    """Return an error that says what to do, if that is known.
+
+    Args:
+        error: what was raised by a client of redis-py or valkey-py, or by asyncio under it.
+    """
+    if _names(error).isdisjoint(("RedisError", "ValkeyError")):
+        return explain_loop_error(error)
+    text = f"{type(error).__name__} {error}"
+    for words, advice in _REDIS:
+        if any(word in text for word in words):
+            return ConfigurationError(advice)
+    return None
+
+
+def is_lost_redis(error: BaseException) -> bool:
+    """Tell whether a server of Redis cannot be reached now, or lost the connection."""
+    return not _names(error).isdisjoint(("ConnectionError", "TimeoutError"))
+
+
+def _names(error: BaseException) -> set[str]:
+    return {each.__name__ for each in type(error).__mro__}
+
+
+def explain_loop_error(error: BaseException) -> ConfigurationError | None:
+    """Return an error that says what to do when a connection met another event loop."""
+    words = ("attached to a different loop", "Event loop is closed", "different event loop")
+    if any(word in str(error) for word in words):
+        return ConfigurationError(
+            "this async store was used on another event loop before, and its connections belong "
+            "to that one: make one store for each event loop, use the sync store where no loop "
+            "lasts, and in tests keep one loop: with TestClient(app) as client"
+        )
+    return None
+
+
+_OTHER_TABLE: Final = (
+    "has a table of the store's name with other columns: rename that table, or give the store a "
+    "file of its own"
+)
+# Python 3.10 has no error codes.
+_SQLITE: Final = (
+    ("not a database", "is not an SQLite database: give the store a file of its own"),
+    ("readonly", "cannot be written: let this process write the file and its directory"),
+    ("unable to open", "cannot be opened: let this process read and write it and its directory"),
+    ("no such column", _OTHER_TABLE),
+    ("no column named", _OTHER_TABLE),
+)
+
+
+def explain_sqlite_error(error: BaseException, path: str) -> ConfigurationError | None:
+    """Return an error that says what to do about the store's file, if that is known."""
+    for words, advice in _SQLITE:
+        if words in str(error):
+            return ConfigurationError(f"the file {path!r} {advice}")
+    return None

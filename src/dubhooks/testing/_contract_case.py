@@ -1,4 +1,4 @@
-"""What the store contract runs on: one way to call sync and async stores, races, clocks."""
+"""What the store contract runs on: sync calls of any store, races between threads, clocks."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import asyncio
 import inspect
 import threading
 import time
+from concurrent.futures import wait
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..idempotency import Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from typing import TypeAlias
 
     from ..idempotency import AsyncStore, Store
 
     AnyStore: TypeAlias = Store | AsyncStore
     ResultT = TypeVar("ResultT")
-    Worker: TypeAlias = Generator[Callable[[], Any] | None, Any, ResultT]
 
-__all__ = ["FIRST", "MOMENT", "OTHER", "StoreCase", "claiming", "expect"]
+__all__ = ["FIRST", "MOMENT", "OTHER", "Row", "StoreCase", "build_key", "expect", "pause"]
 
 FIRST, OTHER = "a" * 64, "b" * 64
 """Two fingerprints."""
@@ -30,6 +30,7 @@ MOMENT = 0.15
 """Seconds: a lease or a retention that ends while a test waits."""
 
 _PAUSE = 0.01
+_TOO_LATE = "the store did not return in time"
 
 
 def expect(condition: bool, message: str) -> None:
@@ -39,13 +40,177 @@ def expect(condition: bool, message: str) -> None:
         raise AssertionError(message)
 
 
+def pause() -> None:
+    """Let the other threads go on."""
+    time.sleep(_PAUSE)
+
+
+def build_key(name: str = "evt") -> str:
+    """Return a key that no other test has."""
+    return f"contract:{name}_{token_hex(8)}"
+
+
+class _EventLoop:
+    """An event loop in a thread of its own."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._is_running = threading.Event()
+        self._thread = threading.Thread(target=asyncio.run, args=(self._live(),), daemon=True)
+        self._thread.start()
+        self._is_running.wait()
+
+    async def _live(self) -> None:
+        self._loop, self._is_over = asyncio.get_running_loop(), asyncio.Event()
+        self._is_running.set()
+        await self._is_over.wait()
+
+    def run(self, awaitable: Awaitable[ResultT]) -> ResultT:
+        """Return what ``awaitable`` comes to on the loop."""
+        future = asyncio.run_coroutine_threadsafe(_wait_for(awaitable), self._loop)
+        if not wait([future], self._patience).done:
+            raise TimeoutError(_TOO_LATE)
+        return future.result()
+
+    def close(self) -> None:
+        """End the loop, and whatever still runs there."""
+        self._loop.call_soon_threadsafe(self._is_over.set)
+        self._thread.join()
+
+
+class _Handles:
+    """The handles that a test opened, and the event loop of those that are async."""
+
+    def __init__(self, case: StoreCase) -> None:
+        self.case = case
+        self._stores: dict[int, AnyStore] = {}
+        self._lock = threading.Lock()
+        self._loop: _EventLoop | None = None
+
+    def open(self) -> Any:
+        """Make another handle."""
+        store = self.finish(self.case.make_store())
+        self._stores[id(store)] = store
+        return store
+
+    def finish(self, value: Any) -> Any:
+        """Return ``value``, or what it comes to if it is awaitable."""
+        if not inspect.isawaitable(value):
+            return value
+        with self._lock:  # threads may race for the first call
+            if self._loop is None:
+                self._loop = _EventLoop(self.case.patience)
+        return self._loop.run(value)
+
+    def close(self) -> None:
+        """Close every handle and the loop."""
+        while self._stores:
+            self.finish(self.case.close_store(self._stores.popitem()[1]))
+        if self._loop is not None:
+            self._loop.close()
+            self._loop = None
+
+
+class Row:
+    """One key of a store, as tests see it: its methods are sync, whatever the store's are."""
+
+    def __init__(self, handles: _Handles, store: Any, key: str) -> None:
+        self._handles, self._store, self.key = handles, store, key
+
+    def beside(self, key: str = "") -> Row:
+        """Return another key of the same handle."""
+        return Row(self._handles, self._store, key or build_key())
+
+    def elsewhere(self) -> Row:
+        """Return the same key, through another handle."""
+        return Row(self._handles, self._handles.open(), self.key)
+
+    def claim(
+        self,
+        owner: str = "one",
+        *,
+        fingerprint: str = FIRST,
+        lease: float = 600.0,
+        retention: float = 3600.0,
+    ) -> Claim:
+        """Claim it, and check what holds for every claim."""
+        __tracebackhide__ = True
+        claim = self._handles.finish(
+            self._store.claim(
+                self.key, owner, fingerprint=fingerprint, lease=lease, retention=retention
+            )
+        )
+        shown = f"claim of {self.key!r} returned {claim!r}"
+        expect(isinstance(claim, Claim), f"{shown}: a dubhooks.idempotency.Claim is wanted")
+        expect(claim.state in ("acquired", "done", "busy"), f"{shown}: no such state")
+        is_number = type(claim.attempt) is int and claim.attempt >= 1
+        expect(is_number, f"{shown}: attempt must be an int")
+        expect(isinstance(claim.fingerprint, str), f"{shown}: fingerprint must be a str")
+        if claim.state == "busy":
+            expect(claim.retry_after > 0, f"{shown}: retry_after of a busy key must be positive")
+        else:
+            expect(claim.retry_after == 0, f"{shown}: retry_after must be 0 unless busy")
+        return Claim(*claim)
+
+    def complete(self, owner: str = "one", *, retention: float = 3600.0) -> bool:
+        """Complete it."""
+        __tracebackhide__ = True
+        return self._check("complete", self._store.complete(self.key, owner, retention=retention))
+
+    def release(self, owner: str = "one") -> bool:
+        """Release it."""
+        __tracebackhide__ = True
+        return self._check("release", self._store.release(self.key, owner))
+
+    def forget(self) -> bool:
+        """Forget it."""
+        __tracebackhide__ = True
+        return self._check("forget", self._store.forget(self.key))
+
+    def expect(
+        self, token: str, state: str, attempt: int, *, holder: str = FIRST, **changes: Any
+    ) -> Claim:
+        """Claim and compare; ``holder``: the fingerprint that the claim must tell."""
+        __tracebackhide__ = True
+        claim, wanted = self.claim(token, **changes), (state, attempt, holder)
+        message = f"claim of {self.key!r} by {token!r}: {wanted} wanted, got {claim}"
+        expect(claim[:3] == wanted, message)
+        return claim
+
+    def take(self, token: str, **changes: Any) -> Claim:
+        """Claim again and again until it is acquired; fail when that takes too long."""
+        __tracebackhide__ = True
+        patience = self._handles.case.patience
+        deadline = time.monotonic() + patience
+        while True:
+            claim = self.claim(token, **changes)
+            if claim.state == "acquired":
+                return claim
+            late = f"acquiring {self.key!r} for {token!r} did not happen in {patience} s"
+            expect(time.monotonic() < deadline, late)
+            pause()
+
+    def let_pass(self, seconds: float) -> None:
+        """Return when ``seconds`` have passed by the store's own clock, and a little more."""
+        __tracebackhide__ = True
+        clock = self.beside()
+        clock.claim("one", lease=seconds + 0.05)
+        clock.take("two")
+
+    def _check(self, method: str, value: Any) -> bool:
+        __tracebackhide__ = True
+        value = self._handles.finish(value)
+        expect(isinstance(value, bool), f"{method} returned {value!r}: True or False is wanted")
+        return bool(value)
+
+
 class StoreCase:
-    """Calls a store's methods the same way whether they are coroutines or not."""
+    """Opens stores, calls them, and closes them."""
 
     patience = 30.0
     """Seconds to wait for what must happen: only a broken store ever waits that long."""
 
-    _loop: asyncio.AbstractEventLoop | None = None
+    _opened: _Handles | None = None
 
     def make_store(self) -> AnyStore | Awaitable[AnyStore]:
         """Return a store; called again in the same test, another handle on the same storage.
@@ -65,106 +230,35 @@ class StoreCase:
 
     def teardown_method(self) -> None:
         """Close every handle and the event loop; pytest calls it after each test."""
-        stores = {id(store): store for store in self._handles}
-        self._handles.clear()
-        for store in stores.values():
-            self._done(self.close_store(store))
-        if self._loop is not None:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
-            self._loop = None
-
-    # -- one store ------------------------------------------------------------------------------
+        if self._opened is not None:
+            self._opened.close()
 
     @property
-    def _handles(self) -> list[AnyStore]:
+    def _handles(self) -> _Handles:
         # Not set in __init__: pytest does not collect a class that has one.
-        handles: list[AnyStore] = self.__dict__.setdefault("_opened", [])
-        return handles
+        self._opened = self._opened or _Handles(self)
+        return self._opened
 
-    def _store(self) -> AnyStore:
-        store: AnyStore = self._done(self.make_store())
-        self._handles.append(store)
-        return store
+    def _row(self) -> Row:
+        return Row(self._handles, self._handles.open(), build_key())
 
-    def _done(self, value: Any) -> Any:
-        """Return ``value``, or what it comes to if it is awaitable."""
-        if not inspect.isawaitable(value):
-            return value
-        return self._event_loop().run_until_complete(_awaited(value))
+    def _race(self, calls: Iterable[Callable[[], ResultT]]) -> list[ResultT]:
+        """Make all calls at once, each in a thread of its own; return their results."""
+        calls = list(calls)
+        start = threading.Barrier(len(calls))
+        results: list[Any] = [TimeoutError(_TOO_LATE)] * len(calls)
 
-    def _event_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-        return self._loop
-
-    @staticmethod
-    def _key(name: str = "evt") -> str:
-        return f"contract:{name}_{token_hex(8)}"
-
-    def _claim(self, store: AnyStore, key: str, owner: str = "one", **changes: Any) -> Claim:
-        __tracebackhide__ = True
-        return _checked(key, self._done(claiming(store, key, owner, **changes)()))
-
-    def _complete(
-        self, store: AnyStore, key: str, owner: str = "one", *, retention: float = 3600.0
-    ) -> bool:
-        __tracebackhide__ = True
-        return _boolean("complete", self._done(store.complete(key, owner, retention=retention)))
-
-    def _release(self, store: AnyStore, key: str, owner: str = "one") -> bool:
-        __tracebackhide__ = True
-        return _boolean("release", self._done(store.release(key, owner)))
-
-    def _forget(self, store: AnyStore, key: str) -> bool:
-        __tracebackhide__ = True
-        return _boolean("forget", self._done(store.forget(key)))
-
-    def _expect_claim(
-        self,
-        store: AnyStore,
-        key: str,
-        token: str,
-        state: str,
-        attempt: int,
-        *,
-        holder: str = FIRST,
-        **changes: Any,
-    ) -> Claim:
-        """Claim and compare; ``holder``: the fingerprint that the claim must tell."""
-        __tracebackhide__ = True
-        claim = self._claim(store, key, token, **changes)
-        wanted = (state, attempt, holder)
-        expect(claim[:3] == wanted, f"claim of {key!r} by {token!r}: {wanted} wanted, got {claim}")
-        return claim
-
-    # -- many callers ---------------------------------------------------------------------------
-
-    def _race(self, store: AnyStore, workers: Iterable[Worker[ResultT]]) -> list[ResultT]:
-        """Run workers at once: in threads, or as tasks for a store of coroutines.
-
-        A worker yields calls and is sent what they return; ``None`` is a pause.
-        """
-        if inspect.iscoroutinefunction(store.claim):
-            return self._event_loop().run_until_complete(_tasks(workers, self.patience))
-        return self._threads(workers)
-
-    def _threads(self, workers: Iterable[Worker[ResultT]]) -> list[ResultT]:
-        workers = list(workers)
-        start = threading.Barrier(len(workers))
-        results: list[Any] = [TimeoutError("the store did not return in time")] * len(workers)
-
-        def run(index: int, worker: Worker[ResultT]) -> None:
+        def run(index: int, call: Callable[[], ResultT]) -> None:
             try:
                 start.wait()
-                results[index] = _run(worker)
+                results[index] = call()
             except BaseException as error:  # noqa: BLE001 - raised again in the test's own thread
                 results[index] = error
             finally:
                 self.leave_thread()
 
         threads = [
-            threading.Thread(target=run, args=each, daemon=True) for each in enumerate(workers)
+            threading.Thread(target=run, args=each, daemon=True) for each in enumerate(calls)
         ]
         for thread in threads:
             thread.start()
@@ -176,104 +270,6 @@ class StoreCase:
                 raise result
         return results
 
-    # -- time -----------------------------------------------------------------------------------
 
-    def _until(self, attempt: Callable[[], ResultT | None], what: str) -> ResultT:
-        """Call ``attempt`` until it returns something; fail when that takes too long."""
-        __tracebackhide__ = True
-        deadline = time.monotonic() + self.patience
-        while True:
-            result = attempt()
-            if result is not None:
-                return result
-            expect(time.monotonic() < deadline, f"{what} did not happen in {self.patience} s")
-            time.sleep(_PAUSE)
-
-    def _until_acquired(self, store: AnyStore, key: str, token: str, **changes: Any) -> Claim:
-        """Claim ``key`` again and again until it is acquired."""
-        __tracebackhide__ = True
-
-        def attempt() -> Claim | None:
-            claim = self._claim(store, key, token, **changes)
-            return claim if claim.state == "acquired" else None
-
-        return self._until(attempt, f"acquiring {key!r} for {token!r}")
-
-    def _let_pass(self, store: AnyStore, seconds: float) -> None:
-        """Return when ``seconds`` have passed by the store's own clock, and a little more."""
-        __tracebackhide__ = True
-        key = self._key("clock")
-        self._claim(store, key, "one", lease=seconds + 0.05)
-        self._until_acquired(store, key, "two")
-
-
-def claiming(
-    store: AnyStore,
-    key: str,
-    token: str,
-    *,
-    fingerprint: str = FIRST,
-    lease: float = 600.0,
-    retention: float = 3600.0,
-) -> Callable[[], Any]:
-    """Return the call that claims ``key``."""
-    return lambda: store.claim(
-        key, token, fingerprint=fingerprint, lease=lease, retention=retention
-    )
-
-
-def _checked(key: str, claim: Any) -> Claim:
-    """Check what holds for every claim."""
-    __tracebackhide__ = True
-    shown = f"claim of {key!r} returned {claim!r}"
-    expect(isinstance(claim, Claim), f"{shown}: a dubhooks.idempotency.Claim is wanted")
-    expect(claim.state in ("acquired", "done", "busy"), f"{shown}: no such state")
-    expect(type(claim.attempt) is int and claim.attempt >= 1, f"{shown}: attempt must be an int")
-    expect(isinstance(claim.fingerprint, str), f"{shown}: fingerprint must be a str")
-    if claim.state == "busy":
-        expect(claim.retry_after > 0, f"{shown}: retry_after of a busy key must be positive")
-    else:
-        expect(claim.retry_after == 0, f"{shown}: retry_after must be 0 unless busy")
-    return Claim(*claim)
-
-
-def _boolean(method: str, value: Any) -> bool:
-    __tracebackhide__ = True
-    expect(isinstance(value, bool), f"{method} returned {value!r}: True or False is wanted")
-    return bool(value)
-
-
-def _run(worker: Worker[ResultT]) -> ResultT:
-    call = next(worker)
-    while True:
-        try:
-            call = worker.send((call or _pause)())
-        except StopIteration as stop:
-            result: ResultT = stop.value
-            return result
-
-
-async def _run_async(worker: Worker[ResultT]) -> ResultT:
-    call = next(worker)
-    while True:
-        try:
-            call = worker.send(await (call or _pause_async)())
-        except StopIteration as stop:
-            result: ResultT = stop.value
-            return result
-
-
-def _pause() -> None:
-    time.sleep(_PAUSE)
-
-
-async def _pause_async() -> None:
-    await asyncio.sleep(_PAUSE)
-
-
-async def _tasks(workers: Iterable[Worker[ResultT]], seconds: float) -> list[ResultT]:
-    return list(await asyncio.wait_for(asyncio.gather(*map(_run_async, workers)), seconds))
-
-
-async def _awaited(value: Awaitable[ResultT]) -> ResultT:
-    return await value
+async def _wait_for(awaitable: Awaitable[ResultT]) -> ResultT:
+    return await awaitable

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ._contract_case import MOMENT, StoreCase, claiming, expect
+from ._contract_case import MOMENT, StoreCase, expect, pause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
     from ..idempotency import Claim
-    from ._contract_case import AnyStore
+    from ._contract_case import Row
 
 __all__ = ["StoreRaces"]
 
@@ -19,98 +17,106 @@ _RACERS = 16
 
 
 class StoreRaces(StoreCase):
-    """What holds when several threads, tasks and handles use a store at once."""
+    """What holds when several threads and handles use a store at once."""
 
     def test_handles_share_their_storage(self) -> None:
         """What one handle does another handle on the same storage sees."""
-        store, other = self._store(), self._store()
-        done, free = self._key(), self._key()
-        for key in (done, free):
-            self._claim(store, key, "one")
-            self._expect_claim(other, key, "two", "busy", 1)
-        expect(self._complete(other, done, "one"), "another handle could not complete")
-        self._expect_claim(store, done, "two", "done", 1)
-        expect(self._release(other, free, "one"), "another handle could not release")
-        self._expect_claim(store, free, "two", "acquired", 2)
+        for state, attempt in (("done", 1), ("acquired", 2)):
+            row = self._row()
+            other = row.elsewhere()
+            row.claim("one")
+            other.expect("two", "busy", 1)
+            settle = other.complete if state == "done" else other.release
+            expect(settle("one"), "another handle could not complete or release")
+            row.expect("two", state, attempt)
 
     def test_one_of_many_claims_is_acquired(self) -> None:
         """Of many claims of an absent key at the same time one is acquired."""
-        store, other = self._store(), self._store()
         for _ in range(5):
-            self._expect_one(store, other, self._key(), attempt=1)
+            self._expect_one(self._row(), attempt=1)
 
     def test_one_of_many_takeovers_is_acquired(self) -> None:
         """Of many claims of a key whose lease is over one is acquired."""
-        store, other = self._store(), self._store()
-        keys = [self._key() for _ in range(3)]
-        for key in keys:
-            self._claim(store, key, "dead", lease=MOMENT)
-        self._let_pass(store, MOMENT)
-        for key in keys:
-            self._expect_one(store, other, key, attempt=2)
+        for _ in range(3):
+            row = self._row()
+            row.claim("dead", lease=MOMENT)
+            row.let_pass(MOMENT)
+            self._expect_one(row, attempt=2)
 
     def test_one_of_many_claims_of_a_free_key_is_acquired(self) -> None:
         """Of many claims of a released key one is acquired."""
-        store, other = self._store(), self._store()
         for _ in range(3):
-            key = self._key()
-            self._claim(store, key, "one")
-            self._release(store, key, "one")
-            self._expect_one(store, other, key, attempt=2)
+            row = self._row()
+            row.claim("one")
+            row.release("one")
+            self._expect_one(row, attempt=2)
 
     def test_many_keys_at_once(self) -> None:
         """Claims of different keys do not stand in each other's way."""
-        store = self._store()
+        row = self._row()
 
-        def worker(keys: list[str]) -> Generator[Callable[[], Any], Any, list[str]]:
+        def work() -> list[str]:
             states: list[str] = []
-            for key in keys:
-                states.append((yield claiming(store, key, "one")).state)
-                yield partial(store.complete, key, "one", retention=600.0)
-                states.append((yield claiming(store, key, "two")).state)
+            for own in [row.beside() for _ in range(10)]:
+                states.append(own.claim("one").state)
+                own.complete("one")
+                states.append(own.claim("two").state)
             return states
 
-        keys = [[self._key() for _ in range(10)] for _ in range(8)]
-        for states in self._race(store, map(worker, keys)):
+        for states in self._race([work] * 8):
             expect(states == ["acquired", "done"] * 10, f"with many keys at once: {states}")
+
+    def test_renewals_keep_the_key(self) -> None:
+        """While an owner renews its claim again and again, nobody else acquires the key."""
+        row = self._row()
+        other = row.elsewhere()
+        row.claim("one")
+
+        def work(handle: Row, token: str) -> set[tuple[str, int]]:
+            claims = [handle.claim(token) for _ in range(10)]
+            return {(claim.state, claim.attempt) for claim in claims}
+
+        racers = [partial(work, (row, other)[number % 2], f"racer-{number}") for number in range(6)]
+        own, *others = self._race([partial(work, row, "one"), *racers])
+        expect(own == {("acquired", 1)}, f"the owner could not renew its claim: {own}")
+        expect(others == [{("busy", 1)}] * 6, f"others must find the key busy: {others}")
 
     def test_one_owner_at_a_time(self) -> None:
         """Under contention a key has one owner at a time, and each has an attempt of its own."""
-        store, key, rounds = self._store(), self._key(), 4
+        row, rounds = self._row(), 4
         owners: list[str] = []
-        most: list[int] = []
+        most: set[int] = set()
 
-        def worker(token: str) -> Generator[Callable[[], Any] | None, Any, list[int]]:
+        def work(token: str) -> list[int]:
             attempts: list[int] = []
             while len(attempts) < rounds:
-                claim: Claim = yield claiming(store, key, token)
+                claim = row.claim(token)
                 if claim.state == "acquired":
                     owners.append(token)
                     attempts.append(claim.attempt)
-                    yield None
-                    most.append(len(owners))
+                    pause()
+                    most.add(len(owners))
                     owners.remove(token)
-                    yield lambda: store.release(key, token)
-                yield None
+                    row.release(token)
+                pause()
             return attempts
 
-        attempts = self._race(store, [worker(f"worker-{n}") for n in range(6)])
-        expect(set(most) == {1}, f"the key had {max(most)} owners at the same time")
+        attempts = self._race([partial(work, f"worker-{n}") for n in range(6)])
+        expect(most == {1}, f"the key had {max(most)} owners at the same time")
         for own in attempts:
             expect(own == sorted(own), f"attempts of one worker must grow: {own}")
         every = sorted(attempt for own in attempts for attempt in own)
         expect(every == list(range(1, 6 * rounds + 1)), f"attempts must grow by 1: {every}")
 
-    def _expect_one(self, store: AnyStore, other: AnyStore, key: str, *, attempt: int) -> None:
-        """Claim from many threads or tasks and both handles at once."""
+    def _expect_one(self, row: Row, *, attempt: int) -> None:
+        """Claim from many threads and two handles at once."""
         __tracebackhide__ = True
+        handles = (row, row.elsewhere())
 
-        def worker(number: int) -> Generator[Callable[[], Any], Any, Claim]:
-            handle, token, body = (store, other)[number % 2], f"racer-{number}", f"{number:064x}"
-            claim: Claim = yield claiming(handle, key, token, fingerprint=body)
-            return claim
+        def claim(number: int) -> Claim:
+            return handles[number % 2].claim(f"racer-{number}", fingerprint=f"{number:064x}")
 
-        claims = self._race(store, map(worker, range(_RACERS)))
+        claims = self._race([partial(claim, number) for number in range(_RACERS)])
         states = [claim.state for claim in claims]
         wanted = ["acquired"] + ["busy"] * (_RACERS - 1)
         expect(sorted(states) == wanted, f"one of {_RACERS} claims must be acquired, got {states}")

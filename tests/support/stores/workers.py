@@ -61,11 +61,9 @@ RESTARTS = int(os.environ.get("DUBHOOKS_TEST_RESTARTS", "4"))
 def open_store(kind: str, url: str) -> Any:
     """Return a store; the imports are here because not every test has every driver."""
     if kind == "redis":
-        import redis
-
         from dubhooks.stores.redis import RedisStore
 
-        return RedisStore(redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2))
+        return RedisStore(url)
     if kind.startswith("django"):
         from tests.support.stores.django_project import store_at
 

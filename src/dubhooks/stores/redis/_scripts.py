@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 from math import ceil
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigurationError
 from ...idempotency import Claim
-from .._completion_names import completion_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from redis.exceptions import RedisError
 
 __all__ = [
     "CLAIM",
@@ -24,8 +21,6 @@ __all__ = [
     "claim_arguments",
     "claim_in",
     "complete_arguments",
-    "explained",
-    "warn_without_timeout",
 ]
 
 logger = logging.getLogger("dubhooks")
@@ -107,55 +102,13 @@ def claim_arguments(
 
 def complete_arguments(token: str, retention: float) -> list[str | int]:
     """Return the arguments of ``COMPLETE``."""
-    return [token, completion_name(32), _milliseconds(retention)]
+    return [token, token_hex(8), _milliseconds(retention)]
 
 
 def claim_in(reply: Any) -> Claim:
     """Read the reply of ``CLAIM``, whether the client decodes replies or not."""
     state, attempt, fingerprint, milliseconds = reply
     return Claim(_text(state), attempt, _text(fingerprint), milliseconds / 1000)
-
-
-_ADVICE = (
-    # Servers before Redis 7 put the error's name into the middle of the text.
-    (
-        ("READONLY", "read only replica"),
-        "this Redis server is a read-only replica: connect the client to the primary",
-    ),
-    (
-        ("OOM", "maxmemory"),
-        "Redis has reached maxmemory and refuses new claims: give it more memory, or store "
-        "other data elsewhere",
-    ),
-    (
-        ("AuthenticationError",),
-        "Redis refuses this client: check the user and the password that it was made with",
-    ),
-    (
-        ("NoPermissionError", "executing the script can't run", "ACL failure in script"),
-        "this user of Redis may not run the store's scripts: let it use its keys and +eval "
-        "+evalsha +script|load +time +hmget +hset +hdel +pexpire +del",
-    ),
-    (
-        ("MovedError", "MOVED"),  # the latter from redis-py 5
-        "this Redis server is a node of a cluster: use redis.RedisCluster, or the one of "
-        "redis.asyncio",
-    ),
-    (
-        ("MISCONF",),
-        "Redis refuses writes because it could not save its data: see its log, and make room on "
-        "its disk",
-    ),
-)
-
-
-def explained(error: RedisError) -> ConfigurationError | None:
-    """Return an error that says what to do, if that is known."""
-    text = f"{type(error).__name__} {error}"
-    for words, advice in _ADVICE:
-        if any(word in text for word in words):
-            return ConfigurationError(advice)
-    return None
 
 
 def advise(info: Mapping[str, Any]) -> None:
@@ -171,20 +124,6 @@ def advise(info: Mapping[str, Any]) -> None:
         logger.warning(
             "Redis keeps no append-only file, so a restart forgets claims and their events run "
             "again: set appendonly yes"
-        )
-
-
-def warn_without_timeout(client: Any) -> None:
-    """Warn when a server that never answers would block ``client`` for ever."""
-    try:
-        pool = client.connection_pool
-        timeout = pool.connection_class(**pool.connection_kwargs).socket_timeout
-    except Exception:  # noqa: BLE001 - a cluster or a class of the user's own: nothing is known
-        return
-    if timeout is None:
-        logger.warning(
-            "the Redis client has no socket_timeout, so a server that never answers blocks a "
-            "delivery for ever: create it with socket_timeout=5, socket_connect_timeout=5"
         )
 
 

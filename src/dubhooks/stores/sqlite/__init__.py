@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from datetime import timedelta
+import weakref
 from random import randrange
 from time import time
 from typing import TYPE_CHECKING
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, to_seconds
 from ...idempotency import Claim
-from ...idempotency._keys import build_inbox_key, check_namespace
 from ._clock import boot_clock
 from ._connections import Connections
+from ._inbox import SQLiteInbox
 
 if TYPE_CHECKING:
-    from ...events._base import Event
-    from ...idempotency._keys import Dedupe
+    import sqlite3
+    from datetime import timedelta
 
 __all__ = ["SQLiteInbox", "SQLiteStore"]
 
@@ -69,19 +68,22 @@ class SQLiteStore:
     own connection.  The file must be on a local disk.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 10.0) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float | timedelta = 10.0) -> None:
         """Choose the file; the first claim creates it.
 
         Args:
             path: the file, in a directory that exists.
-            timeout: seconds to wait for another writer.
+            timeout: seconds to wait for another writer, as a number or a ``timedelta``.
 
         Raises:
             ConfigurationError: there can be no such file.
         """
         # Absolute: a thread that starts after a change of directory must open the same file.
-        self._path = _checked(os.path.abspath(os.fsdecode(path) or os.curdir))
-        self._connections = Connections(self._path, _SCHEMA, timeout)
+        self._path = _check_path(os.path.abspath(os.fsdecode(path) or os.curdir))
+        seconds = to_seconds("SQLiteStore(timeout=...)", timeout)
+        self._connections = Connections(self._path, _SCHEMA, seconds)
+        # Python warns about connections that nobody closed.
+        weakref.finalize(self, self._connections.close)
         # A random start: processes that claim only a few times must purge now and then, too.
         self._claims = randrange(_PURGE_EVERY)
 
@@ -155,7 +157,7 @@ class SQLiteStore:
             connection.execute(_PURGE, (now, _PURGE_BATCH))
 
 
-def _checked(path: str) -> str:
+def _check_path(path: str) -> str:
     # The file is not opened here: closing it would drop the locks of all connections that this
     # process has to it.
     directory, name = os.path.split(path)
@@ -175,110 +177,3 @@ def _checked(path: str) -> str:
             f"this process must be able to write the file {path!r} and its directory"
         )
     return path
-
-
-# Only an existing key is ignored: OR IGNORE would hide other errors as well.
-_NOTE = (
-    "INSERT INTO dubhooks_sqlite_inbox (key, seen_at) VALUES (?, ?) ON CONFLICT (key) DO NOTHING"
-)
-_FORGET = "DELETE FROM dubhooks_sqlite_inbox WHERE seen_at < ?"
-_FOREIGN = (
-    "the table dubhooks_sqlite_inbox was not made by dubhooks, or its columns were changed: "
-    "rename it and call create_table(connection)"
-)
-_UNFIT = (
-    (
-        "no such table",
-        "there is no table dubhooks_sqlite_inbox: call create_table(connection) once",
-    ),
-    ("has no column", _FOREIGN),
-    ("ON CONFLICT clause does not match", _FOREIGN),
-)
-
-
-class SQLiteInbox:
-    """Exactly-once effects in your own SQLite database.
-
-    The note that an event was seen is part of the transaction of its effect, so both
-    happen or neither does::
-
-        with connection:  # sqlite3 commits at the end, or rolls back
-            if inbox.first(connection, event):
-                connection.execute("INSERT INTO sales ...")
-
-    Call ``first`` before any query of the transaction: SQLite cannot upgrade a read
-    transaction while another connection is writing.
-    """
-
-    def __init__(self, *, namespace: str = "default") -> None:
-        """Create the inbox.
-
-        Args:
-            namespace: keeps receivers that share a database apart.
-
-        Raises:
-            ConfigurationError: the namespace is not 1 to 64 letters, digits, dots, dashes or
-                underscores.
-        """
-        self._namespace = check_namespace(namespace)
-
-    def create_table(self, connection: sqlite3.Connection) -> None:
-        """Create the table ``dubhooks_sqlite_inbox`` unless it exists.
-
-        Args:
-            connection: a connection to your database.
-        """
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS dubhooks_sqlite_inbox "
-            "(key TEXT NOT NULL PRIMARY KEY, seen_at REAL NOT NULL) WITHOUT ROWID"
-        )
-
-    def first(self, connection: sqlite3.Connection, event: Event, *, dedupe: Dedupe = "id") -> bool:
-        """Note an event in the current transaction.
-
-        Args:
-            connection: the connection of the transaction.
-            event: the event.
-            dedupe: ``"natural"`` notes the event's ``natural_key``, which is the same under
-                another event id.
-
-        Returns:
-            Whether this is the first time; false when the event was noted before.
-
-        Raises:
-            ConfigurationError: the connection is in autocommit mode, or the table is missing
-                or not from dubhooks.
-        """
-        if not connection.in_transaction and _commits_by_itself(connection):
-            raise ConfigurationError(
-                "the connection commits every statement by itself, so the event would be noted "
-                "even if its effect fails: begin a transaction first"
-            )
-        key = build_inbox_key(self._namespace, event, dedupe)
-        try:
-            noted = connection.execute(_NOTE, (key, time()))
-        except sqlite3.OperationalError as error:
-            for words, advice in _UNFIT:
-                if words in str(error):
-                    raise ConfigurationError(advice) from None
-            raise
-        return noted.rowcount == 1
-
-    def purge(self, connection: sqlite3.Connection, older_than: timedelta) -> int:
-        """Delete notes.
-
-        Args:
-            connection: a connection to your database.
-            older_than: how old a note must be.
-
-        Returns:
-            How many notes were deleted.
-        """
-        limit = time() - older_than.total_seconds()
-        return connection.execute(_FORGET, (limit,)).rowcount
-
-
-def _commits_by_itself(connection: sqlite3.Connection) -> bool:
-    # The attribute exists from Python 3.12 on; its legacy value defers to isolation_level.
-    autocommit = getattr(connection, "autocommit", -1)
-    return bool(autocommit) if autocommit != -1 else connection.isolation_level is None

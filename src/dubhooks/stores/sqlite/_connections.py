@@ -11,7 +11,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from ...errors import ConfigurationError
+from .._advice import explain_sqlite_error
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -21,18 +21,6 @@ __all__ = ["Connections"]
 # SQLite's own waiting backs off to 100 ms, which starves whoever has waited longest.  Here
 # pauses shrink instead, from the first to the last, so that one asks most often.
 _FIRST_PAUSE, _LAST_PAUSE, _HALF_AFTER = 0.002, 0.000_2, 0.01
-
-_FOREIGN = (
-    "has a table of the store's name with other columns: rename that table, or give the store a "
-    "file of its own"
-)
-_UNUSABLE = (
-    ("not a database", "is not an SQLite database: give the store a file of its own"),
-    ("readonly", "cannot be written: let this process write the file and its directory"),
-    ("unable to open", "cannot be opened: let this process read and write it and its directory"),
-    ("no such column", _FOREIGN),
-    ("no column named", _FOREIGN),
-)
 
 
 class Connections:
@@ -62,7 +50,7 @@ class Connections:
             raise sqlite3.OperationalError("database is locked by a thread of this process")
         try:
             connection = self._connection(deadline)
-            _patiently(connection, "BEGIN IMMEDIATE", deadline)
+            _execute_in_turn(connection, "BEGIN IMMEDIATE", deadline)
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -85,7 +73,7 @@ class Connections:
     def _connection(self, deadline: float) -> sqlite3.Connection:
         connection = self._of_threads.get(threading.get_ident())
         if connection is None:
-            connection = self._opened(deadline)
+            connection = self._open(deadline)
             self._close_those_of_dead_threads()
             self._of_threads[threading.get_ident()] = connection
         return connection
@@ -96,30 +84,23 @@ class Connections:
         for ident in self._of_threads.keys() - alive:
             self._of_threads.pop(ident).close()
 
-    def _opened(self, deadline: float) -> sqlite3.Connection:
+    def _open(self, deadline: float) -> sqlite3.Connection:
         try:
             connection = sqlite3.connect(
                 self._path, timeout=0, isolation_level=None, check_same_thread=False
             )
             try:
-                _patiently(connection, "PRAGMA journal_mode=WAL", deadline)
+                _execute_in_turn(connection, "PRAGMA journal_mode=WAL", deadline)
                 # FULL: a completed claim survives a power cut, or the event would run again.
                 connection.execute("PRAGMA synchronous=FULL")
                 for statement in self._schema:
-                    _patiently(connection, statement, deadline)
+                    _execute_in_turn(connection, statement, deadline)
             except BaseException:
                 connection.close()
                 raise
         except sqlite3.DatabaseError as error:
-            raise self._explained(error) from None
+            raise explain_sqlite_error(error, self._path) or error from None
         return connection
-
-    def _explained(self, error: sqlite3.DatabaseError) -> Exception:
-        # Python 3.10 has no error codes.
-        for words, advice in _UNUSABLE:
-            if words in str(error):
-                return ConfigurationError(f"the file {self._path!r} {advice}")
-        return error
 
     # -- fork -----------------------------------------------------------------------------------
 
@@ -130,17 +111,17 @@ class Connections:
         self._lock.acquire()
         self._close_all()
 
-    def go_on(self) -> None:
+    def resume_in_parent(self) -> None:
         """End the pause in the parent."""
         self._lock.release()
 
-    def start_anew(self) -> None:
+    def resume_in_child(self) -> None:
         """End the pause in the child."""
         # The threads that waited for the old lock do not exist here.
         self._lock = threading.RLock()
 
 
-def _patiently(connection: sqlite3.Connection, statement: str, deadline: float) -> None:
+def _execute_in_turn(connection: sqlite3.Connection, statement: str, deadline: float) -> None:
     begin = monotonic()
     while True:
         try:
@@ -167,13 +148,13 @@ def _before_fork() -> None:
 
 def _after_fork() -> None:
     for connections in _forking.paused:
-        connections.go_on()
+        connections.resume_in_parent()
     del _forking.paused
 
 
 def _in_child() -> None:
     for connections in _forking.paused:
-        connections.start_anew()
+        connections.resume_in_child()
     del _forking.paused
 
 

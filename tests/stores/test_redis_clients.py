@@ -1,0 +1,250 @@
+"""The clients of the stores in Redis: from URLs, brought by the user, wrong ones; lost servers."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+import redis.asyncio
+import valkey
+import valkey.asyncio
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
+
+from dubhooks import ConfigurationError
+from dubhooks.idempotency import is_async_store
+from dubhooks.stores.redis import AsyncRedisStore, RedisStore
+from tests.support.on_loop import OnLoop
+from tests.support.proxy import Proxy
+from tests.support.servers import RedisServer, free_port
+from tests.support.stores.backends import Backend, Receiver
+from tests.support.stores.redis_cases import BOUNDED, OPEN, URLS, opened
+from tests.support.stores.store_cases import (
+    claim,
+)
+
+
+@pytest.mark.parametrize("kind", URLS)
+@pytest.mark.parametrize("is_fresh", [True, False], ids=["fresh", "pooled"])
+@pytest.mark.slow
+def test_frozen_server(redis_server: RedisServer, kind: str, is_fresh: bool) -> None:
+    """A server that stops answering costs a 503 in time; later the event is handled, once."""
+    Backend("redis", redis_server).empty()
+    receiver = Receiver(OPEN[kind](redis_server.url), lease=1.0)
+    if not is_fresh:
+        assert receiver.deliver("evt_1").outcome == "handled"
+    redis_server.freeze()
+    try:
+        started = time.monotonic()
+        reply = receiver.deliver("evt_2")
+        seconds = time.monotonic() - started
+    finally:
+        redis_server.thaw()
+    assert (reply.status, receiver.effects.count("evt_2")) == (503, 0)
+    assert seconds < 10
+    deadline = time.monotonic() + 20
+    while receiver.deliver("evt_2").outcome != "handled":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert receiver.deliver("evt_2").outcome == "duplicate"
+    assert receiver.effects.count("evt_2") == 1
+    receiver.close()
+
+
+@pytest.mark.parametrize("kind", URLS)
+def test_server_killed_and_started_again(kind: str) -> None:
+    """Connections that died with the server are replaced, however many a pool has of them."""
+    with RedisServer() as server, opened(kind, server.port) as store:
+        with ThreadPoolExecutor(8) as pool:
+            keys = [f"k{number}" for number in range(200)]
+            list(pool.map(lambda key: claim(store, key), keys))
+        server.kill()
+        with pytest.raises((RedisConnectionError, valkey.ConnectionError)):
+            claim(store)
+        server.start()
+        for key in keys[:20]:
+            assert store.complete(key, "one", retention=60.0)
+        assert claim(store).state == "acquired"
+
+
+@pytest.mark.parametrize("kind", URLS)
+def test_completion_waits_for_a_server_that_restarts(kind: str) -> None:
+    """A claim whose server dies while its handler runs is completed when the server is back."""
+    with RedisServer() as server, opened(kind, server.port) as store:
+        claim(store)
+        server.kill()
+        restart = threading.Timer(0.5, server.start)
+        restart.start()
+        assert store.complete("k", "one", retention=60.0)
+        restart.join()
+        assert claim(store, token="two").state == "done"
+
+
+@pytest.mark.parametrize("store", [RedisStore, AsyncRedisStore])
+def test_completion_does_not_wait_for_ever(store: Callable[..., Any]) -> None:
+    """A server that does not come back is an error in time."""
+    started = time.monotonic()
+    never = store(f"redis://127.0.0.1:{free_port()}", timeout=1.0)
+    completing = OnLoop(never) if is_async_store(never) else never
+    with contextlib.closing(completing), pytest.raises(RedisConnectionError):
+        completing.complete("k", "one", retention=60.0)
+    assert 0.4 <= time.monotonic() - started < 5
+
+
+def test_timeout_of_the_url_wins(redis_server: RedisServer) -> None:
+    """What the URL sets is left alone, and the async store has no other deadline then."""
+    with contextlib.closing(RedisStore(f"{redis_server.url}?socket_timeout=7")) as store:
+        assert store._client.connection_pool.connection_kwargs["socket_timeout"] == 7
+    assert AsyncRedisStore(f"{redis_server.url}?socket_timeout=7")._timeout is None
+    seconds = timedelta(seconds=4)
+    assert AsyncRedisStore(redis_server.url, timeout=seconds)._timeout == 4
+
+
+@pytest.mark.parametrize("kind", ["url", "url, async", "client", "client, async"])
+def test_closing_a_store(redis_server: RedisServer, kind: str) -> None:
+    """A store closes connections of its own, and no client that somebody else made."""
+
+    async def work(store: Any) -> bool:
+        await store.claim("k", "t", fingerprint="f", lease=60.0, retention=60.0)
+        pool = store._client.connection_pool
+        await store.aclose()
+        [connection] = pool._available_connections
+        is_open: bool = connection.is_connected
+        await store._client.aclose()
+        return is_open
+
+    def work_sync(store: Any) -> bool:
+        claim(store)
+        [connection] = store._client.connection_pool._available_connections
+        store.close()
+        is_open = connection._sock is not None
+        store._client.close()
+        return is_open
+
+    store = OPEN[kind](redis_server.url)
+    is_open = asyncio.run(work(store)) if is_async_store(store) else work_sync(store)
+    assert is_open is ("client" in kind)
+
+
+@pytest.mark.parametrize("kind", URLS)
+def test_lost_replies_that_are_asked_for_again(redis_server: RedisServer, kind: str) -> None:
+    """A command whose reply was lost is sent once more: that says the same, not busy or refused."""
+    Backend("redis", redis_server).empty()
+    with Proxy(redis_server.port) as proxy, opened(kind, proxy.port) as store:
+        store.forget("k")
+        proxy.drop_reply()
+        assert claim(store)[:2] == ("acquired", 1)
+        proxy.drop_reply()
+        assert store.complete("k", "one", retention=60.0)
+        assert not store.complete("k", "one", retention=60.0)
+        proxy.drop_reply()
+        store.forget("k")
+        assert claim(store, token="two")[:2] == ("acquired", 1)
+        assert proxy.dropped == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "how_long"),
+    [
+        ({"socket_timeout": None}, "for ever"),
+        ({"socket_timeout": 5}, "for 55 s"),  # redis-py 6 and later try again ten times
+        ({"socket_timeout": 5, "retry": Retry(NoBackoff(), 3)}, "for 20 s"),
+        ({"socket_timeout": 5, "retry": Retry(NoBackoff(), -1)}, "for ever"),
+        ({"socket_timeout": 2.5, "retry": Retry(NoBackoff(), 3)}, None),
+        (BOUNDED, None),
+    ],
+)
+def test_client_that_waits_long_is_warned_about(
+    options: dict[str, Any], how_long: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that would hold a delivery longer than the timeout is pointed out at once."""
+    if options["socket_timeout"] and not hasattr(Retry, "get_retries"):
+        how_long = None  # older clients retry when they are asked to, and do not tell how often
+    RedisStore(redis.Redis(**options))
+    AsyncRedisStore(redis.asyncio.Redis(socket_timeout=None))  # the store itself has a deadline
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == (how_long is not None)
+    if how_long:
+        assert f"holds each delivery {how_long}" in said[0]
+        assert "socket_timeout=2.5, socket_connect_timeout=2.5 and retry=" in said[0]
+        caplog.clear()
+        RedisStore(redis.Redis(**options), timeout=timedelta(hours=1))
+        assert bool(caplog.records) is (how_long == "for ever")
+
+
+@pytest.mark.parametrize(
+    "kinds", [(redis.Redis, redis.asyncio.Redis), (valkey.Valkey, valkey.asyncio.Valkey)]
+)
+def test_wrong_client(kinds: tuple[Any, Any]) -> None:
+    """Anything but a client of the right kind is refused at once."""
+    plain, asynchronous = (kind() for kind in kinds)
+    with pytest.raises(ConfigurationError, match="pass it to AsyncRedisStore"):
+        RedisStore(asynchronous)
+    with pytest.raises(ConfigurationError, match="pass it to RedisStore"):
+        AsyncRedisStore(plain)
+    wrongs: list[Any] = [None, 5, plain.pipeline(), asynchronous.pipeline(), type(plain)]
+    for wrong in wrongs:
+        for store in (RedisStore, AsyncRedisStore):
+            with pytest.raises(ConfigurationError, match="needs a URL, or a client of redis-py or"):
+                store(wrong)
+
+
+@pytest.mark.parametrize("store", [RedisStore, AsyncRedisStore])
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("", "begins with redis://, rediss://"),
+        ("localhost:6379", "begins with redis://, rediss://"),
+        ("http://:swordfish@localhost", "begins with redis://, rediss://"),
+        ("redis://:swordfish@localhost:x/0", "it looks like redis://user:password@host"),
+        ("redis://user:sword#fish@localhost:6379", "special characters of the password percent"),
+        ("valkey://localhost?db=x&password=swordfish", "cannot be read"),
+        ("redis://:swordfish@localhost?sockettimeout=5", "options that the library knows"),
+    ],
+)
+def test_wrong_url(store: Callable[[str], Any], url: str, advice: str) -> None:
+    """A URL that cannot be read is refused at once, and the message does not quote it."""
+    with pytest.raises(ConfigurationError, match=advice) as refused:
+        store(url)
+    assert "swordfish" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_unreachable_server() -> None:
+    """The driver's error comes through when there is no server."""
+    client = redis.Redis(port=free_port(), retry=Retry(NoBackoff(), 0))
+    with pytest.raises(RedisConnectionError):
+        claim(RedisStore(client))
+
+
+@pytest.mark.parametrize(
+    ("missing", "code", "said"),
+    [
+        ("redis valkey", "", "install dubhooks[redis] or dubhooks[valkey]"),
+        ("redis", "RedisStore('redis://localhost'); AsyncRedisStore('valkey://localhost')", ""),
+        ("valkey", "RedisStore('redis://localhost'); AsyncRedisStore('redis://localhost')", ""),
+        ("valkey", "RedisStore('valkey://localhost')", "needs valkey-py: install valkey"),
+    ],
+)
+def test_missing_libraries(missing: str, code: str, said: str) -> None:
+    """Either library is enough; without both, the import says what to install."""
+    hide = f"import sys; sys.modules.update(dict.fromkeys({missing.split()!r}))"
+    code = f"{hide}; from dubhooks.stores.redis import *; {code}"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert said in run.stderr
+    assert bool(run.stderr) is bool(said)
+
+
+def test_core_does_without() -> None:
+    """The core imports neither library."""
+    code = "import sys, dubhooks; dubhooks.SQLiteStore; sys.exit('redis' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,41 @@
+"""What the tests of the stores in Redis share."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import redis
+import redis.asyncio
+import valkey
+import valkey.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from dubhooks.idempotency import is_async_store
+from dubhooks.stores.redis import AsyncRedisStore, RedisStore
+from tests.support.on_loop import OnLoop
+
+__all__ = ["BOUNDED", "OPEN", "URLS", "opened"]
+
+BOUNDED: dict[str, Any] = {"socket_timeout": 5, "retry": Retry(NoBackoff(), 1)}
+
+OPEN: dict[str, Callable[[str], Any]] = {
+    "url": RedisStore,
+    "url, async": AsyncRedisStore,
+    "valkey url": lambda url: RedisStore(url.replace("redis:", "valkey:")),
+    "valkey url, async": lambda url: AsyncRedisStore(url.replace("redis:", "valkey:")),
+    "client": lambda url: RedisStore(
+        redis.Redis.from_url(url, decode_responses=True, protocol=3, **BOUNDED)
+    ),
+    "client, async": lambda url: AsyncRedisStore(redis.asyncio.Redis.from_url(url)),
+    "valkey client": lambda url: RedisStore(valkey.Valkey.from_url(url, socket_timeout=5)),
+    "valkey client, async": lambda url: AsyncRedisStore(valkey.asyncio.Valkey.from_url(url)),
+}
+"""Every way to a store."""
+URLS = [kind for kind in OPEN if "url" in kind]
+
+
+def opened(kind: str, port: int) -> contextlib.closing[Any]:
+    """Open a store, and close it at the end; an async one on a loop of its own."""
+    store = OPEN[kind](f"redis://127.0.0.1:{port}/0")
+    return contextlib.closing(OnLoop(store) if is_async_store(store) else store)
