@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from asgiref.sync import sync_to_async
 
 from ..errors import ConfigurationError, to_seconds
-from ..events._base import Event
-from ..idempotency._keys import build_inbox_key, check_namespace, list_keys_of
+from ..idempotency._keys import build_inbox_key, check_namespace, list_inbox_keys
 from ..stores._sql import InboxStatements
 from ._database import Database, build_execute
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
+    from ..events._base import Event
     from ..idempotency._keys import Dedupe
 
 __all__ = ["DjangoInbox"]
@@ -93,17 +93,11 @@ class DjangoInbox:
             ConfigurationError: ``event`` is something else, or there is no table.
             django.db.Error: the database failed.
         """
-        if isinstance(event, Event):
-            families: tuple[str, ...] = (event.__family__,)
-        elif isinstance(event, str) and event:
-            families = ("webhook", "postback")
-        else:
-            raise ConfigurationError("forget takes an event, the id of one, or a natural key")
-        keys = {key for each in families for key in list_keys_of(self._namespace, each, event)}
+        keys = list_inbox_keys(self._namespace, event)
         connection = self._database.connection()
         statements, execute = self._statements_for(connection), build_execute(connection)
         with self._database.explained(connection):
-            return sum(statements.forget(execute, key) for key in sorted(keys)) > 0
+            return sum(statements.forget(execute, key) for key in keys) > 0
 
     async def aforget(self, event: Event | str) -> bool:
         """Do what :meth:`forget` does, without blocking the event loop."""

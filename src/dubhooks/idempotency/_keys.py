@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from ..errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from ..events._base import Event
+from ..events._base import Event
 
 __all__ = [
     "Dedupe",
@@ -21,6 +19,7 @@ __all__ = [
     "build_unhandled_key",
     "check_dedupe",
     "check_namespace",
+    "list_inbox_keys",
     "list_keys_of",
 ]
 
@@ -103,6 +102,21 @@ def list_keys_of(namespace: str, family: str, what: str | Event) -> list[str]:
     else:
         keys = list(build_event_keys(namespace, what, "natural"))
     return [*keys, *map(build_unhandled_key, keys)]
+
+
+def list_inbox_keys(namespace: str, what: str | Event) -> list[str]:
+    """Return every key that an inbox may have noted an event, or one with this id, under.
+
+    Raises:
+        ConfigurationError: ``what`` is neither an event nor text.
+    """
+    if isinstance(what, str) and what:
+        families: tuple[str, ...] = ("webhook", "postback")  # they share an inbox
+    elif isinstance(what, Event):
+        families = (what.__family__,)
+    else:
+        raise ConfigurationError("forget takes an event, the id of one, or a natural key")
+    return sorted({key for each in families for key in list_keys_of(namespace, each, what)})
 
 
 def _build_natural_key(namespace: str, family: str, natural: str) -> str:

@@ -8,7 +8,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, to_seconds
-from ...idempotency._keys import build_inbox_key, check_namespace, list_keys_of
+from ...idempotency._keys import build_inbox_key, check_namespace, list_inbox_keys
 from .._advice import explain_sql_error
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SQLiteInbox"]
 
-_FAMILIES = ("webhook", "postback")
 
 # Not the other inboxes' name: their table may be in the same file.
 _TABLE = "dubhooks_sqlite_inbox"
@@ -147,8 +146,7 @@ class SQLiteInbox:
             return (await connection.execute(_PURGE, _moment_before(older_than))).rowcount
 
     def _write_forget(self, event: Event | str) -> tuple[str, list[str]]:
-        families = _FAMILIES if isinstance(event, str) else (event.__family__,)
-        keys = [key for each in families for key in list_keys_of(self._namespace, each, event)]
+        keys = list_inbox_keys(self._namespace, event)
         return f"DELETE FROM {_TABLE} WHERE key IN ({', '.join('?' * len(keys))})", keys
 
 
