@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ..errors import ConfigurationError
 
-__all__ = ["explain_sql_error", "is_beaten"]
+__all__ = ["explain_sql_error", "is_beaten", "is_lost"]
 
 # SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite and, where it has no
 # SQLSTATE because there is no connection yet, of psycopg.
@@ -51,7 +51,13 @@ _SQL: Final[tuple[tuple[tuple[str | int, ...], str], ...]] = (
 )
 # A transaction that lost against another one: nothing of it was done.
 _BEATEN: Final = (
-    *("40001", "40P01", 1020, 1205, 1213, "database is locked", "database table is locked"),
+    *("40001", "40P01", "55P03", 1020, 1205, 1213),
+    *("database is locked", "database table is locked"),
+)
+# The server ended the connection, is shutting down or starting up, or the network failed.
+_LOST: Final = (
+    *("08000", "08001", "08003", "08006", "57P01", "57P02", "57P03"),
+    *(1053, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013, 2055, 3024, 4031),
 )
 
 
@@ -75,6 +81,11 @@ def explain_sql_error(
 def is_beaten(error: BaseException) -> bool:
     """Tell whether a statement lost against another one, so that it is worth another try."""
     return _is(error, _BEATEN)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Tell whether an error says that the connection was lost; a driver may know more of them."""
+    return isinstance(error, (OSError, EOFError)) or _is(error, _LOST)
 
 
 def _is(error: BaseException, kinds: tuple[str | int, ...]) -> bool:
