@@ -47,8 +47,8 @@ class OnLoop:
 
     def close(self) -> None:
         """Close the connections and the loop."""
-        closing = self.store._engine.dispose if hasattr(self.store, "_engine") else None
-        self.run(closing() if closing else self.store._client.aclose())
+        closing = self.store if hasattr(self.store, "aclose") else self.store._client
+        self.run(closing.aclose())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
         self._loop.close()

@@ -80,8 +80,8 @@ def open_django(url: str, **options: Any) -> Any:
 
 def close(store: Any) -> Any:
     """Close the connections of a store; if the result is a coroutine, it does so."""
-    if hasattr(store, "_engine"):
-        return store._engine.dispose()
+    if hasattr(store, "_database"):
+        return store.aclose() if hasattr(store, "aclose") else store.close()
     if hasattr(store, "_client"):
         client = store._client
         return client.aclose() if hasattr(client, "aclose") else client.close()

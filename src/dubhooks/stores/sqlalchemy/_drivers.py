@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Engine
 
-__all__ = ["PACKAGES", "bound_psycopg", "connect_psycopg_async", "list_limits"]
+__all__ = ["PACKAGES", "bound_psycopg", "connect_psycopg_async", "get_curt_asyncpg", "list_limits"]
 
 _MYSQL: Final = ("connect_timeout", "read_timeout", "write_timeout")
 _LIMITS: Final[dict[str, tuple[str, ...]]] = {
@@ -104,6 +105,24 @@ def connect_psycopg_async(list_arguments: Callable[[], Any], seconds: float) -> 
         return await Connection.connect(*arguments, **options)
 
     return connect
+
+
+def get_curt_asyncpg() -> type[Any]:
+    """Return asyncpg's connection, which goes without waiting for an answer to its goodbye.
+
+    Closing the pool of a server that is frozen would last for ever.
+    """
+    import asyncpg  # type: ignore[import-untyped, unused-ignore]
+
+    class Connection(asyncpg.Connection):  # type: ignore[misc, unused-ignore]
+        """Closes at once."""
+
+        async def close(self, *, timeout: float | None = None) -> None:
+            del timeout
+            self.terminate()
+            await asyncio.sleep(0)
+
+    return Connection
 
 
 def _stop_in_time(

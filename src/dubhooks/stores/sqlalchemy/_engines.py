@@ -13,7 +13,7 @@ from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
 from ...errors import ConfigurationError
 from .._sql import VENDORS
-from ._drivers import PACKAGES, bound_psycopg, connect_psycopg_async, list_limits
+from ._drivers import PACKAGES, bound_psycopg, connect_psycopg_async, get_curt_asyncpg, list_limits
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -88,6 +88,8 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
         "pool_timeout": seconds,
         "connect_args": limits,
     }
+    if driver == "asyncpg":
+        options["connect_args"] = {**limits, "connection_class": get_curt_asyncpg()}
     if driver in _PSYCOPG and is_async:
 
         def list_arguments() -> Any:

@@ -50,8 +50,8 @@ inbox_table = Table(
 
 def find_schema(options: Mapping[str, Any]) -> str | None:
     """Return where execution options say that our tables are; ``None``: in the default schema."""
-    schema: str | None = (options.get("schema_translate_map") or {}).get(None)
-    return schema
+    schemas: Mapping[str | None, str | None] = options.get("schema_translate_map") or {}
+    return schemas.get(None)
 
 
 def name_table(table: Table, dialect: Dialect, options: Mapping[str, Any]) -> str:
