@@ -129,7 +129,7 @@ class TestPgBouncer(SQLContract):
 
     @pytest.fixture(autouse=True)
     def _server(self, pgbouncer_server: PgBouncerServer) -> None:
-        self.url = pgbouncer_server.url()
+        self.url = f"{pgbouncer_server.url()}?prepare_threshold=none"
 
 
 @pytest.mark.slow

@@ -46,7 +46,8 @@ _SQL: Final[tuple[tuple[tuple[str | int, ...], str], ...]] = (
         # A prepared statement that this server connection does not know, or knows already.
         ("26000", "42P05"),
         "the connection pooler keeps no prepared statements: connect with "
-        "prepare_threshold=None (psycopg), or see SQLAlchemy's page on asyncpg and PgBouncer",
+        "prepare_threshold=None (psycopg; in a URL ?prepare_threshold=none), or see SQLAlchemy's "
+        "page on asyncpg and PgBouncer",
     ),
 )
 # A transaction that lost against another one: nothing of it was done.
@@ -58,6 +59,7 @@ _BEATEN: Final = (
 _LOST: Final = (
     *("08000", "08001", "08003", "08006", "57P01", "57P02", "57P03"),
     *(1053, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013, 2055, 3024, 4031),
+    "MySQL Connection not available",
 )
 
 
@@ -98,5 +100,5 @@ def _is(error: BaseException, kinds: tuple[str | int, ...]) -> bool:
     codes = {getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None), first}
     if not codes.isdisjoint(kinds):
         return True
-    text = str(first)
+    text = " ".join(map(str, cause.args))
     return any(isinstance(kind, str) and " " in kind and kind in text for kind in kinds)

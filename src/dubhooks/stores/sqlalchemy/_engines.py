@@ -78,7 +78,11 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
     """
     url = _parse_url(url, is_async)
     driver = _get_dialect_class(url, is_async).driver
-    limits = list_limits(driver, url, seconds)
+    arguments: dict[str, Any] = {**list_limits(driver, url, seconds)}
+    if driver == "asyncpg":
+        arguments["connection_class"] = get_curt_asyncpg()
+    elif url.query.get("prepare_threshold") in ("none", "None"):
+        arguments["prepare_threshold"] = None  # psycopg, where a pooler keeps no statements
     options: dict[str, Any] = {
         "isolation_level": "AUTOCOMMIT",
         "pool_reset_on_return": None,  # nothing is left to be rolled back
@@ -86,15 +90,13 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
         "pool_size": _AT_ONCE,
         "max_overflow": 0,
         "pool_timeout": seconds,
-        "connect_args": limits,
+        "connect_args": arguments,
     }
-    if driver == "asyncpg":
-        options["connect_args"] = {**limits, "connection_class": get_curt_asyncpg()}
     if driver in _PSYCOPG and is_async:
 
         def list_arguments() -> Any:
-            arguments, named = engine.dialect.create_connect_args(engine.url)
-            return arguments, {**named, **limits}
+            places, names = engine.dialect.create_connect_args(engine.url)
+            return places, {**names, **arguments}
 
         options["async_creator"] = connect_psycopg_async(list_arguments, seconds)
     try:
