@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
 from dubhooks.testing import StoreContract
 from tests.support.servers import MariaDBServer, PgBouncerServer, PostgreSQLServer
+from tests.support.stores.backends import close
 from tests.support.stores.sql_cases import (
     ASYNC_DRIVERS,
     ASYNCPG_BEHIND_PGBOUNCER,
@@ -37,8 +38,7 @@ class SQLContract(StoreContract):
 
     def close_store(self, store: Any) -> object:
         """Close its connections, those of the test's engine as well."""
-        store._database.engine.dispose()
-        return None
+        return close(store)
 
 
 class AsyncSQLContract(SQLContract):
@@ -51,10 +51,6 @@ class AsyncSQLContract(SQLContract):
         )
         await store.create_table()
         return store
-
-    def close_store(self, store: Any) -> object:
-        """Close its connections, those of the test's engine as well."""
-        return store._session.run_sync(lambda _: store._database.engine.dispose())
 
 
 class PostgreSQL:

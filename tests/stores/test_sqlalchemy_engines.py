@@ -35,8 +35,7 @@ SYNC_REFUSED = [
     ("mongodb://h/d", "'mongodb' is not supported"),
     ("oracle+oracledb://h/d", "oracle is not supported"),
     ("mysql+pymysqll://h/d", "'mysql\\+pymysqll' is not supported"),
-    (f"postgresql+psycopg://u:{PASSWORD}@h/d", "no URL of a database"),
-    ("postgresql+psycopg://h:port/d", "no URL of a database"),
+    ("postgresql+psycopg://u:fish@h:port/d", "no URL of a database"),
     ("shop.db", "no URL of a database"),
     ("", "no URL of a database"),
     ("postgresql+psycopg2cffi://h/d", "pip install 'psycopg2cffi'"),
@@ -71,9 +70,7 @@ def test_refused(store: Any, given: Any, advice: str) -> None:
     with pytest.raises(ConfigurationError, match=advice) as refused:
         store(given)
     assert "fish" not in str(refused.value)
-    assert (
-        refused.value.__suppress_context__ or refused.value.__context__ is refused.value.__cause__
-    )
+    assert "fish" not in str(refused.value.__cause__)
 
 
 def test_refused_engines(tmp_path: Path) -> None:

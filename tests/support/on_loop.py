@@ -7,6 +7,8 @@ import os
 import threading
 from typing import Any
 
+from tests.support.stores.backends import close
+
 __all__ = ["OnLoop"]
 
 
@@ -47,8 +49,7 @@ class OnLoop:
 
     def close(self) -> None:
         """Close the connections and the loop."""
-        closing = self.store if hasattr(self.store, "aclose") else self.store._client
-        self.run(closing.aclose())
+        self.run(close(self.store))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(30)
         self._loop.close()

@@ -210,5 +210,6 @@ def _get_connection(session: object) -> Connection:
 def _check_async(session: object) -> None:
     if not isinstance(session, (AsyncSession, AsyncConnection)):
         raise ConfigurationError(
-            "afirst takes an AsyncSession or an AsyncConnection, and first what is not async"
+            "afirst, aforget and apurge take an AsyncSession or an AsyncConnection; first, forget "
+            "and purge take what is not async"
         )
