@@ -117,8 +117,10 @@ class Call(Generic[ResultT]):
             cursor.execute(text, parameters)
             return cursor.fetchall() if cursor.description else (), cursor.rowcount
 
-        result = self._work(execute, self._is_retry)
-        cursor.close()
+        try:
+            result = self._work(execute, self._is_retry)
+        finally:
+            cursor.close()  # an open one would keep a lock on a file of SQLite
         if not self._database.is_own:
             connection.commit()
         return result
