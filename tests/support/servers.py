@@ -19,9 +19,7 @@ continuous run counts a skip as a failure.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -162,10 +160,13 @@ class Server:
 
     def limit_files(self, size: int | None) -> None:
         """Let no file grow beyond ``size`` bytes, like a disk that is full; ``None``: it is not."""
-        limit = resource.RLIM_INFINITY if size is None else size
+        limit = "unlimited" if size is None else size
         for process in (self.process_id, *children_of(self.process_id)):
-            with contextlib.suppress(ProcessLookupError):  # a connection's, which has just ended
-                resource.prlimit(process, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+            try:
+                self.run(program("prlimit"), f"--pid={process}", f"--fsize={limit}:unlimited")
+            except AssertionError:
+                if Path(f"/proc/{process}").exists():
+                    raise  # otherwise it was a connection's, which has just ended
 
     def close(self) -> None:
         """Kill the server and delete its files."""
