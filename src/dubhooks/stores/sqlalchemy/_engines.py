@@ -92,7 +92,10 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
         "pool_timeout": seconds,
         "connect_args": arguments,
     }
-    if driver in _PSYCOPG and is_async:
+    if driver == "mysqlconnector":  # SQLAlchemy knew no AUTOCOMMIT of it for long
+        del options["isolation_level"]
+        arguments["autocommit"] = True
+    elif driver in _PSYCOPG and is_async:
 
         def list_arguments() -> Any:
             places, names = engine.dialect.create_connect_args(engine.url)
