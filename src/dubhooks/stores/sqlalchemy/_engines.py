@@ -78,11 +78,7 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
     """
     url = _parse_url(url, is_async)
     driver = _get_dialect_class(url, is_async).driver
-    arguments: dict[str, Any] = {**list_limits(driver, url, seconds)}
-    if driver == "asyncpg":
-        arguments["connection_class"] = get_curt_asyncpg()
-    elif url.query.get("prepare_threshold") in ("none", "None"):
-        arguments["prepare_threshold"] = None  # psycopg, where a pooler keeps no statements
+    arguments = _list_arguments(driver, url, seconds)
     options: dict[str, Any] = {
         "isolation_level": "AUTOCOMMIT",
         "pool_reset_on_return": None,  # nothing is left to be rolled back
@@ -92,10 +88,9 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
         "pool_timeout": seconds,
         "connect_args": arguments,
     }
-    if driver == "mysqlconnector":  # SQLAlchemy knew no AUTOCOMMIT of it for long
+    if "autocommit" in arguments:
         del options["isolation_level"]
-        arguments["autocommit"] = True
-    elif driver in _PSYCOPG and is_async:
+    if driver in _PSYCOPG and is_async:
 
         def list_arguments() -> Any:
             places, names = engine.dialect.create_connect_args(engine.url)
@@ -103,20 +98,33 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
 
         options["async_creator"] = connect_psycopg_async(list_arguments, seconds)
     try:
-        made = create_async_engine if is_async else create_engine
-        opened: Any = made(url, **options)
+        engine = (
+            create_async_engine(url, **options).sync_engine
+            if is_async
+            else create_engine(url, **options)
+        )
     except ImportError as error:
         module = (error.name or driver).partition(".")[0]
         raise ConfigurationError(
             f"the driver {driver!r} of this URL cannot be imported: pip install "
             f"{PACKAGES.get(module, module)!r}"
         ) from error
-    engine: Engine = opened.sync_engine if is_async else opened
     if driver in _PSYCOPG and not is_async:
         bound_psycopg(engine, seconds)
     elif engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _write_ahead)
     return engine
+
+
+def _list_arguments(driver: str, url: URL, seconds: float) -> dict[str, Any]:
+    arguments: dict[str, Any] = {**list_limits(driver, url, seconds)}
+    if driver == "asyncpg":
+        arguments["connection_class"] = get_curt_asyncpg()
+    elif driver == "mysqlconnector":  # SQLAlchemy knew no AUTOCOMMIT of it for long
+        arguments["autocommit"] = True
+    elif driver in _PSYCOPG and url.query.get("prepare_threshold") in ("none", "None"):
+        arguments["prepare_threshold"] = None  # a pooler keeps no prepared statements
+    return arguments
 
 
 def _parse_url(url: str | URL, is_async: bool) -> URL:
