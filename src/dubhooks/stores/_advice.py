@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..errors import ConfigurationError
 
@@ -94,8 +94,8 @@ def _is(error: BaseException, kinds: tuple[str | int, ...]) -> bool:
     # SQLAlchemy and Django have errors of their own around the driver's.
     cause: Any = getattr(error, "orig", None) or error.__cause__ or error
     first: Any = cause.args[0] if cause.args else None
-    if type(first) is dict:  # pg8000: the fields of the server's message
-        first = first.get("C")
+    if isinstance(first, dict):  # pg8000: the fields of the server's message
+        first = cast("dict[str, Any]", first).get("C")
     # Some drivers of MySQL have the number only, newer ones a less exact SQLSTATE as well.
     codes = {getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None), first}
     if not codes.isdisjoint(kinds):

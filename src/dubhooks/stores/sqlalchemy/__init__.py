@@ -98,7 +98,8 @@ class SQLAlchemyStore:
         return self._run(
             lambda execute, is_retry: self._database.statements.complete(
                 execute, key, token, retention=retention, is_retry=is_retry
-            )
+            ),
+            is_patient=True,  # the handler has run: without this it would run again
         )
 
     def release(self, key: str, token: str) -> bool:
@@ -125,8 +126,10 @@ class SQLAlchemyStore:
         if self._database.is_own:
             self._database.engine.dispose()
 
-    def _run(self, work: Callable[[Execute, bool], ResultT]) -> ResultT:
-        call = Call(self._database, work)
+    def _run(
+        self, work: Callable[[Execute, bool], ResultT], *, is_patient: bool = False
+    ) -> ResultT:
+        call = Call(self._database, work, is_patient=is_patient)
         while True:
             try:
                 return call.attempt()
@@ -187,7 +190,8 @@ class AsyncSQLAlchemyStore:
         return await self._run(
             lambda execute, is_retry: self._database.statements.complete(
                 execute, key, token, retention=retention, is_retry=is_retry
-            )
+            ),
+            is_patient=True,  # the handler has run: without this it would run again
         )
 
     async def release(self, key: str, token: str) -> bool:
@@ -215,8 +219,10 @@ class AsyncSQLAlchemyStore:
         if self._database.is_own:
             await self._session.run_sync(lambda _: self._database.engine.dispose())
 
-    async def _run(self, work: Callable[[Execute, bool], ResultT]) -> ResultT:
-        call = Call(self._database, work)
+    async def _run(
+        self, work: Callable[[Execute, bool], ResultT], *, is_patient: bool = False
+    ) -> ResultT:
+        call = Call(self._database, work, is_patient=is_patient)
         while True:
             try:
                 return await self._within(self._database.longest_try, call.attempt)

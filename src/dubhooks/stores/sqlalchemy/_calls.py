@@ -75,17 +75,22 @@ class Database:
 class Call(Generic[ResultT]):
     """Work that may be tried again: a claim finds its own token, a completion its own row."""
 
-    def __init__(self, database: Database, work: Callable[[Execute, bool], ResultT]) -> None:
+    def __init__(
+        self, database: Database, work: Callable[[Execute, bool], ResultT], *, is_patient: bool
+    ) -> None:
         """Begin; the deadline counts from here.
 
         Args:
             database: where.
             work: runs statements; it is told whether an earlier try may have done it.
+            is_patient: whether a server that cannot be reached is waited for, as it always is
+                after a connection was lost.
         """
         self._database = database
         self._work = work
         self._deadline = monotonic() + database.timeout
         self._pause = _SHORTEST_PAUSE
+        self._is_patient = is_patient
         self._is_retry = False
         self._is_connected = False
         self._is_lost = False
@@ -94,7 +99,7 @@ class Call(Generic[ResultT]):
     def attempt(self, _session: object = None) -> ResultT:
         """Do the work once on a connection of the pool, and return its result."""
         engine = self._database.engine
-        self._pool, self._is_connected = engine.pool, False
+        self._pool, self._is_connected, self._is_lost = engine.pool, False, False
         connection = engine.raw_connection()
         self._is_connected = True
         try:
@@ -140,7 +145,8 @@ class Call(Generic[ResultT]):
         if is_beaten(error):
             pause = random.uniform(0.0, self._pause)
         elif self._is_worth_a_connection(error):
-            self._is_retry = True
+            self._is_patient = True
+            self._is_retry = self._is_retry or self._is_connected
             pause = self._pause
         else:
             better = explain_sql_error(error, table=claims_table.name, create=CREATE)
@@ -157,8 +163,8 @@ class Call(Generic[ResultT]):
         if self._is_connected:
             self._is_lost = self._is_lost or is_late
             return self._is_lost
-        if not self._is_retry or explain_sql_error(error, table="", create="") is not None:
-            return False  # a server that is down from the start is not waited for
+        if not self._is_patient or explain_sql_error(error, table="", create="") is not None:
+            return False
         driver: Any = self._database.engine.dialect.loaded_dbapi
         return is_late or isinstance(error, (DBAPIError, driver.Error, OSError, EOFError))
 
