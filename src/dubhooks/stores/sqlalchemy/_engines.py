@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["get_engine", "make_engine"]
 
-_AT_ONCE: Final = 10
-"""Connections at most: a claim needs one for a moment only, and servers have few."""
+_CONNECTIONS: Final = 10
+"""So many are kept, and as many more in a burst: a claim needs one for a moment only."""
 _EXAMPLES: Final = (
     "postgresql+psycopg://user:password@host/database, mysql+pymysql://... or "
     "sqlite:////var/lib/shop/claims.db",
@@ -83,8 +83,8 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
         "isolation_level": "AUTOCOMMIT",
         "pool_reset_on_return": None,  # nothing is left to be rolled back
         "poolclass": AsyncAdaptedQueuePool if is_async else QueuePool,
-        "pool_size": _AT_ONCE,
-        "max_overflow": 0,
+        "pool_size": _CONNECTIONS,
+        "max_overflow": _CONNECTIONS,
         "pool_timeout": seconds,
         "connect_args": arguments,
     }
