@@ -18,7 +18,7 @@ from dubhooks import ConfigurationError, postbacks
 from dubhooks.stores.sqlalchemy import SQLAlchemyInbox, inbox_table
 from dubhooks.testing import make_event
 from dubhooks.webhooks import CommissionCreated, LinkCreated, SaleCreated
-from tests.support.servers import PostgreSQLServer
+from tests.support.servers import MariaDBServer, PostgreSQLServer
 
 EVENT = make_event(SaleCreated, id="evt_inbox")
 ASYNC_DRIVERS = {
@@ -204,6 +204,21 @@ def test_purge(engine: Engine) -> None:
         assert inbox.first(connection, EVENT)
         with pytest.raises(ConfigurationError, match="older_than"):
             inbox.purge(connection, -1)
+
+
+def test_collation_that_merges_ids(mariadb_server: MariaDBServer) -> None:
+    """A table that takes two events for one is refused before one of them is lost."""
+    inbox, engine = SQLAlchemyInbox(), create_engine(mariadb_server.url())
+    inbox.create_table(engine)
+    with engine.begin() as connection:
+        change = "MODIFY event_key VARCHAR(255) COLLATE utf8mb4_general_ci"
+        connection.execute(text(f"ALTER TABLE dubhooks_inbox {change}"))
+        inbox.first(connection, make_event(SaleCreated, id="evt_a"))
+        assert not inbox.first(connection, make_event(SaleCreated, id="evt_a"))
+        with pytest.raises(ConfigurationError, match="event_key of dubhooks_inbox compares"):
+            inbox.first(connection, make_event(SaleCreated, id="evt_A"))
+    inbox_table.drop(engine)
+    engine.dispose()
 
 
 @pytest.mark.parametrize("way", ["event", "id", "natural key"])
