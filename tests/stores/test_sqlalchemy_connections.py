@@ -9,11 +9,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import dubhooks
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore, metadata
+from dubhooks.stores.sqlalchemy._calls import give_up_pool
 from dubhooks.webhooks import SaleCreated
 from tests.support.proxy import Proxy
 from tests.support.servers import MariaDBServer, PgBouncerServer, PostgreSQLServer, free_port
@@ -128,6 +129,17 @@ def test_all_dropped_while_a_handler_runs(
     assert runs == ["evt_1"]
 
 
+def test_pool_that_another_call_gave_up(tmp_path: Path) -> None:
+    """A connection of a pool that was given up meanwhile does not go back to it."""
+    store = open_store(f"sqlite:///{tmp_path}/x.db")
+    closed: list[object] = []
+    event.listen(store._database.engine, "invalidate", lambda each, *_: closed.append(each))
+    store._run(lambda *_: give_up_pool(store._database.engine).dispose())
+    assert len(closed) == 1
+    assert claim(store).state == "acquired"
+    store.close()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("driver", ["psycopg", "asyncpg", "pymysql", "aiomysql"])
 def test_restarted_server(request: pytest.FixtureRequest, driver: str) -> None:
@@ -197,6 +209,8 @@ def test_cancelled_in_the_middle(postgresql_server: PostgreSQLServer) -> None:
             claimed = await store.claim(f"cancelled-{number}", "two", **DURATIONS)
             assert claimed.state == "acquired"
         assert (await store.claim("cancelled", "two", **DURATIONS)).state == "busy"
+        await store.aclose()  # the engine is not the store's
+        assert engine.pool.checkedin() == 1
         await engine.dispose()
 
     asyncio.run(work())

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
+from dubhooks import ConfigurationError
+from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore, metadata
 from dubhooks.testing import StoreContract
 from tests.support.servers import MariaDBServer, PgBouncerServer, PostgreSQLServer
 from tests.support.stores.backends import close
@@ -140,10 +141,18 @@ class TestPgBouncerAsync(AsyncSQLContract):
         self.url = pgbouncer_server.url("asyncpg")
 
 
+PLAIN = {
+    **dict.fromkeys(("asyncpg", "psycopg_async"), "psycopg"),
+    **dict.fromkeys(("aiomysql", "asyncmy"), "pymysql"),
+    "aiosqlite": "pysqlite",
+}
+
+
 @pytest.mark.parametrize("driver", [*SYNC_DRIVERS, *ASYNC_DRIVERS])
 def test_every_driver(request: pytest.FixtureRequest, driver: str) -> None:
     """Each driver claims, renews, completes, tells what is done, forgets and purges."""
-    store = open_store(find_url(request, driver))
+    url = find_url(request, driver)
+    store = open_store(url)
     assert claim(store)[:2] == ("acquired", 1)
     assert claim(store)[:2] == ("acquired", 1)
     assert 50 < claim(store, token="two").retry_after <= 60
@@ -158,4 +167,11 @@ def test_every_driver(request: pytest.FixtureRequest, driver: str) -> None:
     time.sleep(0.01)
     assert store.purge() == 1
     assert claim(store, "K", "two")[:2] == ("acquired", 2)
+    engine = create_engine(url.replace(f"+{driver}:", f"+{PLAIN.get(driver, driver)}:"))
+    metadata.drop_all(engine)
+    engine.dispose()
+    with pytest.raises(
+        ConfigurationError, match=r"no table dubhooks_claims: call create_table\(\)"
+    ):
+        claim(store)
     store.close()

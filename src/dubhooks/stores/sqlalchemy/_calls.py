@@ -132,7 +132,8 @@ class Call(Generic[ResultT]):
 
     def _is_sign_of_loss(self, error: BaseException, connection: PoolProxiedConnection) -> bool:
         dialect: Any = self._database.engine.dialect
-        if isinstance(error, dialect.loaded_dbapi.InterfaceError):
+        # SQLAlchemy's adapter of aiosqlite has no such class.
+        if isinstance(error, getattr(dialect.loaded_dbapi, "InterfaceError", ())):
             return True
         return is_lost(error) or dialect.is_disconnect(error, connection.dbapi_connection, None)
 
