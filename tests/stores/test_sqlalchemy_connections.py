@@ -210,7 +210,8 @@ def test_cancelled_in_the_middle(postgresql_server: PostgreSQLServer) -> None:
             assert claimed.state == "acquired"
         assert (await store.claim("cancelled", "two", **DURATIONS)).state == "busy"
         await store.aclose()  # the engine is not the store's
-        assert engine.pool.checkedin() == 1
+        pool: Any = engine.pool
+        assert pool.checkedin() == 1
         await engine.dispose()
 
     asyncio.run(work())
