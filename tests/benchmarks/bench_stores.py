@@ -30,6 +30,7 @@ import redis
 from sqlalchemy import create_engine, text
 
 from dubhooks import MemoryStore, SQLiteStore
+from dubhooks.stores._sql import ClaimStatements
 from dubhooks.stores.redis import RedisStore
 from dubhooks.stores.redis import _scripts as scripts
 from dubhooks.stores.sqlalchemy import SQLAlchemyStore
@@ -41,6 +42,9 @@ CLIENTS = (1, 8, 32)
 TOKEN, FINGERPRINT = "t" * 32, "f" * 64
 BOOT_CLOCK = boot_clock()[0]
 LEASE, RETENTION = 60.0, 30 * 86_400.0
+
+FOUND_ROWS = 2
+"""A flag of MySQL's protocol, which SQLAlchemy sets: rows are counted that stay as they are."""
 
 _numbers = count()
 
@@ -250,7 +254,7 @@ def _redis() -> Generator[Target]:
 
 
 @contextmanager
-def _postgresql(**own: Any) -> Generator[Target]:
+def _postgresql() -> Generator[Target]:
     import psycopg
 
     with PostgreSQLServer("fsync=on", "max_wal_size=4GB") as server:
@@ -264,12 +268,12 @@ def _postgresql(**own: Any) -> Generator[Target]:
             "FROM generate_series({start}, {end} - 1) n"
         )
         size = "SELECT pg_total_relation_size('dubhooks_claims')"
-        with _sql("PostgreSQL", server.url(), connect, False, rows, size, **own) as each:
+        with _sql("PostgreSQL", server.url(), connect, rows, size) as each:
             yield each
 
 
 @contextmanager
-def _mariadb(**own: Any) -> Generator[Target]:
+def _mariadb() -> Generator[Target]:
     import pymysql
 
     with MariaDBServer("--innodb-flush-log-at-trx-commit=1") as server:
@@ -280,7 +284,8 @@ def _mariadb(**own: Any) -> Generator[Target]:
                 port=server.port,
                 user="dubhooks",
                 database="test",
-                autocommit=bool(own),
+                autocommit=True,
+                client_flag=FOUND_ROWS,
             )
 
         rows = (
@@ -292,49 +297,31 @@ def _mariadb(**own: Any) -> Generator[Target]:
             "SELECT file_size FROM information_schema.innodb_sys_tablespaces "
             "WHERE name = 'test/dubhooks_claims'"
         )
-        with _sql("MariaDB", server.url(), connect, not own, rows, size, **own) as each:
+        with _sql("MariaDB", server.url(), connect, rows, size) as each:
             yield each
 
 
 @contextmanager
 def _sql(
-    name: str,
-    url: str,
-    connect: Callable[[], Any],
-    commits: bool,
-    rows: str,
-    size: str,
-    **options: Any,
+    name: str, url: str, connect: Callable[[], Any], rows: str, size: str
 ) -> Generator[Target]:
-    engine = create_engine(url, pool_size=max(CLIENTS), **options)
-    name += ", engine of its own" if options else ", shared engine"
-    store = SQLAlchemyStore(engine)
+    engine = create_engine(url)
+    store = SQLAlchemyStore(url)
     store.create_table()
-    store.claim("warm", TOKEN, fingerprint=FINGERPRINT, lease=LEASE, retention=RETENTION)
-    claims: Any = store._prepared()
+    statements = ClaimStatements(engine.dialect.name, engine.dialect.paramstyle)
 
     def connect_raw() -> Callable[[str], None]:
-        connection = connect()
-        cursor = connection.cursor()
-        durations = {"lease": int(LEASE * 1000), "retention": int(RETENTION * 1000)}
-        values = {"claiming_token": TOKEN, "claiming_fingerprint": FINGERPRINT, **durations}
-        values["completion"] = "0123456789abcdef"
+        cursor = connect().cursor()
 
-        def send(prepared: Any, key: str) -> None:
-            named = {**prepared._constants, **values, "claimed_key": key}
-            order = prepared._order
-            cursor.execute(
-                prepared._text, named if order is None else tuple([named[each] for each in order])
-            )
+        def execute(text: str, parameters: Any) -> tuple[Any, int]:
+            cursor.execute(text, parameters)
+            return cursor.fetchall() if cursor.description else (), cursor.rowcount
 
         def handle(key: str) -> None:
-            send(claims._claim, key)
-            cursor.fetchone()
-            if commits:
-                connection.commit()
-            send(claims._complete, key)
-            if commits:
-                connection.commit()
+            statements.claim(
+                execute, key, TOKEN, fingerprint=FINGERPRINT, lease=LEASE, retention=RETENTION
+            )
+            statements.complete(execute, key, TOKEN, retention=RETENTION, is_retry=False)
 
         return handle
 
@@ -349,20 +336,16 @@ def _sql(
             return int(connection.execute(text(size)).scalar_one())
 
     yield Target(name, store, connect_raw, fill, measure)
+    store.close()
     engine.dispose()
 
-
-# As the documentation advises: nothing to switch, and nothing to roll back.
-_OWN = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
 
 TARGETS: dict[str, Callable[[], Any]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "redis": _redis,
     "postgresql": _postgresql,
-    "postgresql-own": partial(_postgresql, **_OWN),
     "mariadb": _mariadb,
-    "mariadb-own": partial(_mariadb, **_OWN),
 }
 
 

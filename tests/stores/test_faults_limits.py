@@ -12,7 +12,6 @@ import pytest
 import redis
 import redis.asyncio
 from sqlalchemy import create_engine, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 import dubhooks
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
@@ -137,8 +136,8 @@ def async_redis(url: str) -> Any:
 
 
 def async_sql(url: str) -> Any:
-    """A store on an async engine."""
-    return AsyncSQLAlchemyStore(create_async_engine(url, pool_size=3, max_overflow=0))
+    """A store with connections of its own."""
+    return AsyncSQLAlchemyStore(url)
 
 
 ASYNC = {
@@ -180,8 +179,8 @@ def test_cancelled_deliveries(backend: Backend) -> None:
         if backend.kind == "redis":
             await store._client.aclose()
         else:
-            assert store._engine.pool.checkedout() == 0
-            await store._engine.dispose()
+            assert store._database.engine.pool.checkedout() == 0
+            await store.aclose()
         return effects
 
     effects = asyncio.run(work())

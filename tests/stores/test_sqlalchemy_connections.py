@@ -1,104 +1,193 @@
 """Connections that are lost, shared, cancelled, pooled by others or never made."""
 
 import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import (
-    Engine,
-    create_engine,
-    text,
-)
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from dubhooks.stores.sqlalchemy import (
-    AsyncSQLAlchemyStore,
-    SQLAlchemyStore,
-    claims_table,
-    metadata,
-)
+import dubhooks
+from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore, metadata
+from dubhooks.stores.sqlalchemy._calls import give_up_pool
+from dubhooks.webhooks import SaleCreated
 from tests.support.proxy import Proxy
 from tests.support.servers import MariaDBServer, PgBouncerServer, PostgreSQLServer, free_port
-from tests.support.stores.sql_cases import ASYNCPG_BEHIND_PGBOUNCER, FINGERPRINT, claim
+from tests.support.stores import workers
+from tests.support.stores.sql_cases import (
+    ASYNC_DRIVERS,
+    ASYNCPG_BEHIND_PGBOUNCER,
+    FINGERPRINT,
+    SYNC_DRIVERS,
+    claim,
+    find_url,
+    make_store,
+    open_store,
+)
 from tests.support.stores.store_cases import check_fork_after_use
 
+DURATIONS: Any = {"fingerprint": FINGERPRINT, "lease": 60.0, "retention": 600.0}
 
-@pytest.mark.parametrize("replies", [0, 1])
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_lost_replies(request: pytest.FixtureRequest, kind: str, replies: int) -> None:
-    """A statement or commit whose reply is lost is repeated, and says the same once more."""
-    server = request.getfixturevalue(f"{kind}_server")
-    with Proxy(server.port) as proxy:
-        engine = create_engine(server.url().replace(str(server.port), str(proxy.port)))
-        store = SQLAlchemyStore(engine)
-        store.create_table()
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pg8000", "pymysql", "mysqlconnector"])
+def test_lost_replies(request: pytest.FixtureRequest, driver: str) -> None:
+    """A statement whose reply is lost is sent again, and says the same once more."""
+    url = find_url(request, driver)
+    port = int(url.rpartition(":")[2].partition("/")[0])
+    with Proxy(port) as proxy:
+        store = open_store(url.replace(str(port), str(proxy.port)))
         for number in range(10):  # PostgreSQL prepares a statement after some times
-            claim(store, f"warm-{kind}-{replies}-{number}")
-            store.complete(f"warm-{kind}-{replies}-{number}", "one", retention=60.0)
-        key = f"lost-{kind}-{replies}"
-        proxy.drop_reply(after=replies)
-        assert claim(store, key)[:2] == ("acquired", 1)
-        assert claim(store, key, "two").state == "busy"
-        proxy.drop_reply(after=replies)
-        assert store.complete(key, "one", retention=60.0)
-        assert not store.complete(key, "one", retention=60.0)
-        assert claim(store, key, "two").state == "done"
-        proxy.drop_reply(after=replies)
-        store.forget(key)
-        assert claim(store, key, "two")[:2] == ("acquired", 1)
+            claim(store, f"warm-{number}")
+            store.complete(f"warm-{number}", "one", retention=60.0)
+        proxy.drop_reply()
+        assert claim(store)[:2] == ("acquired", 1)
+        assert claim(store, token="two").state == "busy"
+        proxy.drop_reply()
+        assert store.complete("k", "one", retention=60.0)
+        assert not store.complete("k", "one", retention=60.0)
+        assert claim(store, token="two").state == "done"
+        proxy.drop_reply()
+        store.forget("k")
+        assert claim(store, token="two")[:2] == ("acquired", 1)
         assert proxy.dropped == 3
-        engine.dispose()
+        store.close()
 
 
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_stale_pool(request: pytest.FixtureRequest, kind: str) -> None:
-    """After a restart of the server a pool full of dead connections costs no delivery."""
+# -- all connections of a pool dropped -------------------------------------------------------------
+
+KILL = {
+    "postgresql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE pid <> pg_backend_pid() AND datname = 'test'",
+    "mariadb": "KILL CONNECTION USER dubhooks@'127.0.0.1'",
+}
+DROPPED = [
+    *("psycopg", "psycopg2", "pg8000", "pymysql", "mysqlconnector"),
+    *("asyncpg", "psycopg_async", "aiomysql", "asyncmy"),
+]
+
+
+def kill_all(kind: str, url: str) -> None:
+    """Let the server end every connection but the one that says so."""
+    root = create_engine(url.replace("dubhooks@", "root@") if kind == "mariadb" else url)
+    with root.connect() as connection:
+        connection.execute(text(KILL[kind]))
+    root.dispose()
+
+
+def open_four(store: Any) -> None:
+    """Let a store have four connections in its pool."""
+    if isinstance(store, SQLAlchemyStore):
+        together = threading.Barrier(4)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: store._run(lambda *_: together.wait(10)), range(4)))
+    else:
+
+        async def work() -> None:
+            await asyncio.gather(*[store.store.claim(str(n), "t", **DURATIONS) for n in range(4)])
+
+        store.run(work())
+    pool_of: Any = store if isinstance(store, SQLAlchemyStore) else store.store
+    assert pool_of._database.engine.pool.checkedin() >= 4
+
+
+@pytest.mark.parametrize("way", ["killed", "cut"])
+@pytest.mark.parametrize("driver", DROPPED)
+def test_all_dropped_while_a_handler_runs(
+    request: pytest.FixtureRequest, driver: str, way: str
+) -> None:
+    """The claim is completed on a new connection, and the event does not run again."""
+    url, kind = find_url(request, driver), {**SYNC_DRIVERS, **ASYNC_DRIVERS}[driver]
     server = request.getfixturevalue(f"{kind}_server")
-    engine = create_engine(server.url(), pool_size=5)
-    store = SQLAlchemyStore(engine)
-    store.create_table()
-    connections = [engine.connect() for _ in range(5)]
-    for connection in connections:
-        connection.close()
-    claim(store, f"stale-{kind}")
-    server.stop()
-    server.start()
-    assert store.complete(f"stale-{kind}", "one", retention=60.0)
-    assert claim(store, f"stale-{kind}", "two").state == "done"
-    engine.dispose()
+    runs: list[str] = []
+    with Proxy(server.port) as proxy:
+        store = open_store(url.replace(str(server.port), str(proxy.port)))
+        hooks = dubhooks.Webhooks(
+            workers.SECRET, store=getattr(store, "store", store), max_age=None
+        )
+
+        @hooks.on(SaleCreated)
+        def handle(event: SaleCreated) -> None:
+            runs.append(event.id)
+            proxy.cut() if way == "cut" else kill_all(kind, server.url())
+
+        def deliver() -> str:
+            request = workers.delivery_of("evt_1")
+            if driver in ASYNC_DRIVERS:
+                outcome: str = store.run(hooks.ahandle(*request)).outcome
+                return outcome
+            return hooks.handle(*request).outcome
+
+        open_four(store)
+        assert deliver() == "handled"
+        assert deliver() == "duplicate"
+        store.close()
+    assert runs == ["evt_1"]
 
 
-@pytest.mark.parametrize(("kind", "driver"), [("postgresql", "asyncpg"), ("mariadb", "aiomysql")])
-def test_stale_pool_async(request: pytest.FixtureRequest, kind: str, driver: str) -> None:
-    """The async store, too, gets over a pool full of dead connections."""
-    server = request.getfixturevalue(f"{kind}_server")
-
-    async def work() -> None:
-        engine = create_async_engine(server.url(driver), pool_size=5)
-        store = AsyncSQLAlchemyStore(engine)
-        await store.create_table()
-        keys = [f"stale-{driver}-{number}" for number in range(5)]
-        claims = [
-            store.claim(key, "one", fingerprint="f", lease=60.0, retention=600.0) for key in keys
-        ]
-        await asyncio.gather(*claims)
-        server.stop()
-        server.start()
-        for key in keys:
-            assert await store.complete(key, "one", retention=60.0)
-        await engine.dispose()
-
-    asyncio.run(work())
+def test_pool_that_another_call_gave_up(tmp_path: Path) -> None:
+    """A connection of a pool that was given up meanwhile does not go back to it."""
+    store = open_store(f"sqlite:///{tmp_path}/x.db")
+    closed: list[object] = []
+    event.listen(store._database.engine, "invalidate", lambda each, *_: closed.append(each))
+    store._run(lambda *_: give_up_pool(store._database.engine).dispose())
+    assert len(closed) == 1
+    assert claim(store).state == "acquired"
+    store.close()
 
 
 @pytest.mark.slow
-def test_fork_after_use(engine: Engine) -> None:
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg", "pymysql", "aiomysql"])
+def test_restarted_server(request: pytest.FixtureRequest, driver: str) -> None:
+    """A server that restarts while a claim is to be completed is waited for."""
+    url, kind = find_url(request, driver), {**SYNC_DRIVERS, **ASYNC_DRIVERS}[driver]
+    server = request.getfixturevalue(f"{kind}_server")
+    store = open_store(url)
+    open_four(store)
+    claim(store)
+    claim(store, "other")
+    fresh = make_store(url)
+    server.stop()
+    thread = threading.Timer(0.5, server.start)
+    thread.start()
+    with ThreadPoolExecutor(2) as pool:
+        ends = [
+            pool.submit(each.complete, key, "one", retention=60.0)
+            for each, key in ((store, "k"), (fresh, "other"))
+        ]
+        assert [end.result() for end in ends] == [True, True]
+    thread.join()
+    assert claim(store, token="two").state == "done"
+    for each in (store, fresh):
+        each.close()
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "pymysql", "pg8000", "asyncpg", "aiomysql"])
+def test_unreachable_server(driver: str) -> None:
+    """The error comes through at once when there is no server from the start."""
+    scheme = "mysql" if "mysql" in driver else "postgresql"
+    store = make_store(f"{scheme}+{driver}://nobody@127.0.0.1:{free_port()}/none", timeout=60.0)
+    started = time.monotonic()
+    with pytest.raises(Exception, match=r"refused|an't connect|an't create|failed"):
+        claim(store)
+    assert time.monotonic() - started < 5
+    store.close()
+
+
+# -- processes, tasks and pools of others ----------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pymysql", "pysqlite"])
+def test_fork_after_use(request: pytest.FixtureRequest, driver: str) -> None:
     """A child of a process that has claimed uses connections of its own, and so does the parent."""
-    store = SQLAlchemyStore(engine)
-    store.create_table()
+    store = open_store(find_url(request, driver))
     check_fork_after_use(store)
+    store.close()
 
 
 def test_cancelled_in_the_middle(postgresql_server: PostgreSQLServer) -> None:
@@ -108,51 +197,28 @@ def test_cancelled_in_the_middle(postgresql_server: PostgreSQLServer) -> None:
         engine = create_async_engine(postgresql_server.url("asyncpg"), pool_size=1, max_overflow=1)
         store = AsyncSQLAlchemyStore(engine)
         await store.create_table()
-        durations: Any = {"fingerprint": "f", "lease": 60.0, "retention": 600.0}
-        await store.claim("cancelled", "one", **durations)
+        await store.claim("cancelled", "one", **DURATIONS)
         async with engine.begin() as other:
             await other.execute(text("LOCK TABLE dubhooks_claims"))
             with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(store.claim("cancelled", "two", **durations), 0.1)
+                await asyncio.wait_for(store.claim("cancelled", "two", **DURATIONS), 0.1)
+            async with engine.connect():  # both connections are in use
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(store.claim("cancelled", "two", **DURATIONS), 0.1)
         for number in range(5):
-            claimed = await store.claim(f"cancelled-{number}", "two", **durations)
+            claimed = await store.claim(f"cancelled-{number}", "two", **DURATIONS)
             assert claimed.state == "acquired"
-        assert (await store.claim("cancelled", "two", **durations)).state == "busy"
+        assert (await store.claim("cancelled", "two", **DURATIONS)).state == "busy"
+        await store.aclose()  # the engine is not the store's
+        pool: Any = engine.pool
+        assert pool.checkedin() == 1
         await engine.dispose()
 
     asyncio.run(work())
 
 
-def test_purged_between_two_statements(mariadb_server: MariaDBServer) -> None:
-    """Without RETURNING and transactions, a row that is gone when it is read means: come again."""
-    engine = create_engine(mariadb_server.url(), isolation_level="AUTOCOMMIT")
-    engine.connect().close()
-    engine.dialect.insert_returning = False
-    store = SQLAlchemyStore(engine)
-    store.create_table()
-
-    claims = store._prepared()
-    written = claims._claim
-
-    class Purging:
-        def count(self, connection: Any, parameters: Any) -> int:
-            changed = written.count(connection, parameters)
-            with engine.connect() as other:
-                other.execute(claims_table.delete())
-            return changed
-
-    claims._claim = Purging()  # type: ignore[assignment]
-    assert claim(store, "purged") == ("busy", 1, FINGERPRINT, 0.001)
-    claims._claim = written
-    assert claim(store, "purged").state == "acquired"
-    metadata.drop_all(engine)
-    engine.dispose()
-
-
-async def _through_pgbouncer(url: str, **connect_args: Any) -> list[Any]:
+async def _through_pgbouncer(store: AsyncSQLAlchemyStore) -> list[Any]:
     """Claim and complete many keys on more connections than PgBouncer has; return the errors."""
-    engine = create_async_engine(url, pool_size=16, connect_args=connect_args)
-    store = AsyncSQLAlchemyStore(engine)
     await store.create_table()
 
     async def deliver(number: int) -> None:
@@ -162,40 +228,74 @@ async def _through_pgbouncer(url: str, **connect_args: Any) -> list[Any]:
             assert await store.complete(key, "t", retention=60.0)
 
     results = await asyncio.gather(*map(deliver, range(16)), return_exceptions=True)
-    await engine.dispose()
     return [each for each in results if each is not None]
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_pgbouncer(pgbouncer_server: PgBouncerServer, driver: str) -> None:
+    """Behind PgBouncer a URL is enough for psycopg; asyncpg needs what the page says."""
+
+    async def work() -> None:
+        url = pgbouncer_server.url(driver)
+        if driver == "psycopg":
+            store = AsyncSQLAlchemyStore(f"{url}?prepare_threshold=none")
+            assert not await _through_pgbouncer(store)
+            await store.aclose()
+            return
+        engine = create_async_engine(url, pool_size=16, connect_args=ASYNCPG_BEHIND_PGBOUNCER)
+        assert not await _through_pgbouncer(AsyncSQLAlchemyStore(engine))
+        await engine.dispose()
+
+    asyncio.run(work())
 
 
 def test_pgbouncer_with_prepared_statements(pgbouncer_server: PgBouncerServer) -> None:
     """Without the settings for PgBouncer nothing goes wrong in silence, and an error names them."""
-    errors = asyncio.run(_through_pgbouncer(pgbouncer_server.url()))
+
+    async def work() -> list[Any]:
+        engine = create_async_engine(pgbouncer_server.url(), pool_size=16)
+        errors = await _through_pgbouncer(AsyncSQLAlchemyStore(engine))
+        await engine.dispose()
+        return errors
+
+    errors = asyncio.run(work())
     assert any("prepare_threshold=None" in str(each) for each in errors), errors
     assert not any(isinstance(each, AssertionError) for each in errors), errors
 
 
-def test_pgbouncer_between_asyncpg_preparing_and_running(pgbouncer_server: PgBouncerServer) -> None:
-    """A statement torn apart by PgBouncer is sent again, from then on in transactions."""
-    options = ASYNCPG_BEHIND_PGBOUNCER
-    assert not asyncio.run(_through_pgbouncer(pgbouncer_server.url("asyncpg"), **options))
+def test_table_without_a_key(mariadb_server: MariaDBServer) -> None:
+    """A row that is gone when it is read means: come again; two rows of a key are refused."""
+    url = mariadb_server.url()
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    store = open_store(url)
+    with engine.connect() as connection:
+        connection.execute(text("DELETE FROM dubhooks_claims"))
+        connection.execute(
+            text(
+                "CREATE TRIGGER vanish BEFORE INSERT ON dubhooks_claims FOR EACH ROW "
+                "SET NEW.claim_key = concat('other-', NEW.claim_key)"
+            )
+        )
+        assert claim(store) == ("busy", 1, FINGERPRINT, 0.001)
+        connection.execute(text("DROP TRIGGER vanish"))
+        connection.execute(text("ALTER TABLE dubhooks_claims DROP PRIMARY KEY"))
+        assert claim(store).state == "acquired"
+        with pytest.raises(dubhooks.ConfigurationError, match="its primary key"):
+            claim(store, token="two")
+    store.close()
+    metadata.drop_all(engine)
+    engine.dispose()
 
 
-@pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql"])
-def test_unreachable_server(driver: str) -> None:
-    """The error comes through when there is no server."""
-    store = SQLAlchemyStore(create_engine(f"{driver}://nobody@127.0.0.1:{free_port()}/none"))
-    with pytest.raises(Exception, match=r"refused|Can't connect"):
-        claim(store)
-
-
-def test_locked_by_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that stays locked gives an error in bounded time."""
-    monkeypatch.setattr("dubhooks.stores.sqlalchemy._errors._PATIENCE", 0.5)
-    engine = create_engine(f"sqlite:///{tmp_path}/x.db", connect_args={"timeout": 0.1})
-    store = SQLAlchemyStore(engine)
-    store.create_table()
+def test_locked_by_another_program(tmp_path: Path) -> None:
+    """A database that stays locked gives an error in time."""
+    store = open_store(f"sqlite:///{tmp_path}/x.db", timeout=1.0)
     claim(store)
+    engine = create_engine(f"sqlite:///{tmp_path}/x.db")
     with engine.connect() as other:
-        other.execute(text("BEGIN EXCLUSIVE"))
+        other.execute(text("BEGIN IMMEDIATE"))
         with pytest.raises(Exception, match="locked"):
             claim(store, "k2")
+    assert claim(store, "k2").state == "acquired"
     engine.dispose()
+    store.close()

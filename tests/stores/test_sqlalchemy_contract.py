@@ -1,51 +1,56 @@
-"""The SQL stores keep the contract, on real servers."""
+"""The SQL stores keep the contract, on real servers and with every driver."""
 
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import (
-    Engine,
-    create_engine,
-)
+from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from dubhooks.stores.sqlalchemy import (
-    AsyncSQLAlchemyStore,
-    SQLAlchemyStore,
-)
+from dubhooks import ConfigurationError
+from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore, metadata
 from dubhooks.testing import StoreContract
 from tests.support.servers import MariaDBServer, PgBouncerServer, PostgreSQLServer
-from tests.support.stores.sql_cases import ASYNCPG_BEHIND_PGBOUNCER
+from tests.support.stores.backends import close
+from tests.support.stores.sql_cases import (
+    ASYNC_DRIVERS,
+    ASYNCPG_BEHIND_PGBOUNCER,
+    SYNC_DRIVERS,
+    claim,
+    find_url,
+    open_store,
+)
 
 
 class SQLContract(StoreContract):
-    """What the contract needs to know of every engine; not collected by its name."""
+    """What the contract needs to know of every store; not collected by its name."""
 
     url: str
-    options: ClassVar[dict[str, Any]] = {}
+    engine: ClassVar[dict[str, Any] | None] = None
+    """Options of an engine that somebody makes for the store; without them it has the URL."""
 
     def make_store(self) -> Any:
-        """Return another handle with an engine of its own."""
-        store = SQLAlchemyStore(self.make_engine())
+        """Return another handle with connections of its own."""
+        store = SQLAlchemyStore(
+            self.url if self.engine is None else create_engine(self.url, **self.engine)
+        )
         store.create_table()
         return store
 
-    def make_engine(self) -> Engine:
-        """Return an engine."""
-        return create_engine(self.url, **self.options)
-
     def close_store(self, store: Any) -> object:
-        """Dispose of the engine, which is the test's."""
-        return store._engine.dispose()
+        """Close its connections, those of the test's engine as well."""
+        return close(store)
 
 
 class AsyncSQLContract(SQLContract):
-    """The same for async engines."""
+    """The same for async drivers."""
 
     async def make_store(self) -> Any:
-        """Return another handle with an engine of its own."""
-        store = AsyncSQLAlchemyStore(create_async_engine(self.url, **self.options))
+        """Return another handle with connections of its own."""
+        store = AsyncSQLAlchemyStore(
+            self.url if self.engine is None else create_async_engine(self.url, **self.engine)
+        )
         await store.create_table()
         return store
 
@@ -70,16 +75,6 @@ class MariaDB:
         self.url = mariadb_server.url(self.driver)
 
 
-class SQLite:
-    """Uses a file of the test."""
-
-    driver = "pysqlite"
-
-    @pytest.fixture(autouse=True)
-    def _file(self, tmp_path: Path) -> None:
-        self.url = f"sqlite+{self.driver}:///{tmp_path}/claims.db"
-
-
 class TestPostgreSQL(PostgreSQL, SQLContract):
     """The store keeps the contract on PostgreSQL."""
 
@@ -90,43 +85,36 @@ class TestPostgreSQLAsync(PostgreSQL, AsyncSQLContract):
     driver = "asyncpg"
 
 
-@pytest.mark.slow
-class TestPostgreSQLSerializable(PostgreSQL, SQLContract):
-    """It keeps the contract where every transaction is serializable."""
+class TestMariaDB(MariaDB, SQLContract):
+    """The store keeps the contract on MariaDB."""
 
-    options: ClassVar = {
+
+class TestSQLite(SQLContract):
+    """The store keeps the contract on SQLite."""
+
+    @pytest.fixture(autouse=True)
+    def _file(self, tmp_path: Path) -> None:
+        self.url = f"sqlite:///{tmp_path}/claims.db"
+
+
+@pytest.mark.slow
+class TestPostgreSQLEngine(PostgreSQL, SQLContract):
+    """It keeps the contract on an engine whose transactions are serializable."""
+
+    engine: ClassVar = {
         "isolation_level": "SERIALIZABLE",
         "connect_args": {"options": "-c default_transaction_isolation=serializable"},
     }
 
 
 @pytest.mark.slow
-class TestPgBouncer(SQLContract):
-    """It keeps the contract behind PgBouncer in transaction mode."""
+class TestMariaDBEngine(MariaDB, SQLContract):
+    """It keeps the contract on an engine of MariaDB as it comes."""
 
-    # A statement that PostgreSQL knows by name is unknown on the next server connection.
-    options: ClassVar = {"connect_args": {"prepare_threshold": None}}
-
-    @pytest.fixture(autouse=True)
-    def _server(self, pgbouncer_server: PgBouncerServer) -> None:
-        self.url = pgbouncer_server.url()
+    engine: ClassVar = {}
 
 
 @pytest.mark.slow
-class TestPgBouncerAsync(AsyncSQLContract):
-    """It keeps the contract behind PgBouncer through asyncpg, which prepares every statement."""
-
-    options: ClassVar = {"connect_args": ASYNCPG_BEHIND_PGBOUNCER}
-
-    @pytest.fixture(autouse=True)
-    def _server(self, pgbouncer_server: PgBouncerServer) -> None:
-        self.url = pgbouncer_server.url("asyncpg")
-
-
-class TestMariaDB(MariaDB, SQLContract):
-    """The store keeps the contract on MariaDB."""
-
-
 class TestMariaDBAsync(MariaDB, AsyncSQLContract):
     """It keeps the contract through aiomysql."""
 
@@ -134,36 +122,56 @@ class TestMariaDBAsync(MariaDB, AsyncSQLContract):
 
 
 @pytest.mark.slow
-class TestMariaDBSerializable(MariaDB, SQLContract):
-    """It keeps the contract where every transaction is serializable."""
+class TestPgBouncer(SQLContract):
+    """It keeps the contract behind PgBouncer in transaction mode."""
 
-    options: ClassVar = {"isolation_level": "SERIALIZABLE"}
-
-
-@pytest.mark.slow
-class TestWithoutReturning(MariaDB, SQLContract):
-    """It keeps the contract as on MySQL, which cannot return the row that it wrote."""
-
-    def make_engine(self) -> Engine:
-        """Return an engine that knows nothing of RETURNING."""
-        engine = super().make_engine()
-        engine.connect().close()
-        engine.dialect.insert_returning = False
-        return engine
+    @pytest.fixture(autouse=True)
+    def _server(self, pgbouncer_server: PgBouncerServer) -> None:
+        self.url = f"{pgbouncer_server.url()}?prepare_threshold=none"
 
 
 @pytest.mark.slow
-class TestMariaDBAutocommit(MariaDB, SQLContract):
-    """It keeps the contract on an engine of its own, as the documentation advises."""
+class TestPgBouncerAsync(AsyncSQLContract):
+    """It keeps the contract behind PgBouncer through asyncpg, which prepares every statement."""
 
-    options: ClassVar = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+    engine: ClassVar = {"connect_args": ASYNCPG_BEHIND_PGBOUNCER}
+
+    @pytest.fixture(autouse=True)
+    def _server(self, pgbouncer_server: PgBouncerServer) -> None:
+        self.url = pgbouncer_server.url("asyncpg")
 
 
-class TestSQLite(SQLite, SQLContract):
-    """The store keeps the contract on SQLite."""
+PLAIN = {
+    **dict.fromkeys(("asyncpg", "psycopg_async"), "psycopg"),
+    **dict.fromkeys(("aiomysql", "asyncmy"), "pymysql"),
+    "aiosqlite": "pysqlite",
+}
 
 
-class TestSQLiteAsync(SQLite, AsyncSQLContract):
-    """It keeps the contract through aiosqlite."""
-
-    driver = "aiosqlite"
+@pytest.mark.parametrize("driver", [*SYNC_DRIVERS, *ASYNC_DRIVERS])
+def test_every_driver(request: pytest.FixtureRequest, driver: str) -> None:
+    """Each driver claims, renews, completes, tells what is done, forgets and purges."""
+    url = find_url(request, driver)
+    store = open_store(url)
+    assert claim(store)[:2] == ("acquired", 1)
+    assert claim(store)[:2] == ("acquired", 1)
+    assert 50 < claim(store, token="two").retry_after <= 60
+    assert not store.complete("k", "two", retention=60.0)
+    assert store.complete("k", "one", retention=60.0)
+    assert not store.complete("k", "one", retention=60.0), "only once for a caller"
+    assert claim(store, token="two").state == "done"
+    assert store.forget("k")
+    assert not store.forget("k")
+    assert claim(store, token="two", lease=0.001, retention=0.001).state == "acquired"
+    assert claim(store, "K", lease=0.001)[:2] == ("acquired", 1)
+    time.sleep(0.01)
+    assert store.purge() == 1
+    assert claim(store, "K", "two")[:2] == ("acquired", 2)
+    engine = create_engine(url.replace(f"+{driver}:", f"+{PLAIN.get(driver, driver)}:"))
+    metadata.drop_all(engine)
+    engine.dispose()
+    with pytest.raises(
+        ConfigurationError, match=r"no table dubhooks_claims: call create_table\(\)"
+    ):
+        claim(store)
+    store.close()

@@ -162,7 +162,11 @@ class Server:
         """Let no file grow beyond ``size`` bytes, like a disk that is full; ``None``: it is not."""
         limit = "unlimited" if size is None else size
         for process in (self.process_id, *children_of(self.process_id)):
-            self.run(program("prlimit"), f"--pid={process}", f"--fsize={limit}:unlimited")
+            try:
+                self.run(program("prlimit"), f"--pid={process}", f"--fsize={limit}:unlimited")
+            except AssertionError:
+                if Path(f"/proc/{process}").exists():
+                    raise  # otherwise it was a connection's, which has just ended
 
     def close(self) -> None:
         """Kill the server and delete its files."""

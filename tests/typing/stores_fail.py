@@ -20,7 +20,8 @@ RedisStore(b"redis://localhost")  # expect-error
 RedisStore(redis.asyncio.Redis())  # expect-error
 AsyncRedisStore(redis.Redis())  # expect-error
 RedisStore(redis.Redis(), "prefix")  # expect-error
-SQLAlchemyStore("sqlite://")  # expect-error
+SQLAlchemyStore(None)  # expect-error
+SQLAlchemyStore("sqlite:///shop.db", 10)  # expect-error
 SQLAlchemyStore(async_engine)  # expect-error
 AsyncSQLAlchemyStore(engine)  # expect-error
 SQLAlchemyInbox("shop")  # expect-error
@@ -31,6 +32,7 @@ def wrong(session: Session, event: SaleCreated) -> None:
     inbox.first(session)  # expect-error
     inbox.first(session, event.id)  # expect-error
     inbox.first(engine, event)  # expect-error
+    inbox.forget(event)  # expect-error
 
 
 async def wrong_async(session: AsyncSession, event: SaleCreated) -> None:

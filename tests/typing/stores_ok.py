@@ -35,6 +35,8 @@ sync_stores: list[Store] = [
     RedisStore("redis://localhost", timeout=timedelta(seconds=5)),
     RedisStore(valkey.Valkey()),
     SQLAlchemyStore(engine),
+    SQLAlchemyStore("sqlite:///shop.db", timeout=timedelta(seconds=10)),
+    SQLAlchemyStore(engine.url, timeout=5),
 ]
 async_stores: list[AsyncStore] = [
     AsyncRedisStore(redis.asyncio.Redis()),
@@ -42,6 +44,7 @@ async_stores: list[AsyncStore] = [
     AsyncRedisStore("valkeys://localhost", prefix="shop:", timeout=5),
     AsyncRedisStore(valkey.asyncio.Valkey()),
     AsyncSQLAlchemyStore(async_engine),
+    AsyncSQLAlchemyStore("sqlite+aiosqlite:///shop.db", timeout=10.0),
 ]
 for sync_store in sync_stores:
     dubhooks.Webhooks("whsec_x", store=sync_store)
@@ -53,6 +56,7 @@ assert_type(store.create_table(), None)
 assert_type(store.purge(), int)
 assert_type(store.complete("k", "t", retention=60), bool)
 assert_type(store.forget("k"), bool)
+assert_type(store.close(), None)
 assert_type(store.claim("k", "t", fingerprint="f", lease=60, retention=60.0), Claim)
 assert_type(store.table, Table)
 assert_type(claims_table, Table)
@@ -69,11 +73,15 @@ def record(event: SaleCreated) -> None:
 
 def purge(connection: Connection, session: Session) -> None:
     assert_type(inbox.purge(connection, timedelta(days=30)), int)
-    assert_type(inbox.purge(session, timedelta(days=30)), int)
+    assert_type(inbox.purge(session, 30 * 86_400), int)
+    assert_type(inbox.forget(session, "evt_1"), bool)
 
 
 async def arecord(session: AsyncSession, connection: AsyncConnection, event: SaleCreated) -> None:
     assert_type(await inbox.afirst(session, event), bool)
     assert_type(await inbox.afirst(connection, event), bool)
-    await connection.run_sync(inbox.create_table)
+    await inbox.acreate_table(connection)
+    assert_type(await inbox.aforget(session, event), bool)
+    assert_type(await inbox.apurge(connection, 60), int)
+    await AsyncSQLAlchemyStore(async_engine).aclose()
     assert_type(await AsyncSQLAlchemyStore(async_engine).purge(), int)

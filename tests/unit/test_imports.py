@@ -39,7 +39,11 @@ ROOMS: list[set[str]] = [
 CORE = set[str]().union(*ROOMS[:12]) | {"asgi", "wsgi", "aws_lambda"}
 """What must work with pydantic and typing-extensions alone."""
 
-THIRD_PARTY = {"stores.redis": {"redis"}, "stores.sqlalchemy": {"sqlalchemy"}}
+THIRD_PARTY = {
+    "stores.redis": {"redis"},
+    # The drivers are imported when a URL names them.
+    "stores.sqlalchemy": {"sqlalchemy", "asyncpg", "psycopg"},
+}
 """What a folder of the core may import besides: nobody imports these without asking."""
 
 FRAMEWORKS = {"django", "fastapi", "flask", "starlette", "werkzeug"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ..errors import ConfigurationError
 
@@ -12,6 +12,7 @@ __all__ = [
     "explain_sql_error",
     "explain_sqlite_error",
     "is_beaten",
+    "is_lost",
     "is_lost_redis",
 ]
 
@@ -53,12 +54,20 @@ _SQL: Final[tuple[tuple[tuple[str | int, ...], str], ...]] = (
         # A prepared statement that this server connection does not know, or knows already.
         ("26000", "42P05"),
         "the connection pooler keeps no prepared statements: connect with "
-        "prepare_threshold=None (psycopg), or see SQLAlchemy's page on asyncpg and PgBouncer",
+        "prepare_threshold=None (psycopg; in a URL ?prepare_threshold=none), or see SQLAlchemy's "
+        "page on asyncpg and PgBouncer",
     ),
 )
 # A transaction that lost against another one: nothing of it was done.
 _BEATEN: Final = (
-    *("40001", "40P01", 1020, 1205, 1213, "database is locked", "database table is locked"),
+    *("40001", "40P01", "55P03", 1020, 1205, 1213),
+    *("database is locked", "database table is locked"),
+)
+# The server ended the connection, is shutting down or starting up, or the network failed.
+_LOST: Final = (
+    *("08000", "08001", "08003", "08006", "57P01", "57P02", "57P03"),
+    *(1053, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013, 2055, 3024, 4031),
+    "MySQL Connection not available",
 )
 
 
@@ -84,17 +93,22 @@ def is_beaten(error: BaseException) -> bool:
     return _is(error, _BEATEN)
 
 
+def is_lost(error: BaseException) -> bool:
+    """Tell whether an error says that the connection was lost; a driver may know more of them."""
+    return isinstance(error, (OSError, EOFError)) or _is(error, _LOST)
+
+
 def _is(error: BaseException, kinds: tuple[str | int, ...]) -> bool:
     # SQLAlchemy and Django have errors of their own around the driver's.
     cause: Any = getattr(error, "orig", None) or error.__cause__ or error
     first: Any = cause.args[0] if cause.args else None
     if isinstance(first, dict):  # pg8000: the fields of the server's message
-        first = first.get("C")
+        first = cast("dict[str, Any]", first).get("C")
     # Some drivers of MySQL have the number only, newer ones a less exact SQLSTATE as well.
     codes = {getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None), first}
     if not codes.isdisjoint(kinds):
         return True
-    text = str(first)
+    text = " ".join(map(str, cause.args))
     return any(isinstance(kind, str) and " " in kind and kind in text for kind in kinds)
 
 

@@ -63,6 +63,10 @@ class _Vendor(NamedTuple):
     purge: str
 
 
+_MERGED: Final = (
+    "the column {column} of {table} compares text without case, so it takes two events for one: "
+    "give it a binary collation such as utf8mb4_bin"
+)
 _PURGE: Final = (
     # The row is looked at once more: a claim may have renewed it since the subquery saw it.
     "DELETE FROM {table} WHERE keep_until <= {now} AND claim_key IN "
@@ -243,10 +247,7 @@ class ClaimStatements:
             )
         found, owner, attempt, holder, is_done, remaining = rows[0]
         if found != key:
-            raise ConfigurationError(
-                f"the column claim_key of {self._table} compares text without case, so it takes "
-                "two events for one: give it a binary collation such as utf8mb4_bin"
-            )
+            raise ConfigurationError(_MERGED.format(column="claim_key", table=self._table))
         if is_done:
             return Claim("done", attempt, holder, 0.0)
         if owner == token:
@@ -295,21 +296,32 @@ class InboxStatements:
     def __init__(self, vendor: str, paramstyle: str, table: str = INBOX_TABLE) -> None:
         """Write the statements; see :class:`ClaimStatements`."""
         engine = VENDORS[vendor]
+        self._table = table
         self._returns_key = "RETURNING" in engine.or_nothing
         self._note = _Statement(
             f"{engine.insert} {table} (event_key, seen_at) VALUES (:key, {engine.now}) "
             f"{engine.or_nothing}",
             paramstyle,
         )
+        self._find = _Statement(f"SELECT event_key FROM {table} WHERE event_key = :key", paramstyle)
         self._forget = _Statement(f"DELETE FROM {table} WHERE event_key = :key", paramstyle)
         self._purge = _Statement(
             f"DELETE FROM {table} WHERE seen_at < {engine.now} - :age", paramstyle
         )
 
     def note(self, execute: Execute, key: str) -> bool:
-        """Note an event in the open transaction; false when it was noted before."""
+        """Note an event in the open transaction; false when it was noted before.
+
+        Raises:
+            ConfigurationError: the table takes two keys for one.
+        """
         rows, count = self._note.run(execute, key=key)
-        return len(rows) == 1 if self._returns_key else count == 1
+        if len(rows) == 1 if self._returns_key else count == 1:
+            return True
+        rows, _ = self._find.run(execute, key=key)
+        if rows and all(found != key for (found,) in rows):
+            raise ConfigurationError(_MERGED.format(column="event_key", table=self._table))
+        return False
 
     def forget(self, execute: Execute, key: str) -> bool:
         """Delete the note of an event; false when there was none."""

@@ -30,12 +30,9 @@ if URL.startswith("redis"):
     )
     store = AsyncRedisStore(redis.asyncio.Redis(connection_pool=connections))
 else:
-    from sqlalchemy.ext.asyncio import create_async_engine
-
     from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore
 
-    engine = create_async_engine(URL, pool_size=4, max_overflow=4, pool_timeout=10)
-    store = AsyncSQLAlchemyStore(engine)
+    store = AsyncSQLAlchemyStore(URL)
 
 
 @asynccontextmanager
@@ -80,7 +77,7 @@ def connections_in_use() -> int:
     """Return how many connections are out of the store's pool."""
     if URL.startswith("redis"):
         return len(connections._in_use_connections)
-    pool: Any = engine.pool
+    pool: Any = store._database.engine.pool
     return int(pool.checkedout())
 
 

@@ -80,8 +80,10 @@ def open_django(url: str, **options: Any) -> Any:
 
 def close(store: Any) -> Any:
     """Close the connections of a store; if the result is a coroutine, it does so."""
-    if hasattr(store, "_engine"):
-        return store._engine.dispose()
+    if hasattr(store, "_database"):  # an engine may be the test's own: close() leaves that as it is
+        engine = store._database.engine
+        is_async = hasattr(store, "aclose")
+        return store._session.run_sync(lambda _: engine.dispose()) if is_async else engine.dispose()
     if hasattr(store, "_client"):
         client = store._client
         return client.aclose() if hasattr(client, "aclose") else client.close()

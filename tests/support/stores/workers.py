@@ -68,11 +68,9 @@ def open_store(kind: str, url: str) -> Any:
         from tests.support.stores.django_project import store_at
 
         return store_at(url)
-    from sqlalchemy import create_engine
-
     from dubhooks.stores.sqlalchemy import SQLAlchemyStore
 
-    return SQLAlchemyStore(create_engine(url, pool_size=16))
+    return SQLAlchemyStore(url)
 
 
 # Of a fixed time, so that every process makes the same body.

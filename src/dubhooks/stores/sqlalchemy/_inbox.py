@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, insert
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session, scoped_session
 
-from ...errors import ConfigurationError
-from ...idempotency._keys import build_inbox_key, check_namespace
-from ._errors import explained, is_duplicate
-from ._statement import commits_by_itself
-from ._tables import inbox_table as table
-from ._tables import metadata, milliseconds
+from ...errors import ConfigurationError, to_seconds
+from ...idempotency._keys import build_inbox_key, check_namespace, list_keys_of
+from .._advice import explain_sql_error
+from .._sql import VENDORS, InboxStatements
+from ._tables import inbox_table, metadata, name_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import timedelta
+    from typing import TypeAlias
 
     from sqlalchemy import Engine
 
     from ...events._base import Event
     from ...idempotency._keys import Dedupe
+    from .._sql import Execute
+
+    Transaction: TypeAlias = Session | scoped_session[Session] | Connection
+    AsyncTransaction: TypeAlias = AsyncSession | AsyncConnection
 
 __all__ = ["SQLAlchemyInbox"]
 
-_VALUES: dict[str, Any] = {"key": bindparam("event_key"), "seen_at": milliseconds()}
-_INSERT = insert(table).values(_VALUES)
-_POSTGRESQL = (
-    postgresql.insert(table)
-    .values(_VALUES)
-    .on_conflict_do_nothing(index_elements=[table.c.key])
-    # The row count of an INSERT is not to be had from every driver.
-    .returning(table.c.key)
+ResultT = TypeVar("ResultT")
+
+_CREATE: Final = (
+    "call create_table(engine) once, or add dubhooks.stores.sqlalchemy.metadata to your migrations"
 )
-_SQLITE = sqlite.insert(table).values(_VALUES).on_conflict_do_nothing(index_elements=[table.c.key])
-_PURGE = delete(table).where(table.c.seen_at < milliseconds() - bindparam("age"))
+_FAMILIES: Final = ("webhook", "postback")
 
 
 class SQLAlchemyInbox:
@@ -60,87 +59,143 @@ class SQLAlchemyInbox:
     """
 
     def __init__(self, *, namespace: str = "default") -> None:
-        """``namespace``: keeps receivers that share a database apart."""
+        """Get ready.
+
+        Args:
+            namespace: keeps receivers that share a database apart.
+        """
         self._namespace = check_namespace(namespace)
 
     def create_table(self, bind: Engine | Connection) -> None:
-        """Create the table ``dubhooks_inbox`` unless it is there.
+        """Create the table ``dubhooks_inbox`` unless it is there."""
+        metadata.create_all(bind, tables=[inbox_table])
 
-        With an async engine: ``await connection.run_sync(inbox.create_table)``.
-        """
-        metadata.create_all(bind, tables=[table])
+    async def acreate_table(self, bind: AsyncEngine | AsyncConnection) -> None:
+        """Do what :meth:`create_table` does, with an async engine or connection."""
+        if isinstance(bind, AsyncEngine):
+            async with bind.begin() as connection:
+                await connection.run_sync(self.create_table)
+        else:
+            await bind.run_sync(self.create_table)
 
-    def first(
-        self,
-        session: Session | scoped_session[Session] | Connection,
-        event: Event,
-        *,
-        dedupe: Dedupe = "id",
-    ) -> bool:
+    def first(self, session: Transaction, event: Event, *, dedupe: Dedupe = "id") -> bool:
         """Note ``event`` in the open transaction; false when it was noted before.
 
-        ``dedupe="natural"`` notes its ``natural_key``, which the same thing has
-        under another event id as well.
+        Args:
+            session: a Session or a Connection.
+            event: what is about to have an effect.
+            dedupe: ``"natural"`` notes its ``natural_key``, which the same thing has under
+                another event id as well.
 
         Raises:
             ConfigurationError: the connection commits every statement by itself,
                 there is no table, or ``session`` is an async one.
             sqlalchemy.exc.DBAPIError: the database refused; roll back.
         """
-        connection = _connection_of(session)
-        if commits_by_itself(connection.connection, connection.dialect):
+        connection = _get_connection(session)
+        if _commits_by_itself(connection):
             raise ConfigurationError(
                 "the connection commits every statement by itself, so the event would be noted "
                 "even if its effect fails: use a transaction, without AUTOCOMMIT"
             )
-        try:
-            return _is_noted(
-                connection, {"event_key": build_inbox_key(self._namespace, event, dedupe)}
-            )
-        except DBAPIError as error:
-            better = explained(error)
-            if better is None:
-                raise
-            raise better from error
+        key = build_inbox_key(self._namespace, event, dedupe)
+        return _run(connection, lambda statements, execute: statements.note(execute, key))
 
     async def afirst(
-        self, session: AsyncSession | AsyncConnection, event: Event, *, dedupe: Dedupe = "id"
+        self, session: AsyncTransaction, event: Event, *, dedupe: Dedupe = "id"
     ) -> bool:
         """Do what :meth:`first` does, in a transaction of an async engine."""
-        if not isinstance(session, (AsyncSession, AsyncConnection)):
-            raise ConfigurationError(
-                "afirst takes an AsyncSession or an AsyncConnection, and first what is not async"
-            )
+        _check_async(session)
         return await session.run_sync(partial(self.first, event=event, dedupe=dedupe))
 
-    def purge(
-        self, session: Session | scoped_session[Session] | Connection, older_than: timedelta
-    ) -> int:
-        """Forget events noted longer ago than ``older_than``; return how many.
+    def forget(self, session: Transaction, event: Event | str) -> bool:
+        """Forget an event, so that it has its effect again when it comes again.
 
-        With an async engine: ``await session.run_sync(inbox.purge, older_than)``.
+        Args:
+            session: a Session or a Connection; commit it afterwards.
+            event: it, its id or its natural key.
+
+        Returns:
+            Whether there was a note of it.
         """
-        age = {"age": int(older_than.total_seconds() * 1000)}
-        return _connection_of(session).execute(_PURGE, age).rowcount
+        connection = _get_connection(session)
+        families = _FAMILIES if isinstance(event, str) else (event.__family__,)
+        keys = {key for each in families for key in list_keys_of(self._namespace, each, event)}
+
+        def work(statements: InboxStatements, execute: Execute) -> bool:
+            return sum(statements.forget(execute, key) for key in sorted(keys)) > 0
+
+        return _run(connection, work)
+
+    async def aforget(self, session: AsyncTransaction, event: Event | str) -> bool:
+        """Do what :meth:`forget` does, in a transaction of an async engine."""
+        _check_async(session)
+        return await session.run_sync(self.forget, event)
+
+    def purge(self, session: Transaction, older_than: float | timedelta) -> int:
+        """Forget events that were noted long ago.
+
+        Args:
+            session: a Session or a Connection; commit it afterwards.
+            older_than: how long, in seconds or as a ``timedelta``.
+
+        Returns:
+            How many there were.
+        """
+        age = to_seconds("purge(older_than=...)", older_than, least=0)
+        return _run(
+            _get_connection(session),
+            lambda statements, execute: statements.purge(execute, age),
+        )
+
+    async def apurge(self, session: AsyncTransaction, older_than: float | timedelta) -> int:
+        """Do what :meth:`purge` does, in a transaction of an async engine."""
+        _check_async(session)
+        return await session.run_sync(self.purge, older_than)
 
 
-def _is_noted(connection: Connection, parameters: dict[str, str]) -> bool:
-    dialect = connection.dialect.name
-    if dialect == "postgresql":
-        return connection.execute(_POSTGRESQL, parameters).first() is not None
-    if dialect == "sqlite":
-        return connection.execute(_SQLITE, parameters).rowcount == 1
-    # INSERT IGNORE would hide other errors too.  Only the statement is rolled back.
+def _run(connection: Connection, work: Callable[[InboxStatements, Execute], ResultT]) -> ResultT:
+    dialect = connection.dialect
+    if dialect.name not in VENDORS:
+        raise ConfigurationError(
+            f"{dialect.name} is not supported: use one of {', '.join(VENDORS)}"
+        )
+    table = name_table(inbox_table, dialect, connection.get_execution_options())
+
+    def execute(text: str, parameters: Any) -> tuple[Any, int]:
+        result = connection.exec_driver_sql(text, parameters)
+        return result.fetchall() if result.returns_rows else (), result.rowcount
+
     try:
-        connection.execute(_INSERT, parameters)
+        return work(_write_statements(dialect.name, dialect.paramstyle, table), execute)
     except DBAPIError as error:
-        if is_duplicate(error):
-            return False
-        raise
-    return True
+        better = explain_sql_error(error, table=inbox_table.name, create=_CREATE)
+        if better is None:
+            raise
+        raise better from error
 
 
-def _connection_of(session: object) -> Connection:
+@cache
+def _write_statements(vendor: str, paramstyle: str, table: str) -> InboxStatements:
+    return InboxStatements(vendor, paramstyle, table)
+
+
+def _commits_by_itself(connection: Connection) -> bool:
+    """Tell whether every statement is a transaction of its own, without asking the server."""
+    adapter: Any = connection.connection.dbapi_connection
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "sqlite":
+        # From Python 3.12 on there is the attribute; its legacy value leaves it to isolation_level.
+        by_itself = getattr(driver, "autocommit", None)
+        if not isinstance(by_itself, bool):  # pragma: no branch - before Python 3.12
+            by_itself = adapter.isolation_level is None
+        return by_itself and not driver.in_transaction
+    if hasattr(driver, "get_autocommit"):
+        return bool(driver.get_autocommit())
+    return getattr(adapter, "autocommit", False) is True
+
+
+def _get_connection(session: object) -> Connection:
     if isinstance(session, Connection):
         return session
     if isinstance(session, (Session, scoped_session)):
@@ -150,3 +205,11 @@ def _connection_of(session: object) -> Connection:
         "the transaction of the effect is needed: a Session or a Connection, or with afirst an "
         f"AsyncSession or an AsyncConnection, and not {type(session).__qualname__!r}"
     )
+
+
+def _check_async(session: object) -> None:
+    if not isinstance(session, (AsyncSession, AsyncConnection)):
+        raise ConfigurationError(
+            "afirst, aforget and apurge take an AsyncSession or an AsyncConnection; first, forget "
+            "and purge take what is not async"
+        )
