@@ -39,7 +39,7 @@ SYNC_REFUSED = [
     ("shop.db", "no URL of a database"),
     ("", "no URL of a database"),
     ("postgresql+psycopg2cffi://h/d", "pip install 'psycopg2cffi'"),
-    ("mysql+mysqldb://h/d", "pip install 'mysqlclient'"),
+    ("mysql+cymysql://h/d", "pip install 'cymysql'"),
     ("sqlite://", "in memory"),
     ("sqlite:///:memory:", "in memory"),
     ("sqlite:///file:x?mode=memory&cache=shared&uri=true", "in memory"),

@@ -13,6 +13,7 @@ from django.utils.connection import ConnectionDoesNotExist
 
 from ..errors import ConfigurationError
 from ..stores._advice import explain_sql_error
+from ..stores._advice import is_lost as tells_of_loss
 from ..stores._sql import CLAIMS_TABLE, INBOX_TABLE, VENDORS
 
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Database", "build_execute", "is_lost", "pool_of"]
 
 _TABLES: Final = {"Claim": CLAIMS_TABLE, "SeenEvent": INBOX_TABLE}
-
-# SQLSTATEs of PostgreSQL: shut down, crashed, starting.  Numbers of MySQL and MariaDB: shut down,
-# killed, unreachable (twice), gone, broken off (three times).
-_LOST: Final = frozenset(
-    (*("57P01", "57P02", "57P03"), *(1053, 1927, 2002, 2003, 2006, 2013, 2055, 4031))
-)
 
 # Never used or closed in this process: that would end the session of the process that opened them.
 _inherited: list[Any] = []
@@ -149,10 +144,7 @@ def is_lost(error: Error) -> bool:
     cause: Any = error.__cause__ or error
     states = [getattr(cause, name) for name in ("sqlstate", "pgcode") if hasattr(cause, name)]
     # What libpq, or a pool, says by itself has no SQLSTATE.
-    is_of_the_client = isinstance(error, InterfaceError) or None in states
-    codes = {*states, *cause.args[:1]}
-    is_of_the_network = any(str(state).startswith("08") for state in states)
-    return is_of_the_client or is_of_the_network or not codes.isdisjoint(_LOST)
+    return isinstance(error, InterfaceError) or None in states or tells_of_loss(error)
 
 
 def pool_of(connection: BaseDatabaseWrapper) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from sqlalchemy import URL, inspect
 from sqlalchemy.exc import DBAPIError
 
-from .._advice import explain_sql_error, is_beaten, is_lost
+from .._advice import explain_loop_error, explain_sql_error, is_beaten, is_lost
 from .._fork import renew_after_fork
 from .._sql import ClaimStatements
 from ._engines import get_engine, make_engine
@@ -151,6 +151,7 @@ class Call(Generic[ResultT]):
             pause = self._pause
         else:
             better = explain_sql_error(error, table=claims_table.name, create=CREATE)
+            better = better or explain_loop_error(error)
             if better is not None:
                 raise better from error
             return None

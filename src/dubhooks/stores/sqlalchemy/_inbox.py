@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session, scoped_session
 
 from ...errors import ConfigurationError, to_seconds
-from ...idempotency._keys import build_inbox_key, check_namespace, list_keys_of
+from ...idempotency._keys import build_inbox_key, check_namespace, list_inbox_keys
 from .._advice import explain_sql_error
 from .._sql import VENDORS, InboxStatements
 from ._tables import inbox_table, metadata, name_table
@@ -37,7 +37,6 @@ ResultT = TypeVar("ResultT")
 _CREATE: Final = (
     "call create_table(engine) once, or add dubhooks.stores.sqlalchemy.metadata to your migrations"
 )
-_FAMILIES: Final = ("webhook", "postback")
 
 
 class SQLAlchemyInbox:
@@ -119,11 +118,10 @@ class SQLAlchemyInbox:
             Whether there was a note of it.
         """
         connection = _get_connection(session)
-        families = _FAMILIES if isinstance(event, str) else (event.__family__,)
-        keys = {key for each in families for key in list_keys_of(self._namespace, each, event)}
+        keys = list_inbox_keys(self._namespace, event)
 
         def work(statements: InboxStatements, execute: Execute) -> bool:
-            return sum(statements.forget(execute, key) for key in sorted(keys)) > 0
+            return sum(statements.forget(execute, key) for key in keys) > 0
 
         return _run(connection, work)
 
