@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
 from django.conf import settings
-from django.db import Error, InterfaceError, OperationalError, connections, router
+from django.db import Error, connections, router
 from django.utils.connection import ConnectionDoesNotExist
 
 from ..errors import ConfigurationError
 from ..stores._advice import explain_sql_error
-from ..stores._advice import is_lost as tells_of_loss
 from ..stores._sql import CLAIMS_TABLE, INBOX_TABLE, VENDORS
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..stores._sql import Execute
 
-__all__ = ["Database", "build_execute", "is_lost", "pool_of"]
+__all__ = ["Database", "build_execute", "pool_of"]
 
 _TABLES: Final = {"Claim": CLAIMS_TABLE, "SeenEvent": INBOX_TABLE}
 
@@ -135,16 +134,6 @@ def build_execute(connection: BaseDatabaseWrapper) -> Execute:
             return cursor.fetchall() if cursor.description else (), cursor.rowcount
 
     return execute
-
-
-def is_lost(error: Error) -> bool:
-    """Tell whether ``error`` says that there is no connection any more, or none to be had."""
-    if not isinstance(error, (InterfaceError, OperationalError)):
-        return False
-    cause: Any = error.__cause__ or error
-    states = [getattr(cause, name) for name in ("sqlstate", "pgcode") if hasattr(cause, name)]
-    # What libpq, or a pool, says by itself has no SQLSTATE.
-    return isinstance(error, InterfaceError) or None in states or tells_of_loss(error)
 
 
 def pool_of(connection: BaseDatabaseWrapper) -> Any:

@@ -12,9 +12,9 @@ from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperatio
 from django.db import Error, transaction
 
 from ..errors import ConfigurationError, to_seconds
-from ..stores._advice import is_beaten
+from ..stores._advice import is_beaten, is_lost
 from ..stores._sql import ClaimStatements
-from ._database import Database, build_execute, is_lost, pool_of
+from ._database import Database, build_execute, pool_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -63,10 +63,11 @@ _BEATEN: Final = (
     *("40001", "40P01", "55P03", 1020, 1205, 1213),
     *("database is locked", "database table is locked"),
 )
-# The server ended the connection, is shutting down or starting up, or the network failed.
+# The server ended the connection, takes no more, is shutting down or starting up, or the network
+# failed.
 _LOST: Final = (
-    *("08000", "08001", "08003", "08006", "57P01", "57P02", "57P03"),
-    *(1053, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013, 2055, 3024, 4031),
+    *("08000", "08001", "08003", "08006", "53300", "57P01", "57P02", "57P03"),
+    *(1040, 1053, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013, 2055, 3024, 4031),
     "MySQL Connection not available",
 )
 
@@ -94,13 +95,24 @@ def is_beaten(error: BaseException) -> bool:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Tell whether an error says that the connection was lost; a driver may know more of them."""
-    return isinstance(error, (OSError, EOFError)) or _is(error, _LOST)
+    """Tell whether an error says that there is no connection any more, or none to be had."""
+    cause = _find_cause(error)
+    if isinstance(cause, (OSError, EOFError)):
+        return True
+    names = {each.__name__ for each in type(cause).__mro__}
+    states = [getattr(cause, name) for name in ("sqlstate", "pgcode") if hasattr(cause, name)]
+    # What libpq, a driver or a pool says by itself has no SQLSTATE.
+    is_of_client = "OperationalError" in names and states == [None]
+    return is_of_client or "InterfaceError" in names or _is(error, _LOST)
+
+
+def _find_cause(error: BaseException) -> Any:
+    # SQLAlchemy and Django have errors of their own around the driver's.
+    return getattr(error, "orig", None) or error.__cause__ or error
 
 
 def _is(error: BaseException, kinds: tuple[str | int, ...]) -> bool:
-    # SQLAlchemy and Django have errors of their own around the driver's.
-    cause: Any = getattr(error, "orig", None) or error.__cause__ or error
+    cause = _find_cause(error)
     first: Any = cause.args[0] if cause.args else None
     if isinstance(first, dict):  # pg8000: the fields of the server's message
         first = cast("dict[str, Any]", first).get("C")

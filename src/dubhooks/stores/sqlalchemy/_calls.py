@@ -105,7 +105,7 @@ class Call(Generic[ResultT]):
         try:
             result = self._use(connection)
         except BaseException as error:
-            self._is_lost = self._is_sign_of_loss(error, connection)
+            self._is_lost = is_lost(error)
             # Nobody knows what it would answer next.
             connection.invalidate(error)
             raise
@@ -129,13 +129,6 @@ class Call(Generic[ResultT]):
         if not self._database.is_own:
             connection.commit()
         return result
-
-    def _is_sign_of_loss(self, error: BaseException, connection: PoolProxiedConnection) -> bool:
-        dialect: Any = self._database.engine.dialect
-        # SQLAlchemy's adapter of aiosqlite has no such class.
-        if isinstance(error, getattr(dialect.loaded_dbapi, "InterfaceError", ())):
-            return True
-        return is_lost(error) or dialect.is_disconnect(error, connection.dbapi_connection, None)
 
     def pause_after(self, error: Exception) -> float | None:
         """Return how many seconds to wait before another try; ``None``: none is worth it.
@@ -167,8 +160,7 @@ class Call(Generic[ResultT]):
             return self._is_lost
         if not self._is_patient or explain_sql_error(error, table="", create="") is not None:
             return False
-        driver: Any = self._database.engine.dialect.loaded_dbapi
-        return is_late or isinstance(error, (DBAPIError, driver.Error, OSError, EOFError))
+        return is_late or is_lost(error)
 
     def give_up_lost_pool(self) -> Pool | None:
         """Let new connections be made when one was lost: the others of its pool are lost, too.
