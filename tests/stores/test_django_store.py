@@ -236,8 +236,8 @@ def test_a_read_only_database(request: pytest.FixtureRequest, kind: str) -> None
 
 
 POOR = {
-    "postgresql": ("poor", "DROP OWNED BY poor"),
-    "mariadb": ("poor@'127.0.0.1'", "SELECT 1"),
+    "postgresql": ("clerk", "DROP OWNED BY clerk"),
+    "mariadb": ("clerk@'127.0.0.1'", "SELECT 1"),
 }
 
 
@@ -253,7 +253,7 @@ def test_a_user_who_may_not_write(
         try:
             cursor.execute(f"GRANT SELECT ON dubhooks_claims TO {user}")
             with pytest.raises(ConfigurationError, match="GRANT it SELECT, INSERT"):
-                claim(DjangoStore(using=alias_at(url.replace("dubhooks@", "poor@"))))
+                claim(DjangoStore(using=alias_at(url.replace("dubhooks@", "clerk@"))))
         finally:
             cursor.execute(disown)
             cursor.execute(f"DROP USER {user}")
