@@ -362,3 +362,14 @@ def test_presigned_link_and_file_name_are_plain_text() -> None:
     assert (attachment.name, attachment.size) == ("../invoice.png", 20_480)
     assert attachment.url is not None
     assert attachment.url.endswith("X-Amz-Signature=deadbeef")
+
+
+@pytest.mark.parametrize("odd", [[], "text", 5])
+def test_odd_metadata(odd: Any) -> None:
+    """Metadata that is no object is left out; the model alone takes it as the parser does."""
+    value = document("webhooks", "lead.created")
+    value["data"]["metadata"] = odd
+    event = webhooks.parse(encode(value))
+    assert isinstance(event, webhooks.LeadCreated)
+    assert event.data.metadata is None
+    assert webhooks.LeadCreated.model_validate(value) == event

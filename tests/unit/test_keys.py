@@ -1,5 +1,7 @@
 """The keys that events are claimed under: every store can hold them, and none is another's."""
 
+from typing import Any
+
 import pytest
 
 from dubhooks import ConfigurationError, MemoryStore, Webhooks, postbacks
@@ -10,6 +12,7 @@ from dubhooks.idempotency._keys import (
     build_unhandled_key,
     check_dedupe,
     check_namespace,
+    list_inbox_keys,
     list_keys_of,
 )
 from dubhooks.testing import make_event
@@ -122,3 +125,10 @@ def test_odd_ids_are_deduplicated(odd: str) -> None:
     hooks.on(SaleCreated)(lambda _: None)
     request = signed(sale(id=odd))
     assert [hooks.handle(*request).outcome for _ in range(2)] == ["handled", "duplicate"]
+
+
+@pytest.mark.parametrize("what", [None, "", 5, b"evt_1"])
+def test_an_inbox_forgets_events_and_ids(what: Any) -> None:
+    """Anything else is refused."""
+    with pytest.raises(ConfigurationError, match="an event, the id of one, or a natural key"):
+        list_inbox_keys("default", what)

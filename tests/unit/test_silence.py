@@ -18,6 +18,7 @@ from dubhooks import (
     MemoryStore,
     Postbacks,
     Webhooks,
+    asgi,
     postbacks,
     sign,
     verify,
@@ -227,12 +228,15 @@ def test_reprs() -> None:
     reader = BodyReader(1000, None)
     reader.add(b"marker")
     opened = pipeline.open(request)
-    shown = [repr(it) for it in (request, reader, opened, pipeline, Keyring(SECRET), UNSET)]
+    never: Any = print_nothing
+    connection = asgi._Connection({"headers": list(HEADERS.items())}, never, never)
+    parts = (request, reader, opened, pipeline, Keyring(SECRET), UNSET, connection)
+    shown = [repr(it) for it in parts]
     assert shown[0] == "<Request>"
     assert shown[1] == "<BodyReader of 6 bytes>"
     assert shown[2].startswith("Delivery(event=SaleCreated(id='evt_")
     assert shown[3:5] == ["<Pipeline of webhooks>", "<Keyring>"]
-    assert shown[5] == "<retention when there is a store, else None>"
+    assert shown[5:] == ["<retention when there is a store, else None>", "<_Connection>"]
     assert not any(marker in one for one in shown for marker in MARKERS)
     assert repr(hooks).startswith("<Webhooks namespace='shop' store=<")
     assert repr(Webhooks(SECRET)) == "<Webhooks namespace='default' store=None>"

@@ -29,8 +29,6 @@ __all__ = ["Family"]
 
 EventT = TypeVar("EventT", bound=Event)
 
-_MOST_PROBLEMS = 500
-"""Of an event with more of them, only the number is told: each costs time and memory."""
 _CONFIG = ConfigDict(cache_strings="none", defer_build=False, hide_input_in_errors=True)
 
 
@@ -136,9 +134,6 @@ def _validated(
     try:
         return cls.model_validate_json(write_document(document), context=drift)
     except ValidationError as error:
-        count = error.error_count()
-        if count > _MOST_PROBLEMS:
-            return (Problem("data", f"{count} problems"),)
         problems = _problems(error)
     if problems[0].problem == "json_invalid":
         # Python's parser accepts it and the native one does not: it is nested too deep.
