@@ -38,8 +38,9 @@ def test_killed_workers(backend: Backend, tmp_path: Path) -> None:
             worker.kill()
         pool.start(workers.sweep, **where).wait()
         repeated = check(pool.lines(), EVENTS)
-    # Zero would mean that no kill ever fell between an effect and its completion.
-    assert 0 < repeated <= KILLS + AT_ONCE
+    assert repeated <= KILLS + AT_ONCE
+    # Of a hundred kills some fall between an effect and its completion.
+    assert repeated or KILLS < 100
 
 
 def test_clocks_of_workers_jump(backend: Backend, tmp_path: Path) -> None:
