@@ -40,7 +40,6 @@ CORE = set[str]().union(*ROOMS[:12]) | {"asgi", "wsgi", "aws_lambda"}
 """What must work with pydantic and typing-extensions alone."""
 
 THIRD_PARTY = {
-    "stores.redis": {"redis"},
     # The drivers are imported when a URL names them.
     "stores.sqlalchemy": {"sqlalchemy", "asyncpg", "psycopg"},
 }

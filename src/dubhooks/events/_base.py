@@ -2,7 +2,7 @@
 
 The settings follow measurements: ``extra="allow"`` and ``frozen`` cost almost
 nothing, ``cache_strings="none"`` is a fifth faster on bodies that do not repeat,
-and no Python code runs per field on a body in the shape that Dub sends.
+and hardly any Python code runs for the fields of a body in the shape that Dub sends.
 """
 
 # No ``from __future__ import annotations`` where models are: pydantic would compile each

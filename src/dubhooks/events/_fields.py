@@ -2,8 +2,8 @@
 
 Ids and what money moves on refuse.  Everything else describes: a value of another JSON type
 gives the field's empty value and is noted as drift, so that no sale is lost over a picture's
-address.  Each type is one native union whose last branch is a function: nothing in Python runs
-for a value in the shape that Dub sends.
+address.  Each type is one native union whose last branch is a function.  Of what Dub sends only
+metadata, keys that no model knows, and null for text or a list reach Python.
 """
 
 # No ``from __future__ import annotations`` where models are: pydantic would compile each
@@ -248,7 +248,7 @@ Maybe = Annotated[ValueT | None, _NoneWhenOdd(_none)]
 Filled = Annotated[ValueT, _EmptyWhenOdd(str)]
 """An open enumeration that describes: empty when Dub did not send it."""
 
-Text = Annotated[str, _EmptyWhenOdd(str)]
+Text = Filled[str]
 """Text that describes: empty when Dub did not send it."""
 
 Decisive = Annotated[ValueT, _NullIsEmpty()]

@@ -81,7 +81,7 @@ def explain_sql_error(
         error: a driver's, SQLAlchemy's or Django's.
         table: the table's name.
         create: how it is made, such as ``call create_table() once``.
-        where: which database it is, such as `` in the database 'default'``.
+        where: which database it is, such as `` (alias 'default')``.
     """
     for kinds, advice in _SQL:
         if _is(error, kinds):

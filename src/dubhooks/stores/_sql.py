@@ -23,11 +23,11 @@ Each statement commits by itself; all of them may be sent again when a reply was
 from __future__ import annotations
 
 import re
-from math import ceil
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..errors import ConfigurationError
 from ..idempotency import Claim
+from ._time import to_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -232,8 +232,8 @@ class ClaimStatements:
             key=key,
             token=token,
             fingerprint=fingerprint,
-            lease=_milliseconds(lease),
-            retention=_milliseconds(retention),
+            lease=to_milliseconds(lease),
+            retention=to_milliseconds(retention),
         )
         if self._find is not None:
             # The row may have changed since.  What it says now is what counts.
@@ -268,7 +268,7 @@ class ClaimStatements:
             is_retry: whether an earlier try, whose reply was lost, may have done it.
         """
         _, count = self._complete.run(
-            execute, key=key, token=token, retention=_milliseconds(retention), again=is_retry
+            execute, key=key, token=token, retention=to_milliseconds(retention), again=is_retry
         )
         return count == 1
 
@@ -329,8 +329,4 @@ class InboxStatements:
 
     def purge(self, execute: Execute, age: float) -> int:
         """Delete notes older than ``age`` seconds; return how many."""
-        return self._purge.run(execute, age=_milliseconds(age))[1]
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, ceil(seconds * 1000))
+        return self._purge.run(execute, age=to_milliseconds(age))[1]

@@ -86,7 +86,7 @@ def make_event(
     """
     family = _find_family(event)
     name = _choose_name(event, overrides.pop("event", None))
-    document: dict[str | int, object] = dict(load(family.name, name, seed).items())
+    document = cast("dict[str | int, object]", load(family.name, name, seed))
     apply_overrides(document, event, paths, overrides, add)
     return cast("EventT", family.parse(stringify(document)))
 
@@ -119,7 +119,7 @@ def make_unknown_event(
         raise ConfigurationError("make_unknown_event: the name must be text, and not empty")
     if _classes_called(name):
         raise ConfigurationError(f"make_unknown_event: {name!r} is known: use {_call_for(name)}")
-    document: dict[str | int, object] = dict(make_envelope(name, seed).items())
+    document = cast("dict[str | int, object]", make_envelope(name, seed))
     apply_overrides(document, UnknownEvent, None, {"data": data, **overrides}, add)
     return cast("UnknownEvent", webhooks.family.parse(stringify(document)))
 

@@ -7,13 +7,13 @@ whole, on one key; so a cluster works, too.
 from __future__ import annotations
 
 import asyncio
-import sys
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ...errors import to_seconds
 from .._advice import explain_redis_error, is_lost_redis
 from .._fork import renew_after_fork
+from .._time import wait_at_most
 from ._clients import check_client, copy_client, has_library, open_client, sets_timeout
 from ._scripts import (
     CLAIM,
@@ -32,7 +32,6 @@ if not has_library():
     )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
     from datetime import timedelta
     from typing import TypeAlias
 
@@ -52,8 +51,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = ["AsyncRedisStore", "RedisStore"]
-
-ResultT = TypeVar("ResultT")
 
 _PAUSE = 0.1
 """Seconds between two tries to complete a claim."""
@@ -228,7 +225,7 @@ class AsyncRedisStore(_AnyRedisStore):
     async def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`RedisStore.complete`."""
         arguments = complete_arguments(token, retention)
-        return await _wait_at_most(self._timeout, self._complete_when_back(key, arguments))
+        return await wait_at_most(self._timeout, self._complete_when_back(key, arguments))
 
     async def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
@@ -259,7 +256,7 @@ class AsyncRedisStore(_AnyRedisStore):
 
     async def _run(self, script: Any, key: str, arguments: list[str | int]) -> Any:
         try:
-            return await _wait_at_most(self._timeout, self._call(script, key, arguments))
+            return await wait_at_most(self._timeout, self._call(script, key, arguments))
         except Exception as error:
             better = explain_redis_error(error)
             if better is None:
@@ -269,19 +266,6 @@ class AsyncRedisStore(_AnyRedisStore):
     async def _advise(self) -> None:
         self._has_advised = True
         try:
-            advise(await _wait_at_most(self._timeout, self._client.info()))
+            advise(await wait_at_most(self._timeout, self._client.info()))
         except Exception:  # noqa: BLE001 - as in RedisStore
             return
-
-
-if sys.version_info >= (3, 11):
-
-    async def _wait_at_most(seconds: float | None, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        # wait_for would make another task for it.
-        async with asyncio.timeout(seconds):
-            return await work
-
-else:  # before Python 3.11
-
-    async def _wait_at_most(seconds: float | None, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        return await asyncio.wait_for(work, seconds)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from math import ceil
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from ...idempotency import Claim
+from .._time import to_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,12 +97,12 @@ def claim_arguments(
     token: str, fingerprint: str, lease: float, retention: float
 ) -> list[str | int]:
     """Return the arguments of ``CLAIM``."""
-    return [token, fingerprint, _milliseconds(lease), _milliseconds(retention)]
+    return [token, fingerprint, to_milliseconds(lease), to_milliseconds(retention)]
 
 
 def complete_arguments(token: str, retention: float) -> list[str | int]:
     """Return the arguments of ``COMPLETE``."""
-    return [token, token_hex(8), _milliseconds(retention)]
+    return [token, token_hex(8), to_milliseconds(retention)]
 
 
 def claim_in(reply: Any) -> Claim:
@@ -125,10 +125,6 @@ def advise(info: Mapping[str, Any]) -> None:
             "Redis keeps no append-only file, so a restart forgets claims and their events run "
             "again: set appendonly yes"
         )
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, ceil(seconds * 1000))
 
 
 def _text(value: Any) -> Any:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,12 +18,13 @@ except ImportError as error:  # pragma: no cover - tested in a process without S
     raise ImportError("the SQL stores need SQLAlchemy 2: install dubhooks[sqlalchemy]") from error
 
 from ...errors import to_seconds
+from .._time import wait_at_most
 from ._calls import Call, Database
 from ._inbox import SQLAlchemyInbox
 from ._tables import claims_table, inbox_table, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from datetime import timedelta
 
     from sqlalchemy import URL, Engine, Pool, Table
@@ -241,17 +241,4 @@ class AsyncSQLAlchemyStore:
             await self._within(self._database.timeout / 20, lambda _: pool.dispose())
 
     async def _within(self, seconds: float, work: Callable[[Any], ResultT]) -> ResultT:
-        return await _bound(seconds, self._session.run_sync(work))
-
-
-if sys.version_info >= (3, 11):
-
-    async def _bound(seconds: float, work: Awaitable[ResultT]) -> ResultT:
-        # wait_for would make another task for it.
-        async with asyncio.timeout(seconds):
-            return await work
-
-else:  # before Python 3.11
-
-    async def _bound(seconds: float, work: Awaitable[ResultT]) -> ResultT:
-        return await asyncio.wait_for(work, seconds)
+        return await wait_at_most(seconds, self._session.run_sync(work))
