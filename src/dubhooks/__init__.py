@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from . import health as health
     from . import idempotency as idempotency
     from . import postbacks as postbacks
+    from . import queues as queues
     from . import stores as stores
     from . import testing as testing
     from . import webhooks as webhooks
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .errors import DubhooksError as DubhooksError
     from .errors import EventFromFuture as EventFromFuture
     from .errors import EventTooOld as EventTooOld
+    from .errors import GivenUp as GivenUp
     from .errors import InvalidEnvelope as InvalidEnvelope
     from .errors import InvalidEvent as InvalidEvent
     from .errors import InvalidJSON as InvalidJSON
@@ -62,7 +64,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULES = "asgi errors health idempotency postbacks stores testing webhooks wsgi"
+_MODULES = "asgi errors health idempotency postbacks queues stores testing webhooks wsgi"
 _ADAPTERS = "aws_lambda django fastapi flask"
 """Modules that a star import leaves out, since each may need a framework."""
 
@@ -71,8 +73,8 @@ _NAMES = {
     "dead_letters": "DeadLetterDirectory DeadLetters",
     "errors": (
         "BodyCompressed BodyEmpty BodyIncomplete BodyTooLarge BodyTooSlow ConfigurationError "
-        "DubhooksError EventFromFuture EventTooOld InvalidEnvelope InvalidEvent InvalidJSON "
-        "MethodNotAllowed PayloadError Problem Reject RetryLater SignatureMalformed "
+        "DubhooksError EventFromFuture EventTooOld GivenUp InvalidEnvelope InvalidEvent "
+        "InvalidJSON MethodNotAllowed PayloadError Problem Reject RetryLater SignatureMalformed "
         "SignatureMismatch SignatureMissing VerificationError"
     ),
     "events.unknown": "UnknownEvent",

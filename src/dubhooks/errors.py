@@ -19,6 +19,7 @@ __all__ = [
     "DubhooksError",
     "EventFromFuture",
     "EventTooOld",
+    "GivenUp",
     "InvalidEnvelope",
     "InvalidEvent",
     "InvalidJSON",
@@ -195,6 +196,12 @@ class EventFromFuture(EventTooOld):
     """The event's ``createdAt`` is more than a day ahead, so its age cannot be judged."""
 
     code: ClassVar[str] = "event_from_future"
+
+
+class GivenUp(DubhooksError):
+    """A queued event was given up, after it was kept as a dead letter."""
+
+    code: ClassVar[str] = "given_up"
 
 
 class RetryLater(DubhooksError):

@@ -56,8 +56,8 @@ class FailureWatch:
 
     def __call__(self, record: DeliveryRecord) -> None:
         """Count one reply."""
-        if record.outcome == "wrong_method":
-            return  # Dub only sends POST: this was somebody else.
+        if record.outcome == "wrong_method" or record.queued_seconds is not None:
+            return  # Dub only sends POST: this was somebody else.  And it never sees a worker.
         with self._lock:
             self.failures = self.failures + 1 if record.status >= 400 else 0
             failures = self.failures

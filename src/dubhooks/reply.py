@@ -137,6 +137,8 @@ class DeliveryRecord:
     """Seconds from the event's ``createdAt`` to the reply, by this machine's clock."""
     error_code: str | None
     """``code`` of the error that refused the delivery."""
+    queued_seconds: float | None = None
+    """Seconds from the delivery to the work on it, in a queue's worker; ``None`` elsewhere."""
 
 
 def build_reply(

@@ -15,7 +15,7 @@ from ..idempotency._keys import check_dedupe, list_keys_of
 from ..signature import Keyring, explain_odd_secret
 from ._pipeline import Pipeline
 from ._registry import resolve_events
-from ._settings import DEFAULT_RETENTION, UNSET, Settings, Unset
+from ._settings import DEFAULT_RETENTION, UNSET, Settings, Unset, check_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..events._family import Family
     from ..idempotency import AsyncStore, Store
     from ..idempotency._keys import Dedupe
+    from ..queues import Queue
     from ..reply import Reply
     from ..signature import Secret
     from ._settings import Duration, Observer
@@ -109,8 +110,14 @@ class Receiver(Generic[EventT]):
         return self._pipeline.settings.store
 
     def warm_up(self) -> None:
-        """Build the parser now (some 20 ms) instead of with the first delivery."""
+        """Do now what the first delivery would do: build the parser, and check the queues.
+
+        Raises:
+            ConfigurationError: a queue's engine is set up so that it could lose events.
+        """
         self._family.warm_up()
+        for queue in self._pipeline.registry.queues:
+            queue.ensure_checked()
 
     def unwrap(self, body: bytes, headers: Headers) -> EventT:
         """Verify and parse a delivery; no handler runs and nothing is claimed.
@@ -194,15 +201,29 @@ class Receiver(Generic[EventT]):
             raise ConfigurationError("forget takes an event, the id of one, or a natural key")
         return list_keys_of(self._pipeline.settings.namespace, self._family.name, what)
 
-    def _register(self, events: tuple[object, ...], dedupe: Dedupe) -> Callable[[Any], Any]:
+    def _register(
+        self,
+        events: tuple[object, ...],
+        dedupe: Dedupe,
+        queue: Queue | None,
+        is_paid_when_queued: bool,
+    ) -> Callable[[Any], Any]:
         pipeline = self._pipeline
         takes = resolve_events(self._family, events, pipeline.log)
         check_dedupe(dedupe)
         if dedupe == "natural" and self.store is None:
             raise ConfigurationError('dedupe="natural" needs a store: Webhooks(secret, store=...)')
 
+        check_methods("queue", queue, "accept", "enqueue", "ensure_checked")
+        if queue is not None:
+            queue.accept(pipeline, takes, is_paid_when_queued=is_paid_when_queued)
+        elif is_paid_when_queued:
+            raise ConfigurationError("paid_when_queued=True needs queue=: nothing is queued here")
+
         def register(function: Any) -> Any:
-            pipeline.registry.add(takes, function, dedupe)
+            pipeline.registry.add(
+                takes, function, dedupe, queue, is_paid_when_queued=is_paid_when_queued
+            )
             return function
 
         return register

@@ -42,11 +42,12 @@ from ._reporting import Reporter, build_log
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from .._body import Request
     from ..events._family import Family
     from ..idempotency._drivers import Caller
+    from ..queues import Queue
     from ..reply import Outcome, Refusal
     from ..signature import Key, Keyring
     from ._registry import Handler, Route
@@ -63,6 +64,8 @@ class Delivery(NamedTuple):
     event: Any
     started: float
     """``perf_counter()`` when the body was there."""
+    request: Request
+    """The bytes and the signature, for a queue."""
 
 
 class Result(NamedTuple):
@@ -97,7 +100,8 @@ class Pipeline(Generic[EventT]):
 
     def unwrap(self, request: Request) -> EventT:
         """Return the verified event, or raise; see :meth:`Receiver.unwrap`."""
-        event = self._read(request, self._keyring.fixed or self._keyring.keys())
+        keys = self._keyring.fixed or self._keyring.keys()
+        event = self._read(request, keys, self.settings.max_age)
         if isinstance(event, DubhooksError):
             raise event
         return event
@@ -136,15 +140,15 @@ class Pipeline(Generic[EventT]):
             reply = build_reply("unavailable")
             self._reporter.report_missing_secret(reply, error, started)
             return reply
-        event = self._read(request, keys)
+        event = self._read(request, keys, self.settings.max_age)
         if not isinstance(event, DubhooksError):
-            return Delivery(event, started)
+            return Delivery(event, started, request)
         if isinstance(event, ConfigurationError):
             raise event
         return event
 
     def _read(
-        self, request: Request, keys: tuple[Key, ...]
+        self, request: Request, keys: tuple[Key, ...], max_age: float | None
     ) -> EventT | VerificationError | PayloadError | ConfigurationError:
         if type(request.body) is not bytes:
             unusable = check_body(request)
@@ -161,7 +165,7 @@ class Pipeline(Generic[EventT]):
         event = self.family.read(request.body)
         if isinstance(event, PayloadError):
             return event
-        return check_age(event, self.settings.max_age) or event
+        return check_age(event, max_age) or event
 
     def _refuse(self, error: Refusal, started: float, *, is_kept: bool) -> Reply:
         reply = build_refusal(error)
@@ -228,7 +232,9 @@ class Pipeline(Generic[EventT]):
         return (await self.arun(opened, self.find(opened))).reply
 
     def run(self, delivery: Delivery, handler: Handler | None) -> Result:
-        """Run a handler once and return what to reply; ``None`` replies that nobody takes it.
+        """Run a handler once, or queue its event, and return what to reply.
+
+        ``None`` for a handler replies that nobody takes the event.
 
         Raises:
             ConfigurationError: the store or the handler needs an event loop.
@@ -236,6 +242,8 @@ class Pipeline(Generic[EventT]):
         """
         if handler is None:
             return self._finish_unhandled(delivery)
+        if handler.queue is not None:
+            return self._enqueue(delivery, handler, handler.queue)
         if self.needs_loop:
             raise ConfigurationError(
                 f"{type(self.settings.store).__name__} needs an event loop: use ahandle or an "
@@ -253,6 +261,10 @@ class Pipeline(Generic[EventT]):
         """
         if handler is None:
             return self._finish_unhandled(delivery)
+        queue = handler.queue
+        if queue is not None:
+            # As with a handler, the put goes on when the client has gone.
+            return await run_in_thread(lambda _: self._enqueue(delivery, handler, queue), self.log)
         if not handler.is_async and not self.needs_loop:
             return await run_in_thread(
                 lambda loop: self._run_here(delivery, handler, loop), self.log
@@ -305,14 +317,74 @@ class Pipeline(Generic[EventT]):
         return self._finish(delivery, None, Ending(_outcome_without_handler(delivery.event)))
 
     def _finish(self, delivery: Delivery, handler: Handler | None, ending: Ending) -> Result:
+        reply = self._report(delivery, handler, ending)
+        if ending.error is not None:
+            raise ending.error
+        return Result(reply, ending.result)
+
+    def _report(
+        self,
+        delivery: Delivery,
+        handler: Handler | None,
+        ending: Ending,
+        queued_seconds: float | None = None,
+    ) -> Reply:
         event: Event = delivery.event
         reply = build_reply(
             ending.outcome, event.id, status=ending.status, retry_after=ending.retry_after
         )
-        self._reporter.report(reply, event, handler, ending, delivery.started)
-        if ending.error is not None:
-            raise ending.error
-        return Result(reply, ending.result)
+        self._reporter.report(reply, event, handler, ending, delivery.started, queued_seconds)
+        return reply
+
+    # -- a queue, and its worker --------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """What messages in a queue call this receiver: its family and namespace."""
+        return f"{self.family.name}:{self.settings.namespace}"
+
+    def _enqueue(self, delivery: Delivery, handler: Handler, queue: Queue) -> Result:
+        # Under a name that nobody took for a payout, its id may still say that it is one.
+        if is_payout(delivery.event) and not handler.is_paid_when_queued:
+            return self._finish_unhandled(delivery)
+        try:
+            queue.enqueue(self, delivery)
+        except Exception as error:  # noqa: BLE001 - engines raise what they like
+            self._reporter.report_queue_error(error)
+            return self._finish(delivery, handler, Ending("unavailable"))
+        return self._finish(delivery, handler, Ending("queued"))
+
+    def open_queued(self, request: Request) -> Delivery | DubhooksError:
+        """Verify and parse a delivery that waited in a queue, so that its age does not count."""
+        started = perf_counter()
+        try:
+            keys = self._keyring.fixed or self._keyring.keys()
+        except Exception:  # noqa: BLE001 - somebody's callable, and its message may hold the secret
+            return ConfigurationError("there is no usable secret, so it cannot be verified")
+        event = self._read(request, keys, None)
+        return event if isinstance(event, DubhooksError) else Delivery(event, started, request)
+
+    def run_queued(self, delivery: Delivery, queued_seconds: float) -> Ending | None:
+        """Claim and run what waited in a queue; ``None``: it has no handler.
+
+        Args:
+            delivery: what was opened again.
+            queued_seconds: since it was taken.
+        """
+        handler = self.registry.find(delivery.event)
+        if handler is None:
+            return None
+        ending = run_here(self._start(self._build_job(delivery, handler), CallerHere()))
+        self._report(delivery, handler, ending, queued_seconds)
+        return ending
+
+    def keep_dead_letter(
+        self, body: bytes, headers: Mapping[str, str], error: DubhooksError
+    ) -> None:
+        """Keep one delivery that a queue gives up."""
+        if self.settings.dead_letters is None:
+            raise ConfigurationError("the receiver has no dead_letters")
+        self.settings.dead_letters.keep(body, headers, error)
 
 
 def _outcome_without_handler(event: Event) -> Outcome:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..events._family import Family
     from ..idempotency._log import Log
+    from ..queues import Queue
 
 __all__ = ["Handler", "Registry", "Route", "Taken", "is_payout", "resolve_events"]
 
@@ -45,6 +46,10 @@ class Handler(NamedTuple):
     dedupe: Dedupe = "id"
     is_fallback: bool = False
     """``on_unhandled``, which never changes the outcome."""
+    queue: Queue | None = None
+    """Where the event waits for a worker; without one the handler runs at once."""
+    is_paid_when_queued: bool = False
+    """The queue may take payouts, which Dub marks as paid with the 202."""
 
 
 class Route(NamedTuple):
@@ -87,14 +92,24 @@ class Registry:
         """Nothing takes any event."""
         return not (self._handlers or self._routes or self.fallback)
 
-    def add(self, takes: tuple[Taken, ...], function: object, dedupe: Dedupe) -> None:
+    def add(
+        self,
+        takes: tuple[Taken, ...],
+        function: object,
+        dedupe: Dedupe,
+        queue: Queue | None = None,
+        *,
+        is_paid_when_queued: bool = False,
+    ) -> None:
         """Register ``function`` for events.
 
         Raises:
             ConfigurationError: it cannot take them, one has a handler, or it is too late.
         """
         classes = [one if isinstance(one, type) else UnknownEvent for one in takes]
-        handler = self._build(function, classes, dedupe)
+        handler = self._build(function, classes, dedupe)._replace(
+            queue=queue, is_paid_when_queued=is_paid_when_queued
+        )
         for one in takes:
             if one in self._handlers:
                 name = one if isinstance(one, str) else " / ".join(event_names_of(one))
@@ -103,6 +118,11 @@ class Registry:
                     "functions from one handler"
                 )
         self._handlers.update(dict.fromkeys(takes, handler))
+
+    @property
+    def queues(self) -> set[Queue]:
+        """The queues of all handlers."""
+        return {one.queue for one in self._handlers.values() if one.queue is not None}
 
     def add_fallback(self, function: object) -> None:
         """Register ``function`` for every event without a handler.

@@ -93,9 +93,15 @@ class Reporter:
             self._observe(reply, None, None, None, None, started, None)
 
     def report(
-        self, reply: Reply, event: Event, handler: Handler | None, ending: Ending, started: float
+        self,
+        reply: Reply,
+        event: Event,
+        handler: Handler | None,
+        ending: Ending,
+        started: float,
+        queued_seconds: float | None = None,
     ) -> None:
-        """Report a delivery that had its event."""
+        """Report a delivery that had its event; ``queued_seconds``: in a queue's worker."""
         log = self._log
         if reply.outcome == "conflict":
             log.error(
@@ -119,7 +125,18 @@ class Reporter:
             code = ending.error.code if isinstance(ending.error, DubhooksError) else None
             name = handler.name if handler is not None else None
             age = measure_age(event)
-            self._observe(reply, event.event, name, ending.attempt, code, started, age)
+            self._observe(
+                reply, event.event, name, ending.attempt, code, started, age, queued_seconds
+            )
+
+    def report_queue_error(self, error: Exception) -> None:
+        """Report that a queue did not take an event; Dub sends it again."""
+        what = str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
+        self._log.error(
+            "the queue did not take an event, which Dub sends again: %s; does the queue's server "
+            "run, and can it be reached from here?",
+            what,
+        )
 
     def report_ignored(self, event: Event, route: Route | None, registry: Registry) -> None:
         """Warn, once for each name, of an event that nothing takes where it came."""
@@ -193,6 +210,7 @@ class Reporter:
         code: str | None,
         started: float,
         age: float | None,
+        queued_seconds: float | None = None,
     ) -> None:
         record = DeliveryRecord(
             outcome=reply.outcome,
@@ -206,6 +224,7 @@ class Reporter:
             seconds=perf_counter() - started,
             age=age,
             error_code=code,
+            queued_seconds=queued_seconds,
         )
         for observer in self._observers:
             try:

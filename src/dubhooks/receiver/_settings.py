@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Observer: TypeAlias = Callable[[DeliveryRecord], object]
     Duration: TypeAlias = float | timedelta
 
-__all__ = ["DEFAULT_RETENTION", "UNSET", "Settings", "Unset"]
+__all__ = ["DEFAULT_RETENTION", "UNSET", "Settings", "Unset", "check_methods"]
 
 DEFAULT_RETENTION: Final = timedelta(days=30)
 
@@ -67,7 +67,7 @@ class Settings:
         Raises:
             ConfigurationError: one of them cannot work.
         """
-        self.store = _check_methods("store", store, "claim", "complete", "release", "forget")
+        self.store = check_methods("store", store, "claim", "complete", "release", "forget")
         self.namespace = check_namespace(namespace)
         self.lease = to_seconds("lease", lease)
         self.retention = to_seconds("retention", retention)
@@ -79,7 +79,7 @@ class Settings:
         if not isinstance(max_body, int) or isinstance(max_body, bool) or max_body <= 0:
             raise ConfigurationError("max_body must be a whole number of bytes, more than 0")
         self.max_body = max_body
-        self.dead_letters = _check_methods("dead_letters", dead_letters, "keep")
+        self.dead_letters = check_methods("dead_letters", dead_letters, "keep")
         if is_async_callable(getattr(dead_letters, "keep", None)):
             raise ConfigurationError(
                 f"keep of {type(dead_letters).__name__} is async, and nobody would await it: "
@@ -101,17 +101,24 @@ class Settings:
         return seconds
 
 
-def _check_methods(name: str, given: Any, *methods: str) -> Any:
+_EXAMPLES: Final = {
+    "store": "SQLiteStore(path)",
+    "dead_letters": "DeadLetterDirectory(path)",
+    "queue": "dubhooks.queues.celery.CeleryQueue(app)",
+}
+
+
+def check_methods(name: str, given: Any, *methods: str) -> Any:
+    """Return ``given``, unless it is a class or lacks one of these methods."""
     if isinstance(given, type):
         raise ConfigurationError(
             f"{name} is the class {given.__name__}: pass {given.__name__}(...)"
         )
     for method in methods:
         if given is not None and not callable(getattr(given, method, None)):
-            example = "SQLiteStore(path)" if name == "store" else "DeadLetterDirectory(path)"
             raise ConfigurationError(
                 f"{name} needs the methods {', '.join(methods)}, and {type(given).__name__} has "
-                f"no {method}: pass an object such as {example}"
+                f"no {method}: pass an object such as {_EXAMPLES[name]}"
             )
     return given
 

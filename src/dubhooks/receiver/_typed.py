@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, overload
 
 from .. import postbacks as p
 from .. import webhooks as w
@@ -12,7 +12,10 @@ from . import Receiver
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from typing_extensions import Unpack
+
     from ..idempotency._keys import Dedupe
+    from ..queues import Queue
 
 __all__ = ["Postbacks", "Webhooks"]
 
@@ -35,6 +38,14 @@ class On(Protocol[EventT]):
         ...
 
 
+class OnOptions(TypedDict, total=False):
+    """The options of ``on``."""
+
+    dedupe: Dedupe
+    queue: Queue | None
+    paid_when_queued: bool
+
+
 # fmt: off
 class Webhooks(Receiver["w.WebhookEvent"]):
     """A receiver of the webhooks that Dub sends to a workspace; see :class:`Receiver`."""
@@ -42,18 +53,18 @@ class Webhooks(Receiver["w.WebhookEvent"]):
     _family = w.family
 
     @overload
-    def on(self, name: str, /, *, dedupe: Dedupe = "id") -> On[UnknownEvent]: ...
+    def on(self, name: str, /, **options: Unpack[OnOptions]) -> On[UnknownEvent]: ...
     @overload
-    def on(self, a: type[W1], /, *, dedupe: Dedupe = "id") -> On[W1]: ...
+    def on(self, a: type[W1], /, **options: Unpack[OnOptions]) -> On[W1]: ...
     @overload
-    def on(self, a: type[W1], b: type[W2], /, *, dedupe: Dedupe = "id") -> On[W1 | W2]: ...
+    def on(self, a: type[W1], b: type[W2], /, **options: Unpack[OnOptions]) -> On[W1 | W2]: ...
     @overload
-    def on(self, a: type[W1], b: type[W2], c: type[W3], /, *, dedupe: Dedupe = "id") -> On[W1 | W2 | W3]: ...  # noqa: E501
+    def on(self, a: type[W1], b: type[W2], c: type[W3], /, **options: Unpack[OnOptions]) -> On[W1 | W2 | W3]: ...  # noqa: E501
     @overload
-    def on(self, a: type[W1], b: type[W2], c: type[W3], d: type[W4], /, *, dedupe: Dedupe = "id") -> On[W1 | W2 | W3 | W4]: ...  # noqa: E501
+    def on(self, a: type[W1], b: type[W2], c: type[W3], d: type[W4], /, **options: Unpack[OnOptions]) -> On[W1 | W2 | W3 | W4]: ...  # noqa: E501
     @overload
-    def on(self, a: type[W1], b: type[W2], c: type[W3], d: type[W4], /, *more: type[w.KnownWebhookEvent], dedupe: Dedupe = "id") -> On[Any]: ...  # noqa: E501
-    def on(self, *events: Any, dedupe: Dedupe = "id") -> Any:
+    def on(self, a: type[W1], b: type[W2], c: type[W3], d: type[W4], /, *more: type[w.KnownWebhookEvent], **options: Unpack[OnOptions]) -> On[Any]: ...  # noqa: E501
+    def on(self, *events: Any, dedupe: Dedupe = "id", queue: Queue | None = None, paid_when_queued: bool = False) -> Any:  # noqa: E501
         """Register the handler of one or several events.
 
         Args:
@@ -61,12 +72,16 @@ class Webhooks(Receiver["w.WebhookEvent"]):
                 version has no model for.
             dedupe: ``"natural"`` claims the event's ``natural_key`` as well, so that the same
                 thing under a new event id does not run again.
+            queue: answer 202 once this queue holds the event, and run the handler in its
+                worker; the receiver needs ``store=`` and ``dead_letters=``.
+            paid_when_queued: let the queue take a payout, which Dub marks as paid with the 202.
 
         Raises:
             ConfigurationError: an event is not one of this family or has a
-                handler, the function takes more than the event, or deliveries have begun.
+                handler, the function takes more than the event, deliveries have begun, or
+                the queue could lose events of this receiver.
         """
-        return self._register(events, dedupe)
+        return self._register(events, dedupe, queue, paid_when_queued)
 
     @property
     def on_unhandled(self) -> On[w.WebhookEvent]:
@@ -83,16 +98,16 @@ class Postbacks(Receiver["p.PostbackEvent"]):
     _family = p.family
 
     @overload
-    def on(self, name: str, /, *, dedupe: Dedupe = "id") -> On[UnknownEvent]: ...
+    def on(self, name: str, /, **options: Unpack[OnOptions]) -> On[UnknownEvent]: ...
     @overload
-    def on(self, a: type[P1], /, *, dedupe: Dedupe = "id") -> On[P1]: ...
+    def on(self, a: type[P1], /, **options: Unpack[OnOptions]) -> On[P1]: ...
     @overload
-    def on(self, a: type[P1], b: type[P2], /, *, dedupe: Dedupe = "id") -> On[P1 | P2]: ...
+    def on(self, a: type[P1], b: type[P2], /, **options: Unpack[OnOptions]) -> On[P1 | P2]: ...
     @overload
-    def on(self, a: type[P1], b: type[P2], c: type[P3], /, *, dedupe: Dedupe = "id") -> On[P1 | P2 | P3]: ...  # noqa: E501
-    def on(self, *events: Any, dedupe: Dedupe = "id") -> Any:
+    def on(self, a: type[P1], b: type[P2], c: type[P3], /, **options: Unpack[OnOptions]) -> On[P1 | P2 | P3]: ...  # noqa: E501
+    def on(self, *events: Any, dedupe: Dedupe = "id", queue: Queue | None = None, paid_when_queued: bool = False) -> Any:  # noqa: E501
         """Register the handler of one or several events; see :meth:`Webhooks.on`."""
-        return self._register(events, dedupe)
+        return self._register(events, dedupe, queue, paid_when_queued)
 
     @property
     def on_unhandled(self) -> On[p.PostbackEvent]:

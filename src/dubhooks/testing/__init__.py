@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from .clients import *
     from .contract import *
     from .events import *
+    from .held import *
+    from .queue_contract import *
     from .recording import *
+    from .shop import *
 
 __all__ = [
     "ABSENT",
@@ -22,6 +25,12 @@ __all__ = [
     "ClientFactory",
     "Delivered",
     "DjangoClient",
+    "HeldMessage",
+    "HeldQueue",
+    "QueueContract",
+    "QueueServer",
+    "QueueShop",
+    "QueueWorker",
     "RecordingStore",
     "SignedClient",
     "StoreCall",
@@ -32,7 +41,7 @@ __all__ = [
     "signed_request",
 ]
 
-_MODULES = ("events", "recording", "clients", "contract")
+_MODULES = ("events", "held", "recording", "shop", "clients", "contract", "queue_contract")
 
 
 def __getattr__(name: str) -> object:
