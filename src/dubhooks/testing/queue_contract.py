@@ -332,7 +332,7 @@ class QueueContract:
     def test_stopped_server(self) -> None:
         """A server that does not answer: 503 within 15 seconds; then all is as before."""
         first, event = make_event(SaleCreated), make_event(SaleCreated)
-        self._deliver(first)
+        self._wait(partial(self._is_taken, first), "the server takes events")
         self.server.freeze()
         try:
             begin = time.monotonic()

@@ -1,0 +1,1 @@
+"""What workers of the engines import: a queue, and the shop of the contract."""

@@ -1,0 +1,67 @@
+"""Real workers of queue engines, as process groups that tests kill and stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tests.support.processes import ROOT
+
+__all__ = ["EngineWorker", "running_worker"]
+
+_PATIENCE = 40.0
+
+
+class EngineWorker:
+    """A worker: the first process and all that it started."""
+
+    def __init__(self, command: Sequence[str], log: Path, environment: dict[str, str]) -> None:
+        inherited = filter(None, [os.environ.get("PYTHONPATH")])
+        with log.open("ab") as output:
+            self.process: subprocess.Popen[Any] = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join([str(ROOT), *inherited]),
+                    "PYTHONUNBUFFERED": "1",
+                    **environment,
+                },
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """End all of its processes with SIGKILL."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(_PATIENCE)
+
+    def stop(self) -> None:
+        """Send SIGTERM to the first process, as a supervisor does, and wait."""
+        self.process.terminate()
+        self.process.wait(_PATIENCE)
+
+
+@contextmanager
+def running_worker(
+    command: Sequence[str], log: Path, **environment: str
+) -> Generator[EngineWorker]:
+    """Start a worker, and kill it in the end.
+
+    Args:
+        command: of the worker.
+        log: where it writes.
+        environment: besides that of this process.
+    """
+    worker = EngineWorker(command, log, environment)
+    try:
+        yield worker
+    finally:
+        worker.kill()
