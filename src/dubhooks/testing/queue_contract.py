@@ -285,7 +285,8 @@ class QueueContract:
                 for event in waiting[:share]:
                     self._deliver(event)
                 del waiting[:share]
-                time.sleep(chance.uniform(0.0, 0.6))
+                self._wait_for_a_run()
+                time.sleep(chance.uniform(0.0, 0.2))
                 worker.kill()
         with self.worker():
             self._wait(lambda: len(self.shop.count_effects()) == len(events), "every event has run")
@@ -374,6 +375,12 @@ class QueueContract:
             lambda: self.shop.list_effects(event), "the event has its effect"
         )
         return effects
+
+    def _wait_for_a_run(self) -> None:
+        """Wait until a worker has begun a run; what is left may still wait for a lease."""
+        before, deadline = self.shop.count_all_runs(), time.monotonic() + 8
+        while self.shop.count_all_runs() == before and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def _pass_another_event(self) -> None:
         """Let a worker work off what it has, up to an event that comes now."""

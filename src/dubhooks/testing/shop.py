@@ -96,6 +96,10 @@ class QueueShop:
         """Return how many times its handler began."""
         return len(self._ask("SELECT 1 FROM runs WHERE event_id = ?", event.id))
 
+    def count_all_runs(self) -> int:
+        """Return how many times a handler began."""
+        return int(self._ask("SELECT COUNT(*) FROM runs")[0][0])
+
     def list_effects(self, event: Event) -> list[tuple[str, float]]:
         """Return its effects: SHA-256 of the body, and when."""
         return self._ask("SELECT digest, at FROM effects WHERE event_id = ?", event.id)
@@ -149,7 +153,7 @@ class QueueShop:
             raise Reject
         if step == "retry":
             raise RetryLater(after=1)
-        return run, 3.0 if step == "sleep" else 0.005
+        return run, 3.0 if step == "sleep" else 0.03
 
     def _note(self, event: Event) -> None:
         self._do("INSERT INTO effects VALUES (?, ?, ?)", *_row_of(event))
