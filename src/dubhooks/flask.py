@@ -103,7 +103,7 @@ def webhook(hooks: Any, /, *events: Any, dedupe: Dedupe = "id") -> Any:
 
 
 def _decorate(plan: RoutePlan, handler: Any) -> Callable[..., Response]:
-    check_handler(handler, plan.classes)
+    check_handler(handler)
     route = plan.add_route(handler, is_async=is_async_callable(handler), status_of=_status_of)
 
     @wraps(handler)

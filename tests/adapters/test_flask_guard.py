@@ -14,7 +14,7 @@ from flask.views import MethodView
 import dubhooks.flask
 from dubhooks import ConfigurationError, MemoryStore, Postbacks, Webhooks
 from dubhooks.testing import make_event
-from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
+from dubhooks.webhooks import PayoutConfirmed, SaleCreated, WebhookEvent
 from tests.support.adapters.clients import WsgiClient
 from tests.support.adapters.flask_apps import PATH, deliver
 from tests.support.adapters.situations import PAYOUT, PAYOUT_REQUEST, SALE_REQUEST, SECRET, Request
@@ -87,32 +87,6 @@ def test_an_async_store(mount: Callable[..., Any]) -> None:
 def decorate(handler: Any) -> Any:
     """Decorate a handler of sales."""
     return dubhooks.flask.webhook(Webhooks(SECRET), SaleCreated)(handler)
-
-
-def other_event(event: LeadCreated) -> None:
-    """Take another event."""
-
-
-def other_family(event: dubhooks.postbacks.SaleCreated) -> None:
-    """Take a postback."""
-
-
-def swapped(tenant: str, event: SaleCreated) -> None:
-    """Take the event second."""
-
-
-@pytest.mark.parametrize("handler", [other_event, other_family, swapped])
-def test_a_handler_of_another_event(handler: Any) -> None:
-    """A handler that does not take the event is refused where it is decorated."""
-    words = f"first parameter of {handler.__name__} is the event and takes SaleCreated"
-    with pytest.raises(ConfigurationError, match=words):
-        decorate(handler)
-
-
-def test_a_catch_all_that_takes_one_event() -> None:
-    """Without a class the handler gets every event, so it must take every event."""
-    with pytest.raises(ConfigurationError, match="other_event is the event and takes every event"):
-        dubhooks.flask.webhook(Webhooks(SECRET))(other_event)  # type: ignore[arg-type]
 
 
 def test_a_method_of_a_view_class() -> None:

@@ -196,7 +196,7 @@ class Receiver(Generic[EventT]):
 
     def _register(self, events: tuple[object, ...], dedupe: Dedupe) -> Callable[[Any], Any]:
         pipeline = self._pipeline
-        takes = resolve_events(self._family, events, pipeline.log)
+        takes = resolve_events(self._family, events)
         check_dedupe(dedupe)
         if dedupe == "natural" and self.store is None:
             raise ConfigurationError('dedupe="natural" needs a store: Webhooks(secret, store=...)')
