@@ -131,12 +131,6 @@ class TestOn:
             with pytest.raises(ConfigurationError, match=f"this is {type(function).__name__}: a"):
                 decorate(function)
 
-    @pytest.mark.parametrize("dedupe", ["ID", None, True])
-    def test_unknown_dedupe(self, dedupe: Any) -> None:
-        """A misspelt way to deduplicate is refused."""
-        with pytest.raises(ConfigurationError, match='"id" or "natural"'):
-            Webhooks(SECRET).on(SaleCreated, dedupe=dedupe)
-
     def test_nothing_to_deduplicate_with(self) -> None:
         """Without a store no claim is made, so the natural key would count for nothing."""
         hooks = Webhooks(SECRET)

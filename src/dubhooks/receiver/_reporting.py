@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from ._registry import Handler, Registry, Route
     from ._settings import Observer
 
-__all__ = ["Reporter", "build_log"]
+__all__ = ["SIGNED", "Reporter", "build_log"]
 
 _FLOOD_SECONDS: Final = 60.0
-_SIGNED = (InvalidJSON, InvalidEnvelope, EventTooOld, InvalidEvent)
+SIGNED = (InvalidJSON, InvalidEnvelope, EventTooOld, InvalidEvent)
 """Errors in a body that Dub has signed; all others say that it was not seen to have."""
 
 
@@ -66,27 +66,22 @@ class Reporter:
             level = logging.ERROR if isinstance(error, InvalidEvent) else logging.WARNING
             what = "kept a dead letter" if is_kept else "refused a delivery"
             self._log.log(level, "%s of event %.64r: %s", what, error.event_id, error)
-        elif isinstance(error, _SIGNED):
+        elif isinstance(error, SIGNED):
             self._log.warning("refused a delivery (%s): %s", error.code, error)
         elif isinstance(error, MethodNotAllowed):
             # Anybody may send a GET, and many monitors do.
             self._log.info("refused a request (%s): %s", error.code, error)
         else:
-            self._log_unsigned(error)
+            what = f"refused a delivery ({error.code}): {error}"
+            self._log_flood(self._unsigned, logging.WARNING, what)
         self._observe(reply, started, event_name=name, error_code=error.code)
 
     def report_missing_secret(self, reply: Reply, error: Exception, started: float) -> None:
         """Report a request that could not be verified, because there was no usable secret."""
         # The message of somebody else's error may hold the secret.
         what = str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
-        count = self._unverified.count()
-        if count:
-            self._log.error(
-                "there is no usable secret, so nothing can be verified (requests since the last "
-                "such line: %d): %s",
-                count,
-                what,
-            )
+        what = f"there is no usable secret, so nothing can be verified: {what}"
+        self._log_flood(self._unverified, logging.ERROR, what)
         self._observe(reply, started)
 
     def report(
@@ -161,17 +156,10 @@ class Reporter:
             self._warned.add(about)
         self._log.warning(message, *arguments)
 
-    def _log_unsigned(self, error: DubhooksError) -> None:
-        count = self._unsigned.count()
-        if count == 1:
-            self._log.warning("refused a delivery (%s): %s", error.code, error)
-        elif count:
-            self._log.warning(
-                "refused %d requests since the last such line, the last one (%s): %s",
-                count,
-                error.code,
-                error,
-            )
+    def _log_flood(self, flood: _Flood, level: int, what: str) -> None:
+        count = flood.count()
+        if count:
+            self._log.log(level, "%s (requests since the last such line: %d)", what, count)
 
     def _observe(self, reply: Reply, started: float, **known: Any) -> None:
         if not self._observers:
