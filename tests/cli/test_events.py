@@ -98,11 +98,11 @@ def test_drift_is_named_and_values_are_not(cli: Any, tmp_path: Path) -> None:
     """Unknown keys and values are named by path and type; nothing of a value is shown."""
     body = make_event(
         webhooks.PartnerEnrolled,
-        {"data.status": "private-status"},
-        add={
-            "data.newKey": {"private-key": "private-value"},
-            "data.links.0.other": "private-text",
-            "newEnvelopeKey": 12,
+        {
+            "data.status": "private-status",
+            "+data.newKey": {"private-key": "private-value"},
+            "+data.links.0.other": "private-text",
+            "+newEnvelopeKey": 12,
         },
     ).to_json()
     done = cli("diff", write(tmp_path, body))

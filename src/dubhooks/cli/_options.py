@@ -138,8 +138,9 @@ def make_sample(
     from ..testing import make_event
 
     cls: Any = family_of(postback).classes[name]
+    paths = {**(overrides or {}), **{f"+{path}": value for path, value in (added or {}).items()}}
     try:
-        event: Event = make_event(cls, overrides, add=added, seed=seed, event=name)
+        event: Event = make_event(cls, paths, seed=seed, event=name)
     except (InvalidEvent, InvalidEnvelope) as error:
         raise wrong_use(
             f"{error}; to send such a body all the same, write it to a file: "
