@@ -77,7 +77,7 @@ class Awaited:
 @pytest.fixture(
     params=[
         *[(make, False) for make in (wsgi, asgi, flask, flask_testing, fastapi, "django")],
-        *[(make, True) for make in (wsgi, asgi, fastapi, "django")],
+        *[(make, True) for make in (wsgi, asgi, flask, fastapi, "django")],
     ],
     ids=lambda param: f"{getattr(param[0], '__name__', param[0])}{'-async' * param[1]}",
 )
@@ -101,7 +101,8 @@ def django(shop: Shop, settings: ExitStack) -> SignedClient:
 
     import_module("tests.support.adapters.django_setup")  # configures Django
     urls = (path("webhooks/dub/", dubhooks.django.view(shop.hooks)),)
-    settings.enter_context(override_settings(ROOT_URLCONF=urls))
+    project = {"ROOT_URLCONF": urls, "ALLOWED_HOSTS": ["testserver"]}
+    settings.enter_context(override_settings(**project, SECURE_SSL_REDIRECT=True))
     return DjangoClient(SECRET)
 
 

@@ -121,7 +121,8 @@ class SignedClient(ABC):
         """Send a request and note the answer."""
 
     async def _asend(self, request: Request) -> Delivered:
-        return self._send(request)
+        # In a thread, where async views of Flask can start an event loop.
+        return await asyncio.to_thread(self._send, request)
 
     def _note(self, request: Request, status: int, headers: Any, body: bytes) -> Delivered:
         self.deliveries.append(read_answer(request.body, status, headers, body))
