@@ -15,13 +15,13 @@ from dubhooks.testing import ABSENT, make_event, make_unknown_event
 NO_CLASSES: list[tuple[Any, str]] = [
     (
         "sale.created",
-        "'sale.created': use dubhooks.webhooks.SaleCreated or dubhooks.postbacks.SaleCreated;",
+        "sale.created: use dubhooks.webhooks.SaleCreated or dubhooks.postbacks.SaleCreated;",
     ),
     (
         "external_payout.confirmed",
-        "'external_payout.confirmed': use dubhooks.webhooks.PayoutConfirmed; an event",
+        "external_payout.confirmed: use dubhooks.webhooks.PayoutConfirmed; an event",
     ),
-    ("sale.create", "'sale.create': use one of dubhooks.webhooks or dubhooks.postbacks; an event"),
+    ("sale.create", "sale.create: use one of dubhooks.webhooks or dubhooks.postbacks; an event"),
     (webhooks.UnknownEvent, "UnknownEvent: use one"),
     (webhooks.SaleData, "SaleData: use one"),
     (Event, "Event: use one"),

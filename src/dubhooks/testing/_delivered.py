@@ -45,7 +45,7 @@ class Delivered:
     status: int
     """HTTP status."""
     headers: dict[str, str] = field(repr=False)
-    """HTTP headers; names in lower case, values of the same name joined with a comma."""
+    """HTTP headers; names in lower case, and of several with the same name the last one."""
     body: bytes = field(repr=False)
     outcome: Outcome | None
     """What became of it; ``None`` when the answer is not dubhooks' own: a route's handler
@@ -60,11 +60,8 @@ def read_answer(
     sent: bytes, status: int, headers: Iterable[tuple[str, str]], body: bytes
 ) -> Delivered:
     """Return what came of a body that was sent."""
-    joined: dict[str, str] = {}
-    for name, value in headers:
-        name = name.lower()
-        joined[name] = f"{joined[name]}, {value}" if name in joined else value
-    return Delivered(status, joined, body, *_read_reply(body), _find_id(sent))
+    named = {name.lower(): value for name, value in headers}
+    return Delivered(status, named, body, *_read_reply(body), _find_id(sent))
 
 
 def id_of(event: Event) -> str:

@@ -216,7 +216,7 @@ class ASGIClient(SignedClient):
         )
         response = await transport.handle_async_request(sent)
         body = await response.aread()
-        return self._note(request, response.status_code, response.headers.multi_items(), body)
+        return self._note(request, response.status_code, response.headers.items(), body)
 
     async def _call_app(self, *scope_receive_send: Any) -> None:
         try:

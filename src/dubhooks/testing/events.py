@@ -127,13 +127,12 @@ def _find_family(event: object) -> Family[Any]:
     for family in _FAMILIES:
         if isinstance(event, type) and event in family.classes.values():
             return family
-    if isinstance(event, str):
-        what, classes = repr(event), _list_classes(event)
-    else:
-        what, classes = getattr(event, "__name__", f"an object of {type(event).__name__}"), []
+    other = f"an object of {type(event).__name__}"
+    name = event if isinstance(event, str) else getattr(event, "__name__", other)
+    classes = " or ".join(_list_classes(name))
     raise ConfigurationError(
-        f"make_event takes the class of an event, not {what}: use "
-        f"{' or '.join(classes) or 'one of dubhooks.webhooks or dubhooks.postbacks'}; "
+        f"make_event takes the class of an event, not {name}: use "
+        f"{classes or 'one of dubhooks.webhooks or dubhooks.postbacks'}; "
         "an event without a class is made by make_unknown_event(name, data)"
     )
 
