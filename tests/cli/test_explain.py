@@ -129,9 +129,17 @@ def test_a_rewritten_body_says_how_it_is_written() -> None:
     assert "request.get_data()" in cause.fix
 
 
-@pytest.mark.parametrize("body", [b"{'a': b'x'}", b"{1: 2, 'a': 3}", b"{'a': {1}}", b"{'a': ...}"])
-def test_python_that_has_no_json_form(body: bytes) -> None:
-    """Text that Python could have printed is not always JSON, and breaks nothing."""
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"{'a': b'x'}", b"{1: 2, 'a': 3}", b"{'a': {1}}", b"{'a': ...}", b"{[]: 1}"),
+        *(b'{"a":NaN}', b'{"a":1e999}', b"[" * 10_000, b'{"a":' * 10_000),
+        *(b'{"a":' * 900 + b"1" + b"}" * 900, b"{'a':" * 900 + b"1" + b"}" * 900),
+    ],
+    ids=range(11),
+)
+def test_a_body_that_no_json_writer_takes(body: bytes) -> None:
+    """Python that is not JSON, numbers without a JSON form and deep nesting break nothing."""
     assert not explain(body, SIGNATURE, SECRET).proven
 
 

@@ -109,13 +109,13 @@ def _unwrapped(body: bytes) -> Iterator[Candidate]:
     document = _document(body)
     if isinstance(document, str):
         yield Candidate(document.encode("utf-8", "replace"), "body_double_encoded")
-    if isinstance(literal := _literal(body), bytes):
+    if body.strip()[:2] in (b"b'", b'b"') and isinstance(literal := _literal(body), bytes):
         yield Candidate(literal, "body_python_repr")
 
 
 def _rewritten(inner: Candidate) -> Iterator[Candidate]:
     document, cause = _document(inner.body), inner.cause or "body_reserialized"
-    if document is None:
+    if document is None and inner.body.strip()[:1] == b"{":
         document, cause = _literal(inner.body), "body_python_repr"
     if not isinstance(document, dict):
         return
@@ -125,8 +125,9 @@ def _rewritten(inner: Candidate) -> Iterator[Candidate]:
         yield Candidate(written + b"\n", cause, name)
     envelope: dict[str, Any] = dict.fromkeys(("id", "event", "createdAt"))
     for template in (*find_template(str(event.get("event"))), envelope):
-        for name, written in islice(_forms(_in_order(event, template)), 1):
-            yield Candidate(written, "body_sorted", name)
+        with suppress(RecursionError):
+            for name, written in islice(_forms(_in_order(event, template)), 1):
+                yield Candidate(written, "body_sorted", name)
 
 
 def _forms(document: object) -> Iterator[tuple[str, bytes]]:
@@ -151,9 +152,8 @@ def _document(body: bytes) -> Any:
 
 def _literal(body: bytes) -> Any:
     """Return what Python printed: ``b'...'`` or ``{'id': ...}``."""
-    if body.strip()[:2] in (b"b'", b'b"') or body.strip()[:1] == b"{":
-        with suppress(*_ERRORS):
-            return ast.literal_eval(body.decode().strip())
+    with suppress(*_ERRORS):
+        return ast.literal_eval(body.decode().strip())
     return None
 
 
