@@ -25,8 +25,6 @@ from .unknown import UnknownEvent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Family"]
-
 EventT = TypeVar("EventT", bound=Event)
 
 _CONFIG = ConfigDict(cache_strings="none", defer_build=False, hide_input_in_errors=True)

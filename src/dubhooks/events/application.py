@@ -1,23 +1,12 @@
 """Applications to a program, under the old and the new event name."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from ._base import Event, Model, key_of
-from ._fields import Filled, Items, Maybe, Open, Text, Timestamp
+from ._fields import Filled, Items, Maybe, OpenEnum, Text, Timestamp
 from .enrollment import EnrollmentStatus, NetworkStatus, PayoutMethod
-
-__all__ = [
-    "Application",
-    "ApplicationPartner",
-    "FormAnswer",
-    "PartnerApplicationSubmitted",
-    "Platform",
-    "ProgramApplication",
-    "ProgramApplicationCreated",
-    "ProgramApplicationPartner",
-]
 
 
 class FormAnswer(Model, frozen=True):
@@ -59,10 +48,7 @@ class Platform(Model, frozen=True):
     __shown__: ClassVar[tuple[str, ...]] = ("type",)
 
     type: Filled[
-        Annotated[
-            Literal["website", "youtube", "twitter", "linkedin", "instagram", "tiktok"] | str,
-            Open(),
-        ]
+        OpenEnum[Literal["website", "youtube", "twitter", "linkedin", "instagram", "tiktok"]]
     ] = ""
     identifier: Text = ""
     """A URL for a website, else a handle."""

@@ -5,21 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from ._base import Event, Model
-from ._fields import MOST_ITEMS, Filled, Items, Maybe, Number, Open, Timestamp, Whole
-
-__all__ = [
-    "Bounty",
-    "BountyCreated",
-    "BountyUpdated",
-    "ImageRequirement",
-    "IncrementalBonus",
-    "ObjectRef",
-    "PerformanceCondition",
-    "SocialMetrics",
-    "SubmissionRequirements",
-    "UrlRequirement",
-]
-
+from ._fields import MOST_ITEMS, Filled, Items, Maybe, Number, OpenEnum, Timestamp, Whole
 
 _Names = Annotated[list[str], Field(max_length=MOST_ITEMS)]
 
@@ -36,12 +22,9 @@ class PerformanceCondition(Model, frozen=True):
     __shown__: ClassVar[tuple[str, ...]] = ("attribute", "operator", "value")
 
     attribute: Maybe[
-        Annotated[
-            Literal["totalLeads", "totalConversions", "totalSaleAmount", "totalCommissions"] | str,
-            Open(),
-        ]
+        OpenEnum[Literal["totalLeads", "totalConversions", "totalSaleAmount", "totalCommissions"]]
     ] = None
-    operator: Maybe[Annotated[Literal["gte"] | str, Open()]] = None
+    operator: Maybe[OpenEnum[Literal["gte"]]] = None
     value: Maybe[Number] = None
     """In cents for ``totalSaleAmount`` and ``totalCommissions``."""
 
@@ -79,10 +62,10 @@ class SocialMetrics(Model, frozen=True):
 
     __shown__: ClassVar[tuple[str, ...]] = ("platform", "metric", "min_count")
 
-    platform: Maybe[
-        Annotated[Literal["youtube", "tiktok", "instagram", "twitter", "linkedin"] | str, Open()]
-    ] = None
-    metric: Maybe[Annotated[Literal["views", "likes"] | str, Open()]] = None
+    platform: Maybe[OpenEnum[Literal["youtube", "tiktok", "instagram", "twitter", "linkedin"]]] = (
+        None
+    )
+    metric: Maybe[OpenEnum[Literal["views", "likes"]]] = None
     min_count: Maybe[Whole] = Field(default=None, alias="minCount")
     incremental_bonus: Maybe[IncrementalBonus] = Field(default=None, alias="incrementalBonus")
 
@@ -104,16 +87,16 @@ class Bounty(Model, frozen=True):
     """``bnty_…``"""
     name: Maybe[str] = None
     description: Maybe[str] = None
-    type: Filled[Annotated[Literal["performance", "submission"] | str, Open()]] = ""
+    type: Filled[OpenEnum[Literal["performance", "submission"]]] = ""
     starts_at: Maybe[Timestamp] = Field(default=None, alias="startsAt")
     """``None`` when ``start_mode`` is ``relative``."""
     ends_at: Maybe[Timestamp] = Field(default=None, alias="endsAt")
-    start_mode: Maybe[Annotated[Literal["absolute", "relative"] | str, Open()]] = Field(
+    start_mode: Maybe[OpenEnum[Literal["absolute", "relative"]]] = Field(
         default=None, alias="startMode"
     )
     ends_after_days: Maybe[Whole] = Field(default=None, alias="endsAfterDays")
     submissions_open_at: Maybe[Timestamp] = Field(default=None, alias="submissionsOpenAt")
-    submission_frequency: Maybe[Annotated[Literal["day", "week", "month"] | str, Open()]] = Field(
+    submission_frequency: Maybe[OpenEnum[Literal["day", "week", "month"]]] = Field(
         default=None, alias="submissionFrequency"
     )
     max_submissions: Maybe[Whole] = Field(default=None, alias="maxSubmissions")
@@ -124,7 +107,7 @@ class Bounty(Model, frozen=True):
         default=None, alias="performanceCondition"
     )
     """In ``bounty.updated`` the *old* value, if this update changed it."""
-    performance_scope: Maybe[Annotated[Literal["new", "lifetime"] | str, Open()]] = Field(
+    performance_scope: Maybe[OpenEnum[Literal["new", "lifetime"]]] = Field(
         default=None, alias="performanceScope"
     )
     submission_requirements: Maybe[SubmissionRequirements | _Names] = Field(

@@ -1,13 +1,11 @@
 """The click that led to an event (Dub docs: webhook event types)."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from ._base import Model
-from ._fields import Flag, Maybe, Open, Text, Timestamp
-
-__all__ = ["Click"]
+from ._fields import Flag, Maybe, OpenEnum, Text, Timestamp
 
 
 class Click(Model, frozen=True):
@@ -35,7 +33,7 @@ class Click(Model, frozen=True):
     os: Text = ""
     ua: Maybe[str] = None
     """The user agent, or ``Unknown``."""
-    trigger: Maybe[Annotated[Literal["link", "qr", "pageview", "deeplink"] | str, Open()]] = None
+    trigger: Maybe[OpenEnum[Literal["link", "qr", "pageview", "deeplink"]]] = None
     """What led to the click; may be empty for old clicks, absent from test events."""
     referer: Text = ""
     """Host name, or ``(direct)``."""

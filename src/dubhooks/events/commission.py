@@ -1,23 +1,19 @@
 """Commissions (Dub docs: commission.created)."""
 
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
 from ._base import Event, Model, key_of
-from ._fields import Filled, Id, Maybe, Metadata, Open, Timestamp, Whole
+from ._fields import Filled, Id, Maybe, Metadata, OpenEnum, Timestamp, Whole
 from .customer import CommissionCustomer
 from .link import LinkRef
 from .partner import WebhookPartner
 
-__all__ = ["Commission", "CommissionCreated", "CommissionStatus", "CommissionType"]
+CommissionType = OpenEnum[Literal["click", "lead", "sale", "referral", "custom"]]
 
-CommissionType = Annotated[Literal["click", "lead", "sale", "referral", "custom"] | str, Open()]
-
-CommissionStatus = Annotated[
+CommissionStatus = OpenEnum[
     Literal["pending", "processed", "paid", "refunded", "duplicate", "fraud", "canceled", "hold"]
-    | str,
-    Open(),
 ]
 
 

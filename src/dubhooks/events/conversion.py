@@ -1,17 +1,15 @@
 """Leads and sales (Dub docs: webhook event types)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from ._base import Event, Model, key_of
-from ._fields import Cents, Filled, Metadata, Open, Text
+from ._fields import Cents, Filled, Metadata, OpenEnum, Text
 from .click import Click
 from .customer import ConversionCustomer
 from .link import Link
 from .partner import WebhookPartner
-
-__all__ = ["LeadCreated", "LeadData", "Sale", "SaleCreated", "SaleData"]
 
 
 class LeadData(Model, frozen=True):
@@ -40,10 +38,8 @@ class Sale(Model, frozen=True):
     currency: str
     """Lower-case ISO 4217, mostly ``usd`` (converted); Shopify's is not converted."""
     payment_processor: Filled[
-        Annotated[
+        OpenEnum[
             Literal["stripe", "shopify", "polar", "paddle", "apple", "revenuecat", "dub", "custom"]
-            | str,
-            Open(),
         ]
     ] = Field(default="", alias="paymentProcessor")
     invoice_id: str | None = Field(default=None, alias="invoiceId")

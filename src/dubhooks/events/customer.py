@@ -5,8 +5,6 @@ from pydantic import Field
 from ._base import Model
 from ._fields import Decisive, Maybe, Timestamp, Whole
 
-__all__ = ["CommissionCustomer", "ConversionCustomer", "PostbackCustomer"]
-
 
 class PostbackCustomer(Model, frozen=True):
     """The customer in a partner's postback: without name and e-mail address."""

@@ -1,13 +1,11 @@
 """Discount codes of partners (Dub docs: discount_code.created)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from ._base import Event, Model
-from ._fields import Decisive, Filled, Maybe, Open, Timestamp, Whole
-
-__all__ = ["Discount", "DiscountCode", "DiscountCodeCreated", "DiscountCodeDeleted"]
+from ._fields import Decisive, Filled, Maybe, OpenEnum, Timestamp, Whole
 
 
 class Discount(Model, frozen=True):
@@ -18,10 +16,10 @@ class Discount(Model, frozen=True):
     id: str
     amount: Whole | None = None
     """Percent for ``percentage``, cents for ``flat``."""
-    type: Filled[Annotated[Literal["percentage", "flat"] | str, Open()]] = ""
+    type: Filled[OpenEnum[Literal["percentage", "flat"]]] = ""
     max_duration: Maybe[Whole] = Field(default=None, alias="maxDuration")
     """In months; 0 means once, ``None`` unlimited."""
-    provider: Filled[Annotated[Literal["stripe", "shopify", "custom"] | str, Open()]] = ""
+    provider: Filled[OpenEnum[Literal["stripe", "shopify", "custom"]]] = ""
 
 
 class DiscountCode(Model, frozen=True):

@@ -1,23 +1,13 @@
 """Partners joining a program (Dub docs: partner.enrolled)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from ._base import Event, Model, key_of
-from ._fields import JSON, Count, Filled, Items, Maybe, Number, Open, Text, Timestamp, Whole
+from ._fields import JSON, Count, Filled, Items, Maybe, Number, OpenEnum, Text, Timestamp, Whole
 
-__all__ = [
-    "BannedReason",
-    "EnrolledPartner",
-    "EnrollmentStatus",
-    "NetworkStatus",
-    "PartnerEnrolled",
-    "PartnerLink",
-    "PayoutMethod",
-]
-
-EnrollmentStatus = Annotated[
+EnrollmentStatus = OpenEnum[
     Literal[
         "pending",
         "approved",
@@ -28,22 +18,16 @@ EnrollmentStatus = Annotated[
         "banned",
         "archived",
     ]
-    | str,
-    Open(),
 ]
 
-NetworkStatus = Annotated[
-    Literal["draft", "submitted", "approved", "rejected", "trusted"] | str, Open()
-]
+NetworkStatus = OpenEnum[Literal["draft", "submitted", "approved", "rejected", "trusted"]]
 
-PayoutMethod = Annotated[Literal["connect", "stablecoin", "paypal", "tremendous"] | str, Open()]
+PayoutMethod = OpenEnum[Literal["connect", "stablecoin", "paypal", "tremendous"]]
 
-BannedReason = Annotated[
+BannedReason = OpenEnum[
     Literal[
         "tos_violation", "inappropriate_content", "fake_traffic", "fraud", "spam", "brand_abuse"
     ]
-    | str,
-    Open(),
 ]
 
 

@@ -1,24 +1,12 @@
 """Links, in full and in short, and the four link events (Dub docs: webhook event types)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from ._base import Event, Model, key_of
-from ._fields import Count, Decisive, Flag, Items, Maybe, Number, Open, Text, Timestamp, Whole
+from ._fields import Count, Decisive, Flag, Items, Maybe, Number, OpenEnum, Text, Timestamp, Whole
 from .click import Click
-
-__all__ = [
-    "Link",
-    "LinkClicked",
-    "LinkClickedData",
-    "LinkCreated",
-    "LinkDeleted",
-    "LinkRef",
-    "LinkTag",
-    "LinkUpdated",
-    "LinkVariant",
-]
 
 
 class LinkTag(Model, frozen=True):
@@ -27,10 +15,7 @@ class LinkTag(Model, frozen=True):
     id: str | None = None
     name: Maybe[str] = None
     color: Maybe[
-        Annotated[
-            Literal["red", "yellow", "green", "blue", "purple", "brown", "gray", "pink"] | str,
-            Open(),
-        ]
+        OpenEnum[Literal["red", "yellow", "green", "blue", "purple", "brown", "gray", "pink"]]
     ] = None
 
 

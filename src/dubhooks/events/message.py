@@ -1,13 +1,11 @@
 """Messages from partners (Dub docs: message.received)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from ._base import Event, Model, key_of
-from ._fields import Items, Maybe, Open, Text, Timestamp, Whole
-
-__all__ = ["Message", "MessageAttachment", "MessagePartner", "MessageReceived"]
+from ._fields import Items, Maybe, OpenEnum, Text, Timestamp, Whole
 
 
 class MessageAttachment(Model, frozen=True):
@@ -50,9 +48,7 @@ class Message(Model, frozen=True):
     created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
     updated_at: Maybe[Timestamp] = Field(default=None, alias="updatedAt")
     attachments: Items[MessageAttachment] = Field(default_factory=list[MessageAttachment])
-    source_type: Maybe[Annotated[Literal["partner"] | str, Open()]] = Field(
-        default=None, alias="sourceType"
-    )
+    source_type: Maybe[OpenEnum[Literal["partner"]]] = Field(default=None, alias="sourceType")
     partner: MessagePartner | None = None
 
 

@@ -7,8 +7,6 @@ from pydantic import Field, StrictBool
 from ._base import Event, Model
 from ._fields import Id, Maybe, Text, Timestamp, Whole
 
-__all__ = ["MergedPartner", "PartnerMerged", "PartnerMergedData", "WebhookPartner"]
-
 
 class WebhookPartner(Model, frozen=True):
     """The partner who earns on a lead, a sale or a commission.

@@ -1,14 +1,12 @@
 """External payouts: the events whose reply moves money (Dub docs: external payouts)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from ._base import Event, Model, key_of
-from ._fields import Decisive, Filled, Id, Maybe, Open, Text, Timestamp, Whole
+from ._fields import Decisive, Filled, Id, Maybe, OpenEnum, Text, Timestamp, Whole
 from .enrollment import EnrollmentStatus, PayoutMethod
-
-__all__ = ["Payout", "PayoutConfirmed", "PayoutPartner"]
 
 
 class PayoutPartner(Model, frozen=True):
@@ -37,10 +35,8 @@ class Payout(Model, frozen=True):
     currency: str
     """Upper-case ``USD``, unlike everywhere else."""
     status: Decisive[
-        Annotated[
+        OpenEnum[
             Literal["pending", "processing", "processed", "sent", "completed", "failed", "canceled"]
-            | str,
-            Open(),
         ]
     ] = ""
     """``processing``; ``completed`` in Dub's test event."""
@@ -52,7 +48,7 @@ class Payout(Model, frozen=True):
     initiated_at: Maybe[Timestamp] = Field(default=None, alias="initiatedAt")
     paid_at: Maybe[Timestamp] = Field(default=None, alias="paidAt")
     """``None`` at this point."""
-    mode: Maybe[Annotated[Literal["internal", "external"] | str, Open()]] = None
+    mode: Maybe[OpenEnum[Literal["internal", "external"]]] = None
     method: Maybe[PayoutMethod] = None
     trace_id: str | None = Field(default=None, alias="traceId")
     """In the sender's schema, never sent so far."""

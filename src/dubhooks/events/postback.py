@@ -15,16 +15,6 @@ from .commission import CommissionStatus, CommissionType
 from .customer import PostbackCustomer
 from .link import LinkRef
 
-__all__ = [
-    "CommissionCreated",
-    "LeadCreated",
-    "PostbackCommission",
-    "PostbackLeadData",
-    "PostbackSale",
-    "PostbackSaleData",
-    "SaleCreated",
-]
-
 
 class PostbackLeadData(Model, frozen=True):
     """What a partner's ``lead.created`` reports."""
