@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args
 
 from pydantic import Field, GetPydanticSchema, WithJsonSchema
-from pydantic_core import PydanticCustomError, PydanticOmit, core_schema
+from pydantic_core import PydanticOmit, core_schema
 
 from ._values import (
     look_through,
@@ -125,13 +125,14 @@ def _null_is_empty(source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema"
     return core_schema.union_schema(
         [handler(source), core_schema.no_info_plain_validator_function(_read_null)],
         mode="left_to_right",
+        custom_error_type="string_type",
     )
 
 
 def _read_null(value: object) -> str:
     if value is None:
         return ""
-    raise PydanticCustomError("string_type", "Input should be a valid string")
+    raise ValueError
 
 
 Timestamp = Annotated[

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 from functools import lru_cache
+from itertools import pairwise
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -49,13 +50,10 @@ def _read_docstrings(cls: type) -> dict[str, str]:
     except OSError:  # the source is not installed
         return {}
     found: dict[str, str] = {}
-    name = ""
-    for line in cast("ast.ClassDef", source.body[0]).body:
-        match line:
-            case ast.AnnAssign(target=ast.Name(id=name)):
-                pass
-            case ast.Expr(value=ast.Constant(value=str(text))) if name:
+    for pair in pairwise(cast("ast.ClassDef", source.body[0]).body):
+        match pair:
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
                 found[name] = " ".join(text.replace("``", "`").split())
             case _:
-                name = ""
+                pass
     return found

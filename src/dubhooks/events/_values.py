@@ -8,7 +8,7 @@ from math import floor, isfinite
 from typing import TYPE_CHECKING, Any
 
 from pydantic import GetPydanticSchema, ValidationError
-from pydantic_core import PydanticCustomError, SchemaValidator, core_schema
+from pydantic_core import SchemaValidator, core_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ def read_integers_with(read: "Callable[[object], int]") -> GetPydanticSchema:
                 core_schema.no_info_plain_validator_function(read),
             ],
             mode="left_to_right",
+            custom_error_type="int_type",
         )
     )
 
@@ -37,14 +38,14 @@ def read_whole(value: object) -> int:
     # JavaScript writes 5.0 as 5, other languages do not.
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    raise PydanticCustomError("int_type", "Input should be a valid integer")
+    raise ValueError
 
 
 def read_cents(value: object) -> int:
     # Half a cent goes up, as with Math.round in JavaScript.
     if isinstance(value, float) and isfinite(value):
         return floor(value) + (value - floor(value) >= 0.5)
-    raise PydanticCustomError("int_type", "Input should be a valid integer")
+    raise ValueError
 
 
 def make_number_schema(_source: object, _handler: object) -> "CoreSchema":
@@ -71,6 +72,7 @@ def make_timestamp_schema(_source: object, _handler: object) -> "CoreSchema":
             core_schema.no_info_plain_validator_function(_read_date),
         ],
         mode="left_to_right",
+        custom_error_type="datetime_type",
         serialization=core_schema.plain_serializer_function_ser_schema(
             _write_date, when_used="json"
         ),
@@ -84,7 +86,7 @@ def _as_utc(value: datetime) -> datetime:
         return value.astimezone(timezone.utc)
     except OverflowError:
         # In some zones the first and the last hours of the calendar have no UTC time.
-        raise PydanticCustomError("datetime_range", "Input is out of range in UTC") from None
+        raise ValueError("out of range in UTC") from None
 
 
 _ANY_DATE = SchemaValidator(core_schema.datetime_schema())
@@ -98,7 +100,7 @@ def _read_date(value: object) -> datetime:
             return _as_utc(_ANY_DATE.validate_python(value))
         except ValidationError:
             pass  # it quotes the value
-    raise PydanticCustomError("datetime_type", "Input should be a valid datetime")
+    raise ValueError
 
 
 def _write_date(value: datetime) -> str:
@@ -124,7 +126,7 @@ def look_through(value: Any) -> Any:
         elif kind is list:
             seen.extend(item)
         elif kind is float and not isfinite(item):
-            raise PydanticCustomError("finite_number", "Input should be a finite number")
+            raise ValueError("not JSON: NaN, Infinity or a number that overflows")
     return value
 
 

@@ -24,13 +24,17 @@ class Click(Model, frozen=True):
     country: Text = ""
     """ISO 3166-1 alpha-2 code, or ``Unknown``."""
     city: Text = ""
+    """Name, or ``Unknown``."""
     region: Text = ""
     """Subdivision code: text, even where it looks like a number."""
     continent: Text = ""
     """Two letters, an empty string, or ``Unknown``."""
     device: Text = ""
+    """For example ``Desktop`` or ``Mobile``, or ``Unknown``."""
     browser: Text = ""
+    """Name, or ``Unknown``."""
     os: Text = ""
+    """Operating system, or ``Unknown``."""
     ua: Maybe[str] = None
     """The user agent, or ``Unknown``."""
     trigger: Maybe[OpenEnum[Literal["link", "qr", "pageview", "deeplink"]]] = None
@@ -40,5 +44,6 @@ class Click(Model, frozen=True):
     referer_url: Text = Field(default="", alias="refererUrl")
     """Full URL, or ``(direct)``."""
     qr: Flag = False
+    """Whether a QR code was scanned."""
     ip: Text = ""
     """IPv4, IPv6 or an empty string; personal data."""

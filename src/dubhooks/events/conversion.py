@@ -20,8 +20,11 @@ class LeadData(Model, frozen=True):
     event_name: Text = Field(default="", alias="eventName")
     """Free text, for example ``Signup``."""
     customer: ConversionCustomer
+    """The customer."""
     click: Click
+    """The click that the customer came from."""
     link: Link
+    """The link that was clicked."""
     partner: WebhookPartner | None = None
     """``None`` without a partner, and in some flows even for a partner's link."""
     metadata: Metadata = None
@@ -31,7 +34,7 @@ class LeadData(Model, frozen=True):
 class Sale(Model, frozen=True):
     """The money of a sale."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ("amount", "currency")
+    __shown__ = ("amount", "currency")
 
     amount: Cents
     """In cents."""
@@ -42,6 +45,7 @@ class Sale(Model, frozen=True):
             Literal["stripe", "shopify", "polar", "paddle", "apple", "revenuecat", "dub", "custom"]
         ]
     ] = Field(default="", alias="paymentProcessor")
+    """Who took the payment."""
     invoice_id: str | None = Field(default=None, alias="invoiceId")
     """An empty string when the sale has no invoice."""
 
@@ -49,9 +53,10 @@ class Sale(Model, frozen=True):
 class SaleData(LeadData, frozen=True):
     """What ``sale.created`` reports."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ("customer", "click", "link", "partner", "sale")
+    __shown__ = ("customer", "click", "link", "partner", "sale")
 
     sale: Sale
+    """The money."""
 
 
 class LeadCreated(Event, frozen=True):
