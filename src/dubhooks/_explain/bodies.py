@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from ..errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -20,7 +22,13 @@ __all__ = ["Candidate", "bodies_from", "form_of", "suspicions"]
 _LARGEST: Final = 16 * 1_048_576
 """Bytes to decompress at most; no event has as many."""
 
-_ERRORS: Final = (ValueError, SyntaxError, RecursionError, MemoryError)
+_MOST_LEVELS: Final = 200
+
+_ERRORS: Final = (
+    *(ValueError, SyntaxError, RecursionError, MemoryError),
+    TypeError,  # a Python literal with a list as a key
+    ConfigurationError,  # a number that JSON has no form for
+)
 
 
 class Candidate(NamedTuple):
@@ -167,8 +175,20 @@ def _forms(document: object) -> list[tuple[str, bytes]]:
 
 def _document(body: bytes) -> Any:
     with suppress(*_ERRORS):
-        return json.loads(body.removeprefix(BOM_UTF8).decode())
+        document = json.loads(body.removeprefix(BOM_UTF8).decode())
+        return None if _is_deep(document) else document
     return None
+
+
+def _is_deep(document: Any) -> bool:
+    """Tell whether JSON has more levels than a receiver takes, or than a recursion here could."""
+    level: list[Any] = [document]
+    for _ in range(_MOST_LEVELS):
+        lists: list[Any] = [one for one in level if type(one) is list]
+        dicts: list[Any] = [one for one in level if type(one) is dict]
+        level = [inner for one in lists for inner in one]
+        level.extend(inner for one in dicts for inner in one.values())
+    return bool(level)
 
 
 def _is_event(document: object) -> bool:
