@@ -17,7 +17,7 @@ with atheris.instrument_imports(include=["dubhooks"]):
 
 from tests.fuzz.mutations import SEEDS, mutate
 
-MOST_BYTES = 6_000
+MOST_BYTES = 5_000
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ def test_mutated_deliveries(target: str) -> None:
     """Whatever comes, only errors of ours are raised, nothing is lost, and nothing is shown."""
     check, random = TARGETS[target], Random(f"dubhooks {target}")
     pool = list(SEEDS)
-    for data in SEEDS:
+    for data in (b"", b"\n\n", *SEEDS):
         check(data)
     for _ in range(ROUNDS[target]):
         data = mutate(random.choice(pool), random)
