@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple, cast
 
 from ..reply import Outcome, find_outcome
 
-__all__ = ["Meaning", "describe_body", "explain_answer"]
+__all__ = ["SUCCESSES", "Meaning", "describe_body", "explain_answer"]
 
-_SUCCESSES: Final = ("handled", "queued", "duplicate", "ignored")
+SUCCESSES: Final = ("handled", "queued", "duplicate", "ignored")
 _UNTAKEN: Final = "Dub does not follow it and takes it for success"
 
 _BY_CODE: Final = {
@@ -74,7 +74,7 @@ def explain_answer(status: int | None, body: bytes) -> Meaning:
     code = told.get("code") or told.get("detail")
     outcome = find_outcome(str(told.get("outcome") or told.get("detail")))
     advice = _BY_CODE.get(str(code)) or _BY_CODE.get(str(outcome))
-    if outcome and outcome not in _SUCCESSES and status < 400:
+    if outcome and outcome not in SUCCESSES and status < 400:
         advice = (
             f"dubhooks refused it ({outcome}) but an exception handler of the application "
             f"changed the status to {status}, which Dub takes for success: keep the status"

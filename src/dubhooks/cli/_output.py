@@ -42,8 +42,8 @@ def wrong_use(message: str) -> typer.Exit:
 
 
 def track(items: Iterable[T], what: str, total: int) -> Iterable[T]:
-    """Return ``items``, with a progress bar on stderr if that is a terminal."""
-    if not sys.stderr.isatty():
+    """Return ``items``; several have a progress bar on stderr if that is a terminal."""
+    if total < 2 or not sys.stderr.isatty():
         return items
     return progress.track(items, what, total, console=Console(stderr=True), transient=True)
 

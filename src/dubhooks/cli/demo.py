@@ -25,7 +25,7 @@ from ..stores.sqlite import SQLiteStore
 from ..testing import make_event, make_unknown_event
 from ..webhooks import LeadCreated, LinkCreated, PayoutConfirmed, SaleCreated
 from ._output import JSONFlag, print_json, without_log
-from ._sending import Answer, Sender, tamper
+from ._sending import Sender, tamper
 from ._server import serving
 
 __all__ = ["demo"]
@@ -125,8 +125,8 @@ def _take(step: Step, sender: Sender, ran: list[str]) -> dict[str, Any]:
     headers = {"Content-Type": "application/json", **signature}
     before = len(ran)
     with ThreadPoolExecutor(step.copies) as pool:
-        sent = [pool.submit(sender.send, step.body, headers) for _ in range(step.copies)]
-        answered = Counter(_describe(one.result()) for one in sent)
+        answers = list(pool.map(lambda _: sender.send(step.body, headers), range(step.copies)))
+    answered = Counter(f"{one.status} {one.outcome or one.problem}" for one in answers)
     runs = len(ran) - before
     others = answered - Counter([step.answer])
     is_right = others.total() == step.copies - 1 and set(others) <= {"200 duplicate", "409 busy"}
@@ -138,10 +138,6 @@ def _take(step: Step, sender: Sender, ran: list[str]) -> dict[str, Any]:
         "runs": runs,
         "ok": is_right and runs == step.runs,
     }
-
-
-def _describe(answer: Answer) -> str:
-    return f"{answer.status} {answer.outcome}" if answer.status else answer.problem
 
 
 def _print(row: dict[str, Any]) -> None:

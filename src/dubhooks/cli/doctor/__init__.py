@@ -66,10 +66,9 @@ def doctor(
         findings = _examine(probe)
     faults = [one for one in findings if one.verdict == "fault"]
     if as_json:
-        listed = [asdict(one) for one in findings]
-        print_json(
-            {"url": shown_url(url), "ok": not faults, "faults": len(faults), "checks": listed}
-        )
+        checks = [asdict(one) for one in findings]
+        url = shown_url(url)
+        print_json({"url": url, "ok": not faults, "faults": len(faults), "checks": checks})
     else:
         _print(findings, len(faults))
     raise typer.Exit(1 if faults else 0)
@@ -104,5 +103,4 @@ def _print(findings: list[Finding], faults: int) -> None:
             typer.echo(f"{typer.style('unseen', fg='yellow')} {one.title}\n       {one.reason}")
         else:
             typer.echo(f"{typer.style('ok', fg='green')}     {one.title}")
-    plural = "" if faults == 1 else "s"
-    typer.echo(f"{faults} fault{plural} found" if faults else "no fault found")
+    typer.echo(f"{faults or 'no'} fault{'s' if faults > 1 else ''} found")
