@@ -48,11 +48,13 @@ def test_a_sample_is_byte_for_byte_what_is_sent(cli: Any) -> None:
     assert json.loads(changed.out)["data"]["eventName"] == "\u00e9"
 
 
-def test_a_misspelt_key_is_refused(cli: Any) -> None:
-    """``--set`` refuses a misspelt key and names the right one."""
+def test_new_keys_are_added_on_purpose(cli: Any) -> None:
+    """``--set`` refuses a misspelt key with the right one, and after a plus takes any."""
     done = cli("sample", "sale.created", "--set", "data.sale.amout=5")
     assert (done.code, done.out) == (2, "")
     assert "Sale has no 'amout': did you mean 'amount'?" in done.err
+    done = cli("sample", "sale.created", "--set", "+data.sale.tax=5", "--json")
+    assert json.loads(done.out)["data"]["sale"]["tax"] == 5
 
 
 @pytest.mark.parametrize("command", ["sample", "schema"])
@@ -96,11 +98,11 @@ def test_drift_is_named_and_values_are_not(cli: Any, tmp_path: Path) -> None:
     """Unknown keys and values are named by path and type; nothing of a value is shown."""
     body = make_event(
         webhooks.PartnerEnrolled,
-        {"data.status": "private-status"},
-        add={
-            "data.newKey": {"private-key": "private-value"},
-            "data.links.0.other": "private-text",
-            "newEnvelopeKey": 12,
+        {
+            "data.status": "private-status",
+            "+data.newKey": {"private-key": "private-value"},
+            "+data.links.0.other": "private-text",
+            "+newEnvelopeKey": 12,
         },
     ).to_json()
     done = cli("diff", write(tmp_path, body))

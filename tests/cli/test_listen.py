@@ -156,7 +156,7 @@ def test_a_payout_is_never_taken(listen: Any) -> None:
 def test_drift_is_shown(listen: Any) -> None:
     """Keys that the models do not know are printed by path."""
     listener = listen()
-    event = make_event(SaleCreated, add={"data.newKey": "private"})
+    event = make_event(SaleCreated, {"+data.newKey": "private"})
     printed = listener.deliver(*signed_request(event, SECRET))[1]
     assert {"kind": "unknown_key", "path": "data.newKey", "detail": "string"} in printed[
         "differences"

@@ -90,7 +90,7 @@ def test_deliveries_appear_and_are_replayed(
     browser.open(url)
     browser.wait_for("document.getElementById('connection')?.textContent === 'live'")
     assert browser.value("document.getElementById('here').textContent") == url
-    body, headers = signed_request(make_event(SaleCreated, add={"data.newKey": 1}), SECRET)
+    body, headers = signed_request(make_event(SaleCreated, {"+data.newKey": 1}), SECRET)
     deliver(url, body, headers)
     browser.wait_for("document.querySelectorAll('#list button').length === 1")
     text = browser.value("document.getElementById('detail').innerText")
@@ -121,7 +121,7 @@ def test_nothing_that_is_delivered_is_run(browser: Any, url: str, is_signed: boo
     browser.wait_for("document.getElementById('connection')?.textContent === 'live'")
     bodies = [
         make_unknown_event(ATTACK, {f"data.{ATTACK.replace('.', '')}": ATTACK}).to_json(),
-        make_event(SaleCreated, {"data.eventName": ATTACK}, add={f"data.{ATTACK}": 1}).to_json(),
+        make_event(SaleCreated, {"data.eventName": ATTACK, f"+data.{ATTACK}": 1}).to_json(),
         make_event(SaleCreated, id=ATTACK).to_json(),
         ATTACK.encode(),
     ]
