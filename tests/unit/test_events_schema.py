@@ -12,9 +12,9 @@ from dubhooks.events._fields import Count, Flag, Text
 from dubhooks.events._schema import describe_fields
 
 CLASSES: dict[str, type[Event]] = {
-    f"{family.name} {cls.__name__}": cls
-    for family in (webhooks.family, postbacks.family)
-    for cls in (*family.classes.values(), webhooks.UnknownEvent)
+    f"{module.family.name} {cls.__name__}": cls
+    for module in (webhooks, postbacks)
+    for cls in [*module.family.classes.values(), webhooks.UnknownEvent]
 }
 
 

@@ -277,6 +277,7 @@ def test_surrogates_and_a_wrong_field() -> None:
         {"a": {"b": [[], {}, None, -1.5e-7, 10**30]}},
         {"1": 1, "01": 2},
         {"\0": "\u2028"},
+        {"deep": json.loads("[" * 90 + '{"a":' * 90 + "1" + "}" * 90 + "]" * 90)},
     ],
 )
 def test_metadata(metadata: dict[str, Any]) -> None:
