@@ -125,7 +125,7 @@ def _take(step: Step, sender: Sender, ran: list[str]) -> dict[str, Any]:
     headers = {"Content-Type": "application/json", **signature}
     before = len(ran)
     with ThreadPoolExecutor(step.copies) as pool:
-        answers = list(pool.map(lambda _: sender.send(step.body, headers), range(step.copies)))
+        answers = list(pool.map(sender.send, [step.body] * step.copies, [headers] * step.copies))
     answered = Counter(f"{one.status} {one.outcome or one.problem}" for one in answers)
     runs = len(ran) - before
     others = answered - Counter([step.answer])

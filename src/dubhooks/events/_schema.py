@@ -47,7 +47,7 @@ def _find_docstring(model: type[BaseModel], name: str) -> str:
 def _read_docstrings(cls: type) -> dict[str, str]:
     try:
         source = ast.parse(dedent(inspect.getsource(cls)))
-    except OSError:  # the source is not installed
+    except (OSError, TypeError):  # the source is not at hand
         return {}
     found: dict[str, str] = {}
     for pair in pairwise(cast("ast.ClassDef", source.body[0]).body):
