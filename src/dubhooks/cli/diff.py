@@ -22,7 +22,6 @@ _WORDS = {
     "unknown_value": "~ {path}: a value that the models do not know",
     "odd_value": "~ {path}: a value of another type ({detail}); the field is left empty",
     "invalid": "! {path}: does not fit ({detail})",
-    "absent_key": "- {path}: a key of the models that is not there",
 }
 
 
@@ -36,7 +35,7 @@ def diff(
     r"""Say how a real payload differs from the models of this version.
 
     Only names of keys and types are shown, no values, so that the result can
-    be put into a report.  Keys that are not there do not count as drift.
+    be put into a report.  What a model says may be absent or empty is no drift.
 
     \b
     Examples:
@@ -53,12 +52,11 @@ def diff(
     except PayloadError as error:
         raise wrong_use(f"{str(file)!r}: {error}") from None
     found = payload.differences
-    drift = [one for one in found if one.is_drift]
     if as_json:
         print_json(
             {
                 "event": payload.name,
-                "drift": bool(drift),
+                "drift": bool(found),
                 "differences": [
                     {"kind": one.kind, "path": one.path, "detail": one.detail} for one in found
                 ],
@@ -68,8 +66,8 @@ def diff(
         typer.echo(f"event: {printable(payload.name)}")
         for one in found:
             typer.echo(_line(one))
-        typer.echo("drift" if drift else "no drift")
-    raise typer.Exit(1 if drift else 0)
+        typer.echo("drift" if found else "no drift")
+    raise typer.Exit(1 if found else 0)
 
 
 def _line(difference: Difference) -> str:
