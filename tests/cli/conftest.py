@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from dubhooks.cli import main
-from dubhooks.cli.demo._server import serving
+from dubhooks.cli._server import serving
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 POSTBACK_SECRET = "pbsec_00112233445566778899aabbccddeeff"

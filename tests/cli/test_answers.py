@@ -32,7 +32,7 @@ def test_the_code_says_more_than_the_outcome() -> None:
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        (None, "is the application running"),
+        (None, "whether it runs"),
         (301, "a slash too many or too few"),
         (302, "usually to a login"),
         (303, "usually to a login"),
@@ -45,7 +45,7 @@ def test_the_code_says_more_than_the_outcome() -> None:
         (405, "does not take POST"),
         (409, "handling this event already"),
         (413, "larger"),
-        (415, "content type"),
+        (415, "application/json"),
         (418, "refused"),
         (422, "does not take this body"),
         (500, "failed: see its log"),

@@ -56,7 +56,7 @@ def test_a_directory_is_sent_oldest_first(
     endpoint = Recorder()
     done = cli("replay", letters.path, "--to", serve(endpoint))
     assert (done.code, endpoint.ids) == (0, ["evt_0", "evt_1", "evt_2"])
-    assert done.out.startswith("3 sent, 3 accepted (3 x 200)")
+    assert done.out.startswith("3 sent (3 x 200)")
 
 
 def test_the_last_one_or_a_chosen_one(cli: Any, serve: Any, letters: DeadLetterDirectory) -> None:
@@ -81,8 +81,9 @@ def test_it_stops_at_the_first_that_is_refused(
     lines = done.out.splitlines()
     assert ": 500 in " in lines[0]
     assert lines[0].endswith(": told")
-    assert lines[1].startswith("2 sent, 1 accepted")
-    assert lines[2].startswith("stopped: 1 more not sent")
+    assert lines[1].startswith("2 sent (1 x 200, 1 x 500)")
+    assert lines[2] == "500: the application failed: see its log"
+    assert lines[3].startswith("stopped: 1 more not sent")
 
 
 def test_keep_going(cli: Any, serve: Any, letters: DeadLetterDirectory) -> None:
@@ -110,8 +111,12 @@ def test_a_receiver_that_was_mended_takes_its_dead_letters(
     ran: list[str] = []
     hooks.on(SaleCreated)(lambda one: ran.append(one.id))
     url = serve(wsgi.app(hooks))
-    for _ in range(2):
-        assert cli("replay", directory, "--to", url).code == 0
+    for outcome in ("handled", "duplicate"):
+        done = cli("replay", directory, "--to", url)
+        assert (done.code, f"1 sent: 1 {outcome} (1 x 200)" in done.out) == (0, True)
+    assert json.loads(cli("replay", directory, "--to", url, "--json").out)["outcomes"] == {
+        "duplicate": 1
+    }
     assert ran == [event.id]
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..errors import PayloadError
+from ._drift import compared
 from ._options import PostbackFlag, family_of, read_file
 from ._output import JSONFlag, print_json, wrong_use
-
-if TYPE_CHECKING:
-    from ._drift import Difference
+from ._summary import printable
 
 __all__ = ["diff"]
 
@@ -44,9 +43,6 @@ def diff(
 
     Exit codes: 0 no drift, 1 drift, 2 wrong use or no event.
     """
-    from ._drift import compared
-    from ._summary import printable
-
     try:
         payload = compared(read_file(file), family_of(postback))
     except PayloadError as error:
@@ -65,13 +61,7 @@ def diff(
     else:
         typer.echo(f"event: {printable(payload.name)}")
         for one in found:
-            typer.echo(_line(one))
+            words = _WORDS[one.kind]
+            typer.echo(words.format(path=printable(one.path), detail=one.detail))
         typer.echo("drift" if found else "no drift")
     raise typer.Exit(1 if found else 0)
-
-
-def _line(difference: Difference) -> str:
-    from ._summary import printable
-
-    words = _WORDS[difference.kind]
-    return words.format(path=printable(difference.path), detail=difference.detail)
