@@ -236,7 +236,7 @@ def test_an_application_that_is_down(listen: Any, refused_url: str) -> None:
     )
     assert (printed["status"], printed["valid"], printed["outcome"]) == (502, True, None)
     assert printed["advice"].startswith("cannot connect (")
-    assert printed["advice"].endswith("is the application running, and at this address?")
+    assert "see the application's log" in printed["advice"]
 
 
 # -- requests -------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def test_a_body_in_chunks(listener: Listener) -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nDub-Signature: "
     signature = headers["Dub-Signature"].encode()
     chunks = b"%x;name=value\r\n%s\r\n0\r\nTrailer: 1\r\n\r\n" % (len(body), body)
-    assert listener.send_raw(head + signature + b"\r\n\r\n" + chunks).startswith(b"HTTP/1.1 200")
+    assert listener.send_raw(head + signature + b"\r\n\r\n" + chunks).startswith(b"HTTP/1.0 200")
     assert listener.printed()["valid"]
 
 
@@ -264,7 +264,7 @@ def test_a_body_in_chunks(listener: Listener) -> None:
         (b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n", 400),
         (b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}", 400),
         (b"Transfer-Encoding: chunked\r\n\r\nffffffff\r\n{}", 413),
-        (b"Transfer-Encoding: chunked\r\n\r\n" + b"2\r\n{}\r\n" * 600_000, 413),
+        (b"Transfer-Encoding: chunked\r\n\r\n100000\r\n" + b"{" * 0x100000 + b"\r\n1\r\n{", 413),
     ],
 )
 def test_a_body_that_is_not_whole_or_too_large(
@@ -273,14 +273,14 @@ def test_a_body_that_is_not_whole_or_too_large(
     """It is refused, and no delivery: half a body would look like a forged one."""
     before = listener.deliver(None, {})["number"]
     answer = listener.send_raw(b"POST / HTTP/1.1\r\nHost: x\r\n" + rest)
-    assert answer.startswith(b"HTTP/1.1 %d" % status)
+    assert answer.startswith(b"HTTP/1.0 %d" % status)
     assert listener.deliver(None, {})["number"] == before + 1
 
 
 def test_other_requests(listener: Listener) -> None:
     """No body is an empty one, and other methods are refused."""
     assert listener.deliver(None, {})["reading"].startswith("the body is empty")
-    assert listener.request("PUT", "/", b"{}")[0] == 501
+    assert listener.request("PUT", "/", b"{}")[0] == 405
 
 
 def test_only_this_machine_is_listened_to(listener: Listener) -> None:

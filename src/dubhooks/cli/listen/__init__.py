@@ -6,6 +6,7 @@ import json
 from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
+from time import sleep
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,10 +14,15 @@ import typer
 from ..._explain.secrets import PREFIXES
 from .._options import PostbackFlag, SecretFile, other_secret, secret_from
 from .._output import without_log, wrong_use
+from .._sending import Sender, checked_url
+from .._server import serving
+from .._summary import printable
+from ._delivery import Delivery
+from ._http import InspectorApp
+from ._inspector import Inspector
 
 if TYPE_CHECKING:
     from ..._explain.secrets import FamilyName
-    from ._delivery import Delivery
 
 __all__ = ["listen"]
 
@@ -36,7 +42,6 @@ def listen(
             "--forward-to",
             metavar="URL",
             help="Pass every delivery on to this application, and its answer back.",
-            show_default=False,
         ),
     ] = None,
     save: Annotated[
@@ -45,7 +50,6 @@ def listen(
             "--save",
             metavar="DIR",
             help="Save every delivery there; 'dubhooks replay' sends them again.",
-            show_default=False,
         ),
     ] = None,
     postback: PostbackFlag = False,
@@ -70,10 +74,6 @@ def listen(
 
     Exit codes: 0 stopped, 2 wrong use or the port is taken.
     """
-    from .._sending import Sender, checked_url
-    from ._inspector import Inspector
-    from ._server import InspectorServer
-
     if forward_to is not None:
         checked_url(forward_to)
     secrets = _find_secrets(postback, secret_file)
@@ -83,12 +83,13 @@ def listen(
         told = _print_json if as_json else _print
         inspector = Inspector(secrets or made, sender, _make_directory(save), told)
         try:
-            server = stack.enter_context(InspectorServer(port, inspector))
+            url = stack.enter_context(serving(InspectorApp(inspector), port))
         except OSError as error:
             raise wrong_use(f"cannot listen on port {port}: {error.strerror}") from None
-        typer.echo(_greet(f"http://127.0.0.1:{server.server_port}/", made, as_json))
+        typer.echo(_greet(f"{url}/", made, as_json))
         try:
-            server.serve_forever(poll_interval=0.1)
+            while True:
+                sleep(3600)  # what waits without end cannot be interrupted on Windows
         except KeyboardInterrupt:
             raise typer.Exit(0) from None
 
@@ -129,8 +130,6 @@ def _print_json(delivery: Delivery) -> None:
 
 
 def _print(delivery: Delivery) -> None:
-    from .._summary import printable
-
     told = delivery.as_json()
     is_valid, is_event = told["valid"], told["event"] is not None
     name = f"{told['event']} {told['event_id']}" if is_event else "no event"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..._explain import Explanation
 from ...errors import PayloadError
 from ...events.unknown import UnknownEvent
-from .._answers import describe_body, explain_answer
+from .._answers import describe_body
 from .._drift import Compared
 from .._sending import Answer
 
@@ -66,9 +66,7 @@ class Delivery:
     def as_json(self) -> dict[str, Any]:
         """Return what a machine may log: nothing of the payload."""
         found = self.found if isinstance(self.found, Compared) else None
-        outcome, advice = explain_answer(self.answer.status, self.answer.body)
-        if self.answer.problem:
-            advice = f"{self.answer.problem}: {advice}"
+        advice = self.answer.advice if self.is_forwarded else None
         return {
             "number": self.number,
             "replay_of": self.replay_of,
@@ -84,8 +82,8 @@ class Delivery:
             "differences": [vars(one) for one in found.differences] if found else [],
             "saved_as": self.saved_as,
             "status": self.status,
-            "outcome": outcome,
-            "advice": advice if self.is_forwarded else None,
+            "outcome": self.answer.outcome,
+            "advice": f"{self.answer.problem}; {advice}" if self.answer.problem else advice,
             "seconds": round(self.answer.seconds, 6) if self.is_forwarded else None,
         }
 
