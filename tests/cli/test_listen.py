@@ -227,6 +227,9 @@ def test_the_outcome_of_the_application(listen: Any, serve: Any) -> None:
     printed = listener.deliver(*request)
     assert (printed["valid"], printed["outcome"]) == (True, "unauthorized")
     assert printed["advice"].startswith("the application has another secret")
+    forged = listener.deliver(request[0], JSON)
+    assert (forged["status"], forged["causes"]) == (401, ["signature_missing"])
+    assert forged["advice"] is None  # the cause says more
 
 
 def test_an_application_that_is_down(listen: Any, refused_url: str) -> None:

@@ -66,7 +66,9 @@ class Delivery:
     def as_json(self) -> dict[str, Any]:
         """Return what a machine may log: nothing of the payload."""
         found = self.found if isinstance(self.found, Compared) else None
-        advice = self.answer.advice if self.is_forwarded else None
+        # Why a signature is not valid says more than the advice about a 401.
+        is_explained = self.status == 401 and not self.explanation.valid
+        advice = self.answer.advice if self.is_forwarded and not is_explained else None
         return {
             "number": self.number,
             "replay_of": self.replay_of,
