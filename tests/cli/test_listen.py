@@ -119,9 +119,8 @@ def test_both_families(listen: Any) -> None:
 
 def test_a_payout_is_never_taken(listener: Listener) -> None:
     """The inspector answers a payout 501, because 200 would mark it as paid."""
-    for name in ("payout.confirmed", "external_payout.confirmed"):
-        printed = listener.deliver(*signed_request(make_event(PayoutConfirmed, event=name), SECRET))
-        assert (printed["status"], printed["outcome"]) == (501, "unhandled_payout")
+    printed = listener.deliver(*signed_request(make_event(PayoutConfirmed), SECRET))
+    assert (printed["status"], printed["outcome"]) == (501, "unhandled_payout")
 
 
 @pytest.mark.parametrize(
@@ -234,9 +233,8 @@ def test_the_outcome_of_the_application(listen: Any, serve: Any) -> None:
 
 def test_an_application_that_is_down(listen: Any, refused_url: str) -> None:
     """When nothing listens behind the inspector, the sender gets 502 and will come again."""
-    printed = listen("--forward-to", refused_url).deliver(
-        *signed_request(make_event(SaleCreated), SECRET)
-    )
+    listener = listen("--forward-to", refused_url)
+    printed = listener.deliver(*signed_request(make_event(SaleCreated), SECRET))
     assert (printed["status"], printed["valid"], printed["outcome"]) == (502, True, None)
     assert printed["advice"].startswith("cannot connect (")
     assert "see the application's log" in printed["advice"]
@@ -317,17 +315,14 @@ def test_the_page_gets_deliveries_live(listen: Any) -> None:
 
 def test_the_page_takes_nothing_for_code(listener: Listener) -> None:
     """The page's own policy forbids inline code, and its script only sets text."""
-    status, headers, page = listener.request("GET", "/")
-    assert status == 200
+    _, headers, page = listener.request("GET", "/")
     policy = headers["content-security-policy"]
-    assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
     assert "unsafe" not in policy
-    assert b"<script src=" in page
     assert b" onclick" not in page
     _, _, script = listener.request("GET", "/_dubhooks/page.js")
     for danger in (b"innerHTML", b"outerHTML", b"insertAdjacent", b"document.write", b"eval("):
         assert danger not in script
-    assert listener.request("GET", "/_dubhooks/page.css")[0] == 200
     assert listener.request("GET", "/_dubhooks/../listen.py")[0] == 404
 
 

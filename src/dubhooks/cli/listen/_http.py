@@ -44,10 +44,10 @@ _LONGEST_LINE: Final = 1_000
 class _Response(NamedTuple):
     status: int
     body: bytes
-    headers: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    headers: dict[str, str]
 
 
-_NOT_FOUND: Final = _Response(404, b"not found")
+_NOT_FOUND: Final = _Response(404, b"not found", {})
 
 
 class InspectorApp:
@@ -70,7 +70,7 @@ class InspectorApp:
             body = b"".join(_read_body(environ))
         except (BodyTooLarge, BodyIncomplete) as error:
             refusal = build_refusal(error)
-            return _Response(refusal.status, refusal.body)
+            return _Response(refusal.status, refusal.body, {})
         if not path.startswith("/_dubhooks/"):
             return self._deliver(environ, path, body)
         # The header cannot be sent by a page of another site without being asked for first.
@@ -92,7 +92,7 @@ class InspectorApp:
         except OSError as error:
             # A delivery that could not be saved must come again.
             print_problem(f"a delivery could not be saved: {error.strerror}")
-            return _Response(503, b"not saved")
+            return _Response(503, b"not saved", {})
         answer = delivery.answer
         kept = {name: value for name, value in answer.headers.items() if name in _PASSED_ON}
         text = b"the application did not answer" if answer.status is None else answer.body
@@ -102,7 +102,7 @@ class InspectorApp:
         found = _REPLAY.fullmatch(path)
         delivery = self._inspector.replay(int(found[1])) if found else None
         if delivery is None:
-            return _Response(409, b"it is not kept any more, or there is no --forward-to")
+            return _Response(409, b"it is not kept any more, or there is no --forward-to", {})
         return _as_json(delivery.as_json())
 
 
