@@ -3,7 +3,6 @@
 import json
 import shutil
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -293,24 +292,6 @@ def test_only_this_machine_is_listened_to(listener: Listener) -> None:
 
 
 # -- the page's side ------------------------------------------------------------------------------
-
-
-def test_the_page_gets_deliveries_live(listen: Any) -> None:
-    """The feed has the deliveries so far, waits for the next, and has all there is to see."""
-    listener = listen()
-    first = make_event(SaleCreated)
-    listener.deliver(*signed_request(first, SECRET))
-    news = listener.feed()
-    assert (news["gone"], news["forwardTo"], len(news["deliveries"])) == (0, None, 1)
-    delivery = news["deliveries"][0]
-    assert delivery["body"].encode() == first.to_json()
-    assert json.loads(delivery["typed"])["event"] == "sale.created"
-    late = threading.Timer(0.2, listener.deliver, (b"\xff\n{", {"Dub-Signature": "\u00e9"}))
-    late.start()
-    (delivery,) = listener.feed(news["run"], after=1)["deliveries"]
-    late.join()
-    assert (delivery["number"], delivery["valid"], delivery["typed"]) == (2, False, "")
-    assert delivery["body"] == "\\xff\n{"
 
 
 def test_the_page_takes_nothing_for_code(listener: Listener) -> None:

@@ -81,6 +81,10 @@ def test_the_newest_is_shown_until_one_is_picked(browser: Chromium, listen: Any)
     assert browser.text("title") == "#1 sale.created"
     browser.click("#newest")
     assert browser.text("title") == "#3 sale.created"
+    browser.value("document.querySelector('#list button').focus()")
+    for key, title in (("ArrowDown", "#2 no event"), ("ArrowUp", "#3 sale.created")):
+        browser.call("Input.dispatchKeyEvent", type="keyDown", key=key)
+        assert browser.text("title") == title
     assert browser.text("body") == body.decode()
     assert '"event": "sale.created"' in browser.text("typed")
     assert browser.complaints() == []
@@ -148,8 +152,9 @@ def test_copying(browser: Chromium, listen: Any, tmp_path: Path) -> None:
     assert command[:2] == ["curl", listener.url]
     assert f"dub-signature: {headers['Dub-Signature']}" in command
     assert command[-2:] == ["--data-raw", body.decode()]
-    listener.deliver(b"\x1b[201~ rm", {})
+    listener.deliver(b"\xff\x1b[201~ rm", {"Dub-Signature": "\u00e9"})
     wait_for_titles(browser, 2)
+    assert browser.text("body") == "\\xff\x1b[201~ rm"
     assert browser.value("document.getElementById('copy-curl').hidden")
 
 

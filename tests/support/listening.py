@@ -80,13 +80,6 @@ class Listener:
         """Ask for a replay, as the page does."""
         return self.request("POST", f"/_dubhooks/replay/{number}", headers={"X-Dubhooks": "replay"})
 
-    def feed(self, run: str = "new", after: int = 0) -> dict[str, Any]:
-        """Ask for what the page shows."""
-        status, _, text = self.request("GET", f"/_dubhooks/feed/{run}/{after}")
-        assert status == 200
-        found: dict[str, Any] = json.loads(text)
-        return found
-
     def stop(self) -> tuple[int, str]:
         """Press Ctrl-C; return the exit code and stderr."""
         self.process.send_signal(signal.SIGINT)
