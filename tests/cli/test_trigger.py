@@ -4,7 +4,6 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,28 +13,10 @@ from dubhooks import MemoryStore, SignatureMismatch, Webhooks, verify, webhooks,
 from dubhooks.cli._retries import DELAYS, deliver
 from dubhooks.cli._sending import Answer
 from dubhooks.cli._summary import describe, printable
+from tests.cli.conftest import Recorder
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 POSTBACK_SECRET = "pbsec_00112233445566778899aabbccddeeff"
-
-
-class Recorder:
-    """An endpoint that keeps what it gets and answers as it is told."""
-
-    def __init__(self, *statuses: int) -> None:
-        self.statuses = list(statuses)
-        self.bodies: list[bytes] = []
-        self.signatures: list[str | None] = []
-        self.lock = threading.Lock()
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer the next status; 200 when there is none."""
-        with self.lock:
-            self.bodies.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
-            self.signatures.append(environ.get("HTTP_DUB_SIGNATURE"))
-            status = self.statuses.pop(0) if self.statuses else 200
-        start_response(f"{status} Answer", [("Content-Type", "text/plain")])
-        return [b"\x1b[31mthanks\x07"]
 
 
 @pytest.fixture
@@ -47,15 +28,14 @@ def shop(serve: Any) -> str:
     return url
 
 
-@pytest.mark.parametrize("name", list(webhooks.family.classes))
-def test_every_event_can_be_sent(cli: Any, serve: Any, name: str) -> None:
-    """Any event arrives signed and typed; status, time and a foreign answer are shown."""
+def test_an_event_is_sent(cli: Any, serve: Any) -> None:
+    """It arrives signed and typed; status, time and a foreign answer are shown."""
     endpoint = Recorder()
-    done = cli("trigger", name, "--to", serve(endpoint))
+    done = cli("trigger", "link.clicked", "--to", serve(endpoint))
     assert done.code == 0
     assert re.fullmatch(r"200 in [\d.]+ ms: \[31mthanks\n", done.out)
     verify(endpoint.bodies[0], endpoint.signatures[0], SECRET)
-    assert webhooks.parse(endpoint.bodies[0]).event == name
+    assert isinstance(webhooks.parse(endpoint.bodies[0]), webhooks.LinkClicked)
 
 
 def test_a_postback_is_signed_with_its_own_secret(cli: Any, serve: Any) -> None:
@@ -162,18 +142,13 @@ def test_tampered_and_unsigned(
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
-def test_repeat_sends_new_events(cli: Any, serve: Any, concurrency: int) -> None:
+def test_repeat_sends_new_events(cli: Any, shop: str, concurrency: int) -> None:
     """``--repeat`` sends so many different events and sums the answers up."""
-    hooks = Webhooks(SECRET, store=MemoryStore())
-    seen: list[str] = []
-    hooks.on(webhooks.LinkClicked)(lambda event: seen.append(event.id))
-    url = serve(wsgi.app(hooks))
     arguments = ["--repeat", 100, "--concurrency", concurrency, "--json"]
-    report = json.loads(cli("trigger", "link.clicked", "--to", url, *arguments).out)
+    report = json.loads(cli("trigger", "sale.created", "--to", shop, *arguments).out)
     assert (report["sent"], report["accepted"]) == (100, 100)
     assert report["outcomes"] == {"handled": 100}
     assert 0 < report["seconds"]["median"] <= report["seconds"]["slowest"]
-    assert len(set(seen)) == 100
 
 
 def test_a_redirect_counts_as_refused(cli: Any, serve: Any) -> None:
@@ -248,83 +223,59 @@ def _read_request(stream: IO[bytes]) -> bytes:
     return stream.read(length)
 
 
-def _hang_up(server: socket.socket, taken: list[int]) -> None:
-    """Answer a request, read the next one on the same connection and hang up, again and again."""
-    for number in range(3):
-        with server.accept()[0] as connection, connection.makefile("rb") as stream:
-            if _read_request(stream):
-                taken.append(number)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-            if _read_request(stream):
-                taken.append(number)
+@pytest.mark.parametrize(
+    ("answered", "taken", "code"),
+    [([True, False, True], [0, 0, 1], 0), ([False, True], [0, 1], 1)],
+    ids=["kept open", "new"],
+)
+def test_a_server_that_hangs_up(cli: Any, answered: Any, taken: Any, code: int) -> None:
+    """What meets the end of a connection kept open is sent once more; on a new one it failed."""
+    seen: list[int] = []
+    answers = iter(answered)
 
+    def work() -> None:
+        for number in range(2):
+            with server.accept()[0] as connection, connection.makefile("rb") as stream:
+                while _read_request(stream):
+                    seen.append(number)
+                    if not next(answers):
+                        break
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-def test_a_connection_that_was_kept_open_and_closed_is_no_refusal(cli: Any) -> None:
-    """What was sent as the server closed an old connection is sent once more on a new one."""
-    taken: list[int] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_hang_up, args=(server, taken), daemon=True).start()
+        threading.Thread(target=work, daemon=True).start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
         done = cli("trigger", "link.clicked", "--to", url, "--repeat", 2)
-    assert (done.code, done.out[:17]) == (0, "2 sent (2 x 200);")
-    assert taken == [0, 0, 1]
+    assert (done.code, seen) == (code, taken)
+    assert ("Server disconnected" in done.out) == (code == 1)
 
 
-def test_a_new_connection_that_is_closed_is_a_refusal(cli: Any) -> None:
-    """A server that hangs up at the first request is not asked again."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-
-        def hang_up() -> None:
-            with server.accept()[0] as connection:
-                connection.recv(1_000_000)
-
-        threading.Thread(target=hang_up, daemon=True).start()
-        done = cli("trigger", "link.clicked", "--to", url)
-    assert done.code == 1
-    assert "Server disconnected" in done.out
-
-
+SALE = "sale.created --to http://x"
 WRONG_USE = {
-    "bad URL": (["sale.created", "--to", "localhost:80"], "not an http or https URL"),
-    "no host": (["sale.created", "--to", "http://"], "not an http or https URL"),
-    "bad port": (["sale.created", "--to", "http://127.0.0.1:99999/"], "not an http or https URL"),
-    "unknown event": (["sale.craeted", "--to", "http://x"], "did you mean sale.created?"),
-    "no event": (["--to", "http://x"], "name an event"),
-    "no file": (["--file", "missing.json", "--to", "http://x"], "cannot read 'missing.json'"),
-    "file and set": (["--file", __file__, "--set", "a=1", "--to", "http://x"], "--set changes"),
-    "misspelt key": (
-        ["sale.created", "--set", "data.sale.amout=1", "--to", "http://x"],
-        "did you mean 'amount'?",
-    ),
-    "credentials without a scheme": (["sale.created", "--to", "u:s3cret@x"], "'***@x' is not"),
-    "odd credentials": (["sale.created", "--to", "http://u:s3/cret@x:p"], "'http://***@x:p' is"),
-    "no equals": (["sale.created", "--set", "data", "--to", "http://x"], "write PATH=VALUE"),
-    "no JSON": (
-        ["sale.created", "--set", "data.sale.amount={", "--to", "http://x"],
-        "must be JSON",
-    ),
-    "NaN": (["sale.created", "--set", "data.sale.amount=NaN", "--to", "http://x"], "must be JSON"),
-    "bad path": (
-        ["sale.created", "--set", "data..x=1", "--to", "http://x"],
-        "part of the path is empty",
-    ),
-    "no model": (["sale.created", "--set", "data.sale=1", "--to", "http://x"], "does not fit"),
-    "null": (
-        ["sale.created", "--set", "data.customer=null", "--to", "http://x"],
-        "write it to a file: dubhooks trigger --file FILE",
-    ),
-    "no secret file": (
-        ["sale.created", "--to", "http://x", "--secret-file", "missing"],
-        "cannot read 'missing'",
-    ),
+    "sale.created --to localhost:80": "not an http or https URL",
+    "sale.created --to http://": "not an http or https URL",
+    "sale.created --to http://127.0.0.1:99999/": "not an http or https URL",
+    "sale.created --to u:s3cret@x": "'***@x' is not",
+    "sale.created --to http://u:s3/cret@x:p": "'http://***@x:p' is",
+    "sale.craeted --to http://x": "did you mean sale.created?",
+    "--to http://x": "name an event",
+    "--file missing.json --to http://x": "cannot read 'missing.json'",
+    f"--file {__file__} --set a=1 --to http://x": "--set changes a sample",
+    f"{SALE} --set data.sale.amout=1": "did you mean 'amount'?",
+    f"{SALE} --set data": "write PATH=VALUE",
+    f"{SALE} --set data.sale.amount=much": "must be JSON, as ",
+    f"{SALE} --set data.sale.amount=NaN": "must be JSON, as ",
+    f"{SALE} --set data..x=1": "part of the path is empty",
+    f"{SALE} --set data.sale=1": "does not fit",
+    f"{SALE} --set data.customer=null": "write it to a file: dubhooks trigger --file FILE",
+    f"{SALE} --secret-file missing": "cannot read 'missing'",
 }
 
 
-@pytest.mark.parametrize(("arguments", "told"), WRONG_USE.values(), ids=WRONG_USE)
-def test_wrong_use(cli: Any, arguments: list[str], told: str) -> None:
+@pytest.mark.parametrize(("arguments", "told"), WRONG_USE.items(), ids=WRONG_USE.values())
+def test_wrong_use(cli: Any, arguments: str, told: str) -> None:
     """Wrong use is one clear line on stderr and code 2."""
-    done = cli("trigger", *arguments)
+    done = cli("trigger", *arguments.split(" "))
     assert told in done.err
     assert "s3" not in done.err
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
@@ -370,21 +321,15 @@ def test_credentials_of_a_url_are_used_and_not_shown(
 
     (tmp_path / "one.body").write_bytes(b"{}")
     (tmp_path / "one.json").write_text('{"headers": {"dub-signature": "x"}}')
-    urls = [url.replace("//", "//ada:s3cret@") for url in (serve(endpoint), refused_url)]
-    for url in urls:
-        for command in (
-            ("trigger", "sale.created", "--to", url),
-            ("trigger", "sale.created", "--to", url, "--repeat", 2),
-            ("replay", tmp_path, "--to", url),
-            ("doctor", url, "--timeout", 1),
-        ):
-            for flags in ((), ("--json",)):
-                done = cli(*command, *flags)
-                assert "s3cret" not in done.out + done.err
-                if flags and done.out:
-                    assert "//***@127.0.0.1" in done.out
-                if url == urls[1]:
-                    assert "//***@127.0.0.1" in done.err
+    good, bad = (one.replace("//", "//ada:s3cret@") for one in (serve(endpoint), refused_url))
+    commands = (("trigger", "sale.created", "--to"), ("replay", tmp_path, "--to"), ("doctor",))
+    for command in commands:
+        done = cli(*command, good, "--json")
+        assert "//***@127.0.0.1" in done.out
+        assert "s3cret" not in done.out + done.err
+        done = cli(*command, bad)
+        assert "//***@127.0.0.1" in done.err
+        assert "s3cret" not in done.out + done.err
     assert seen[0] == "Basic YWRhOnMzY3JldA=="
 
 

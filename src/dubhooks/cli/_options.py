@@ -49,10 +49,7 @@ EVENT = typer.Argument(
 )
 EventArgument = Annotated[str, EVENT]
 PostbackFlag = Annotated[
-    bool,
-    typer.Option(
-        "--postback", help="Postbacks to a partner, with their secret, instead of webhooks."
-    ),
+    bool, typer.Option("--postback", help="Postbacks and their secret instead of webhooks.")
 ]
 SecretFile = Annotated[
     Path | None,

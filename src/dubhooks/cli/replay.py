@@ -23,7 +23,7 @@ def replay(
     to: Annotated[str, typer.Option("--to", metavar="URL", help="Where to send them.")],
     last: Annotated[bool, typer.Option("--last", help="Only the one saved last.")] = False,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Go on after a delivery that is refused.")
+        bool, typer.Option("--keep-going", help="Go on after a refusal.")
     ] = False,
     timeout: TimeoutOption = 30.0,
     as_json: JSONFlag = False,

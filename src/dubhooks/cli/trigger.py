@@ -25,7 +25,7 @@ from ._options import (
 )
 from ._output import JSONFlag, print_json, track, wrong_use
 from ._retries import deliver
-from ._sending import Answer, Sender, checked_url, shown_url
+from ._sending import Answer, Sender, checked_url, shown_url, tamper
 from ._summary import Summary, describe, describe_as_json
 
 __all__ = ["trigger"]
@@ -47,7 +47,7 @@ class Request:
         headers = {"Content-Type": "application/json"}
         if self.secret is not None:
             headers["Dub-Signature"] = sign(body, self.secret)
-        return (_tamper(body) if self.is_tampered else body), headers
+        return (tamper(body) if self.is_tampered else body), headers
 
     def advise(self, answer: Answer) -> str | None:
         """Return what to do about an answer, in a line."""
@@ -72,12 +72,8 @@ def trigger(
     ] = None,
     repeat: Annotated[int, typer.Option("--repeat", min=1, metavar="N", help="Send N events.")] = 1,
     same: Annotated[bool, typer.Option("--same", help="Repeat one event, as duplicates.")] = False,
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", min=1, max=256, metavar="N", help="N at the same time.")
-    ] = 1,
-    tamper: Annotated[
-        bool, typer.Option("--tamper", help="Change the body after it was signed.")
-    ] = False,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, metavar="N", help="In parallel.")] = 1,
+    tamper: Annotated[bool, typer.Option("--tamper", help="Change the signed body.")] = False,
     no_signature: Annotated[
         bool, typer.Option("--no-signature", help="Send no signature.")
     ] = False,
@@ -89,9 +85,7 @@ def trigger(
             "6 h 7 min 6 s and 24 h, until the answer is 2xx.",
         ),
     ] = False,
-    speed: Annotated[
-        float, typer.Option("--speed", min=0.001, metavar="N", help="Divide those waits by N.")
-    ] = 1.0,
+    speed: Annotated[float, typer.Option(min=0.001, metavar="N", help="Divide the waits.")] = 1.0,
     timeout: TimeoutOption = 30.0,
     secret_file: SecretFile = None,
     as_json: JSONFlag = False,
@@ -174,11 +168,3 @@ def _choose_body(
         raise wrong_use("name an event or give a --file; 'dubhooks events' lists the events")
     name = checked_event(event, postback)
     return lambda: make_sample(name, postback, changes).to_json()
-
-
-def _tamper(body: bytes) -> bytes:
-    """Return ``body`` with one digit changed, so that it stays JSON, else one bit."""
-    for place in range(len(body) - 1, -1, -1):
-        if 0x31 <= body[place] <= 0x39:
-            return body[:place] + (b"8" if body[place] == 0x39 else b"9") + body[place + 1 :]
-    return bytes([body[0] ^ 1]) + body[1:] if body else b" "

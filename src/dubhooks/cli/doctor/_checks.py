@@ -15,7 +15,7 @@ from typing import Final
 from ..._explain.bodies import bodies_from
 from ..._samples import load_abridged
 from ...signature import sign
-from .._sending import Answer
+from .._sending import Answer, tamper
 from .._summary import printable
 from ._probe import Probe
 
@@ -86,8 +86,7 @@ def _raw_bytes(probe: Probe) -> str | None:
 def _tampered(probe: Probe) -> str | None:
     body = probe.make_body()
     signature = sign(body, probe.secret)
-    changed = body.replace(b'"id":"', b'"id":"x', 1)
-    return _not_refused(probe.post(changed, signature), "a changed body")
+    return _not_refused(probe.post(tamper(body), signature), "a changed body")
 
 
 @check("a missing signature is refused", fix=_VERIFY)
