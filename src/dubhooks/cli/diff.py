@@ -10,7 +10,7 @@ import typer
 from ..errors import PayloadError
 from ._drift import compared
 from ._options import PostbackFlag, family_of, read_file
-from ._output import JSONFlag, print_json, wrong_use
+from ._output import JSONFlag, print_json, without_log, wrong_use
 from ._summary import printable
 
 __all__ = ["diff"]
@@ -44,7 +44,8 @@ def diff(
     Exit codes: 0 no drift, 1 drift, 2 wrong use or no event.
     """
     try:
-        payload = compared(read_file(file), family_of(postback))
+        with without_log():  # which would advise to run this command
+            payload = compared(read_file(file), family_of(postback))
     except PayloadError as error:
         raise wrong_use(f"{str(file)!r}: {error}") from None
     found = payload.differences
