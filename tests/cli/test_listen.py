@@ -195,6 +195,16 @@ def test_a_delivery_that_cannot_be_saved_must_come_again(listen: Any, tmp_path: 
     assert listener.stop() == (0, errors)
 
 
+def test_an_answer_stands_when_nobody_reads_the_terminal(listen: Any) -> None:
+    """As in ``dubhooks listen | head``: a delivery that was answered is not sent again."""
+    listener = listen()
+    assert listener.process.stdout is not None
+    listener.process.stdout.close()
+    request = signed_request(make_event(SaleCreated), SECRET)
+    assert [listener.request("POST", "/", *request)[0] for _ in "12"] == [200, 200]
+    listener.process.stdout = None
+
+
 def test_forwarding_and_replaying(listen: Any, serve: Any) -> None:
     """``--forward-to`` passes bytes, signature and the answer on; a replay is a new entry."""
     application = Application(*LATER)

@@ -6,6 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -157,7 +158,8 @@ class Inspector:
             kept = replace(delivery, number=self._number)
             self._kept.append(kept)
             self._changed.notify_all()
-        self._told(kept)
+        with suppress(BrokenPipeError):  # nobody reads the terminal, and the answer stands
+            self._told(kept)
         return kept
 
     def _save(
