@@ -251,7 +251,7 @@ def store(tmp_path: Path) -> Iterator[SQLiteStore]:
 
 def receive(hooks: Any) -> Any:
     """Return an application that handles leads."""
-    family = postbacks if isinstance(hooks, Postbacks) else webhooks
+    family: Any = postbacks if isinstance(hooks, Postbacks) else webhooks
     hooks.on(family.LeadCreated)(lambda _event: None)
     return wsgi.app(hooks)
 

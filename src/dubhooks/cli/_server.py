@@ -16,6 +16,8 @@ __all__ = ["serving"]
 
 
 class _Handler(WSGIRequestHandler):
+    timeout = 30
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the inherited name
         """Say nothing: the caller shows what happens."""
 
@@ -36,9 +38,13 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 @contextmanager
-def serving(application: WSGIApplication) -> Generator[str, None, None]:
-    """Serve ``application`` on a free port of the loopback interface; yield its URL."""
-    with _Server(("127.0.0.1", 0), _Handler) as server:
+def serving(application: WSGIApplication, port: int = 0) -> Generator[str, None, None]:
+    """Serve ``application`` on a port of the loopback interface, 0 is a free one; yield its URL.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    with _Server(("127.0.0.1", port), _Handler) as server:
         server.set_app(application)
         # The interval decides how long shutdown() takes.
         thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
