@@ -36,14 +36,6 @@ def test_without_the_extra_one_line_says_what_to_install(package: str) -> None:
     assert done.stderr == "the command line needs more packages: pip install 'dubhooks[cli]'\n"
 
 
-def test_an_unknown_command_is_wrong_use() -> None:
-    """A command that does not exist exits with 2 and no traceback."""
-    done = python("-m", "dubhooks", "nonsense")
-    assert done.returncode == 2
-    assert "nonsense" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_a_fresh_secret() -> None:
     """``secret`` prints another one each time, in the form of Dub's, and nothing else."""
     made = {python("-m", "dubhooks", "secret").stdout for _ in range(2)}

@@ -12,7 +12,7 @@ from ..reply import Outcome, find_outcome
 __all__ = ["SUCCESSES", "Meaning", "describe_body", "explain_answer"]
 
 SUCCESSES: Final = ("handled", "queued", "duplicate", "ignored")
-_UNTAKEN: Final = "Dub does not follow it and takes it for success"
+_UNTAKEN: Final = "Dub does not follow a redirect, and takes it for success"
 
 _BY_CODE: Final = {
     "body_empty": "the body is empty: something read it before the receiver did",
@@ -31,9 +31,9 @@ _BY_CODE: Final = {
 }
 """By a code of ours: of an error, else of an outcome whose status has other meanings, too."""
 
-_BY_STATUS: Final = {
-    301: f"a redirect, usually a slash too many or too few at the end of the URL: {_UNTAKEN}",
-    302: f"a redirect, usually to a login: exempt this path from it; {_UNTAKEN}",
+_BY_STATUS: Final[dict[int, str]] = {
+    **dict.fromkeys((301, 307, 308), f"a slash too many or too few in the URL: {_UNTAKEN}"),
+    **dict.fromkeys((302, 303), f"a redirect, usually to a login: exempt this path; {_UNTAKEN}"),
     401: "the application has another secret than the one used here, or something changes the "
     "body on its way: 'dubhooks verify' says more",
     403: "CSRF protection, a login or a firewall is in the way: exempt this path from it",
@@ -48,7 +48,6 @@ _BY_STATUS: Final = {
     502: "the proxy does not reach the application: is it running?",
     503: "the application, or something that it needs, is down: see its log",
 }
-_SAME_AS: Final = {303: 302, 307: 301, 308: 301}
 _TITLE: Final = re.compile(rb"<title[^>]*>([^<]*)</title", re.IGNORECASE)
 
 
@@ -82,7 +81,7 @@ def explain_answer(status: int | None, body: bytes) -> Meaning:
     elif 200 <= status < 300:
         advice = None
     elif advice is None:
-        advice = _BY_STATUS.get(_SAME_AS.get(status, status)) or _describe_class(status)
+        advice = _BY_STATUS.get(status) or _describe_class(status)
     return Meaning(outcome, advice)
 
 

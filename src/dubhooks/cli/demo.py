@@ -32,8 +32,6 @@ __all__ = ["demo"]
 
 _SECRET: Final = "whsec_0123456789abcdef0123456789abcdef"  # noqa: S105 - a made-up one
 _COPIES: Final = 10
-_SLOW: Final = 0.1
-"""Seconds; long enough for the other copies to meet a claim that is held."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def _run() -> list[dict[str, Any]]:
 
     def handle(event: SaleCreated | LeadCreated) -> None:
         ran.append(event.event)
-        sleep(_SLOW)
+        sleep(0.1)  # so that the other copies meet a claim that is held
         if event.event == "lead.created" and ran.count("lead.created") == 1:
             raise RuntimeError("the demo's handler fails once")
 
@@ -147,6 +145,6 @@ def _print(row: dict[str, Any]) -> None:
         answers = ", ".join(f"{count} x {told[4:]}" for told, count in answered.items())
     ran = "ran once" if runs == 1 else f"ran {runs} times" if runs else "did not run"
     verdict = typer.style("ok", fg="green") if row["ok"] else typer.style("WRONG", fg="red")
-    typer.echo(f"{row['sent']:<29}{answers:<33}{ran:<12}{verdict}")
+    typer.echo(f"{row['sent']:<29}{answers:<33}{ran:<13}{verdict}")
     if not row["ok"]:
         typer.echo(f"    should be {row['expected']} and run {row['expected_runs']} times")

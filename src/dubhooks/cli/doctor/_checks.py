@@ -25,7 +25,6 @@ __all__ = ["CHECKS", "Check", "Unseen", "explain_refusal"]
 _COPIES: Final = 6
 _RAN: Final = ("handled", "queued")
 _DID_NOT_RUN: Final = ("duplicate", "busy")
-_LATER: Final = (409, 423, 425, 429, 503)
 _VERIFY: Final = "verify every request with dubhooks.verify or an adapter, before anything else"
 _RAW: Final = (
     "verify the raw bytes of the body before anything parses it, with dubhooks.verify or an adapter"
@@ -164,7 +163,7 @@ def _duplicate(probe: Probe) -> str | None:
 def _burst(probe: Probe) -> str | None:
     answers = probe.deliver_copies(probe.make_body(), _COPIES)
     for answer in answers:
-        if not answer.accepted and answer.status not in _LATER:
+        if not answer.accepted and answer.status not in (409, 423, 425, 429, 503):
             return f"one of {_COPIES} copies at the same time was {_told(answer)}"
     ran = sum(answer.outcome in _RAN for answer in answers)
     if ran > 1:
