@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from ..reply import Outcome, find_outcome
 
@@ -70,9 +70,9 @@ def explain_answer(status: int | None, body: bytes) -> Meaning:
     if status is None:
         return Meaning(None, "see the application's log, and whether it runs at this address")
     told = _read_reply(body)
-    code = told.get("code") or told.get("detail")
-    outcome = find_outcome(str(told.get("outcome") or told.get("detail")))
-    advice = _BY_CODE.get(str(code)) or _BY_CODE.get(str(outcome))
+    detail = told.get("detail", "")
+    outcome = find_outcome(told.get("outcome", detail))
+    advice = _BY_CODE.get(told.get("code", detail)) or _BY_CODE.get(str(outcome))
     if outcome and outcome not in SUCCESSES and status < 400:
         advice = (
             f"dubhooks refused it ({outcome}) but an exception handler of the application "
@@ -98,12 +98,14 @@ def describe_body(headers: Mapping[str, str], body: bytes) -> str:
     return body.decode("utf-8", "replace")
 
 
-def _read_reply(body: bytes) -> dict[str, Any]:
+def _read_reply(body: bytes) -> dict[str, str]:
+    """Return the codes in an answer; FastAPI writes one of ours as ``detail``."""
     try:
-        document: object = json.loads(body)
-    except (ValueError, RecursionError):
+        document = cast("dict[str, object]", json.loads(body))
+        codes = {name: document.get(name) for name in ("outcome", "code", "detail")}
+    except (ValueError, RecursionError, AttributeError):
         return {}
-    return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+    return {name: code for name, code in codes.items() if isinstance(code, str) and len(code) < 50}
 
 
 def _describe_class(status: int) -> str:

@@ -66,9 +66,8 @@ def doctor(
         findings = _examine(probe)
     faults = [one for one in findings if one.verdict == "fault"]
     if as_json:
-        checks = [asdict(one) for one in findings]
-        url = shown_url(url)
-        print_json({"url": url, "ok": not faults, "faults": len(faults), "checks": checks})
+        told = {"url": shown_url(url), "ok": not faults, "faults": len(faults)}
+        print_json({**told, "checks": [asdict(one) for one in findings]})
     else:
         _print(findings, len(faults))
     raise typer.Exit(1 if faults else 0)
