@@ -30,7 +30,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    pretty_exceptions_show_locals=False,
     context_settings=_CONTEXT,
 )
 

@@ -153,7 +153,9 @@ def _is_loopback(url: str) -> bool:
 
 def _describe(error: httpx.HTTPError | httpx.InvalidURL) -> str:
     if isinstance(error, httpx.ConnectError):
-        return f"cannot connect ({error}): nothing listens there"
+        # Else its name or its certificate is wrong, as the text says.
+        hint = ": nothing listens there" if "refused" in str(error) else ""
+        return f"cannot connect ({error}){hint}"
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
