@@ -2,6 +2,7 @@
 
 import copy
 import json
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,21 @@ def test_natural_key_of_a_sale_without_an_invoice() -> None:
     value = document("webhooks", "sale.created")
     del value["data"]["sale"]["invoiceId"]
     assert webhooks.parse(encode(value)).natural_key is None
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        ({"id": "po_1"}, "payout:po_1"),
+        ({"id": "cm_1"}, None),
+        ({"id": ["po_1"]}, None),
+        ("po_1", None),
+    ],
+)
+def test_natural_key_of_an_unknown_event(data: Any, key: str | None) -> None:
+    """Without a model only what looks like a payout has one."""
+    value = document("webhooks", "sale.created") | {"event": "new.event", "data": data}
+    assert webhooks.parse(encode(value)).natural_key == key
 
 
 @pytest.mark.parametrize("family", ["webhooks", "postbacks"])
