@@ -10,19 +10,6 @@ from typing import Any, Literal, cast
 from ..errors import ConfigurationError
 from ..events._base import Event
 
-__all__ = [
-    "Dedupe",
-    "build_event_keys",
-    "build_fingerprints",
-    "build_inbox_key",
-    "build_key",
-    "build_unhandled_key",
-    "check_dedupe",
-    "check_namespace",
-    "list_inbox_keys",
-    "list_keys_of",
-]
-
 Dedupe = Literal["id", "natural"]
 """How an event is recognised: by its id alone, or by what happened as well."""
 

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from . import AsyncStore, Claim, Store
     from ._drivers import Caller
     from ._log import Log
-    from ._renewal import Renewal
-
-__all__ = ["ClaimTerms", "Ending", "Job", "run_claimed", "run_handler"]
 
 
 class Job(NamedTuple):
@@ -157,7 +154,7 @@ class _ClaimSet:
         self._token = token_hex(16)
         self._fingerprints = dict(zip(job.keys, job.fingerprints, strict=True))
         self._held: list[str] = []
-        self._renewal: Renewal | None = None
+        self._renewal: ThreadRenewal | LoopRenewal | None = None
         self.attempt = 1
 
     async def acquire(self) -> Ending | None:

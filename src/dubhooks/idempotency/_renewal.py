@@ -12,7 +12,7 @@ import os
 from contextlib import suppress
 from threading import Condition, Lock, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from ._drivers import finish
@@ -25,23 +25,8 @@ if TYPE_CHECKING:
     from ._drivers import Caller
     from ._log import Log
 
-__all__ = [
-    "LoopRenewal",
-    "Renewal",
-    "RenewalTerms",
-    "RenewalThread",
-    "ThreadRenewal",
-]
 
 MOST_LEASES: Final = 10
-
-
-class Renewal(Protocol):
-    """The claims of one handler that runs."""
-
-    async def stop(self, caller: Caller) -> None:
-        """Renew no more, once a renewal that is under way has ended."""
-        ...
 
 
 class RenewalTerms:

@@ -98,7 +98,7 @@ class Pipeline(Generic[EventT]):
 
     def unwrap(self, request: Request) -> EventT:
         """Return the verified event, or raise; see :meth:`Receiver.unwrap`."""
-        event = self._read(request, self._keyring.fixed or self._keyring.keys())
+        event = self._read(request, self._keyring.keys())
         if isinstance(event, DubhooksError):
             raise event
         return event
@@ -132,7 +132,7 @@ class Pipeline(Generic[EventT]):
 
     def _open(self, request: Request, started: float) -> Delivery | Reply | Refusal:
         try:
-            keys = self._keyring.fixed or self._keyring.keys()
+            keys = self._keyring.keys()
         except Exception as error:  # noqa: BLE001 - somebody's callable may raise anything
             reply = build_reply("unavailable")
             self._reporter.report_missing_secret(reply, error, started)

@@ -29,16 +29,6 @@ if TYPE_CHECKING:
     from ._registry import Taken
     from ._typed import P1, P2, P3, W1, W2, W3, W4, Postbacks, Webhooks
 
-__all__ = [
-    "AsDependency",
-    "InDjango",
-    "InFastAPI",
-    "InFlask",
-    "RoutePlan",
-    "plan_route",
-    "type_route",
-]
-
 
 @dataclass(frozen=True)
 class RoutePlan:

@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     Observer: TypeAlias = Callable[[DeliveryRecord], object]
     Duration: TypeAlias = float | timedelta
 
-__all__ = [
-    "DEFAULT_RETENTION",
-    "UNSET",
-    "Settings",
-    "Unset",
-    "check_dead_letters",
-    "check_max_body",
-    "check_methods",
-    "check_observers",
-]
 
 DEFAULT_RETENTION: Final = timedelta(days=30)
 
