@@ -9,7 +9,7 @@ import pytest
 
 from dubhooks import ConfigurationError, MemoryStore, Postbacks, Webhooks, postbacks
 from dubhooks.testing import make_event
-from dubhooks.webhooks import CommissionCreated, LinkClicked, SaleCreated
+from dubhooks.webhooks import CommissionCreated, SaleCreated
 from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
@@ -61,17 +61,6 @@ def test_it_runs_again(store_type: Any, way: str) -> None:
         assert forget(shop.hooks, event.natural_key) is True
     assert forget(shop.hooks, event) is False
     assert shop.deliver(event) == "handled"
-    assert shop.runs == [event, event]
-
-
-@pytest.mark.parametrize("store_type", STORES)
-@pytest.mark.parametrize("by", ["event", "id"])
-def test_what_on_unhandled_was_told(store_type: Any, by: str) -> None:
-    """It is told again."""
-    shop, event = Shop(store_type), make_event(LinkClicked)
-    assert [shop.deliver(event) for _ in range(2)] == ["ignored", "duplicate"]
-    assert forget(shop.hooks, event if by == "event" else event.id)
-    assert shop.deliver(event) == "ignored"
     assert shop.runs == [event, event]
 
 

@@ -136,16 +136,6 @@ class TestDeliveries:
         Postbacks(SECRET.replace("wh", "pb")).handle(b"x", {})
         assert vars(discreet.records[0])["family"] == "postback"
 
-    def test_a_failed_one(self, discreet: Log) -> None:
-        """It has its line, too; its error is for the framework."""
-        hooks = Webhooks(SECRET)
-        hooks.on(SaleCreated)(lambda _: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            hooks.handle(*signed(sale()))
-        [record] = discreet.records
-        assert record.getMessage().startswith("failed 'sale.created'")
-        assert record.exc_info is None
-
     @pytest.mark.parametrize(
         ("error", "level", "outcome"),
         [

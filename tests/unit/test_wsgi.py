@@ -99,21 +99,6 @@ def call(application: Any, body: Any, headers: dict[str, str], **environ: Any) -
 class TestBodies:
     """Reading a body: no further than allowed, and never where it could wait for ever."""
 
-    def test_handled(self) -> None:
-        """A delivery is answered with the receiver's reply and its length."""
-        answer = call(wsgi.app(receiver()), *signed(sale()))
-        assert answer.status == "200 OK"
-        assert answer.body == b'{"outcome":"handled"}'
-        assert answer.headers == {"Content-Type": "application/json", "Content-Length": "21"}
-
-    def test_length_is_too_large(self) -> None:
-        """A body that says it is too large is refused without reading any of it."""
-        stream = Input(b"x" * 10_000)
-        answer = call(wsgi.app(receiver()), stream, {}, CONTENT_LENGTH="4097")
-        assert answer.code == 413
-        assert stream.read_bytes == 0
-        assert "Connection" not in answer.headers
-
     @pytest.mark.parametrize("length", ["0" * 5_000, "-1", "+5", "1e3", "12 ", "ten", "", "²"])
     def test_length_is_no_length(self, length: str) -> None:
         """Without a length nothing marks the end, so nothing is read."""
@@ -122,12 +107,6 @@ class TestBodies:
             assert wsgi.read_body(environ | {"wsgi.input": stream}, MAX_BODY) == b""
         assert stream.read_bytes == 0
 
-    def test_terminated_without_length(self) -> None:
-        """A chunked body whose end the server marks is read to that end."""
-        body, headers = signed(sale())
-        answer = call(wsgi.app(receiver()), Input(body), headers, **{"wsgi.input_terminated": True})
-        assert answer.code == 200
-
     def test_chunks_without_an_end(self, caplog: Log) -> None:
         """Chunks on a server that does not mark their end are refused, and the log says why."""
         body, headers = signed(sale())
@@ -135,13 +114,6 @@ class TestBodies:
         answer = call(wsgi.app(receiver()), stream, {**headers, "Transfer-Encoding": "chunked"})
         assert (answer.code, stream.read_bytes) == (400, 0)
         assert "wsgi.input_terminated" in caplog.text
-
-    def test_terminated_and_too_large(self) -> None:
-        """A chunked body is read no further than the limit."""
-        stream = Input(b"x" * 10 * MAX_BODY)
-        answer = call(wsgi.app(receiver()), stream, {}, **{"wsgi.input_terminated": True})
-        assert answer.code == 413
-        assert stream.read_bytes == MAX_BODY + 1
 
     @pytest.mark.parametrize("kind", [io.BytesIO, tempfile.SpooledTemporaryFile])
     def test_in_memory_without_length(self, kind: Any) -> None:
@@ -231,18 +203,6 @@ def test_the_handler_fails(caplog: Log) -> None:
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
     assert caplog.records[0].exc_info is not None
     assert caplog.records[0].exc_info[0] is KeyError
-
-
-def test_what_stops_the_process_is_passed_on() -> None:
-    """A worker that is told to exit exits."""
-    hooks = Webhooks(SECRET)
-
-    @hooks.on(SaleCreated)
-    def handler(_: object) -> None:
-        raise SystemExit(1)
-
-    with pytest.raises(SystemExit):
-        call(wsgi.app(hooks), *signed(sale()))
 
 
 @pytest.mark.parametrize(

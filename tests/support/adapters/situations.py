@@ -21,7 +21,7 @@ from dubhooks import (
 )
 from dubhooks.events._base import Event
 from dubhooks.testing import make_event
-from dubhooks.webhooks import LeadCreated, LinkClicked, PayoutConfirmed, SaleCreated
+from dubhooks.webhooks import LinkClicked, PayoutConfirmed, SaleCreated
 from tests.support.adapters.clients import PIECE, Client, Headers, Response
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -203,34 +203,16 @@ SITUATIONS = [
         needs="chunked",
     ),
     Situation("handled-exactly-max-body", [Step(Request(EXACT), 200, "handled", runs=1)]),
-    Situation("handled-one-of-two", [HANDLED], events=(LeadCreated, SaleCreated)),
-    Situation(
-        "handled-payout", [Step(PAYOUT_REQUEST, 200, "handled", 1)], events=(PayoutConfirmed,)
-    ),
     Situation(
         "answered-202", [Step(SALE_REQUEST, 202, "handled", runs=1, is_own=True)], answers=[202]
     ),
     Situation("duplicate", [HANDLED, Step(SALE_REQUEST, 200, "duplicate", runs=1)]),
-    Situation(
-        "duplicate-of-answered-202",
-        [
-            Step(SALE_REQUEST, 202, "handled", runs=1, is_own=True),
-            Step(SALE_REQUEST, 200, "duplicate", runs=1),
-        ],
-        answers=[202],
-    ),
     Situation("conflict", [HANDLED, Step(Request(changed(SALE, x=1)), 422, "conflict", runs=1)]),
     Situation(
         "busy", [Step(SALE_REQUEST, 409, "busy", headers={"retry-after": "4"})], settings=held
     ),
     Situation("ignored", [Step(LINK, 200, "ignored")]),
-    Situation("ignored-unknown", [Step(Request(changed(SALE, event="new.event")), 200, "ignored")]),
     Situation("unhandled-payout", [Step(PAYOUT_REQUEST, 501, "unhandled_payout")]),
-    Situation(
-        "unhandled-payout-unknown",
-        [Step(Request(changed(SALE, event="payout.renamed")), 501, "unhandled_payout")],
-    ),
-    Situation("catch-all", [HANDLED], events=(), needs="route"),
     Situation(
         "catch-all-payout",
         [Step(PAYOUT_REQUEST, 501, "unhandled_payout")],
@@ -242,22 +224,8 @@ SITUATIONS = [
         refused(with_signature(), 401, "unauthorized", "signature_missing"),
     ),
     Situation(
-        "signature-malformed",
-        refused(with_signature("sha256=" + SIGNATURE), 401, "unauthorized", "signature_malformed"),
-    ),
-    Situation(
         "signature-mismatch",
         refused(with_signature(sign(BODY, "other")), 401, "unauthorized", "signature_mismatch"),
-    ),
-    Situation(
-        "signature-of-other-bytes",
-        refused(Request(changed(SALE), signed(BODY)), 401, "unauthorized", "signature_mismatch"),
-    ),
-    Situation(
-        "signature-two-values",
-        refused(
-            with_signature(f"{SIGNATURE}, {SIGNATURE}"), 401, "unauthorized", "signature_malformed"
-        ),
     ),
     Situation(
         "signature-header-twice",
@@ -269,10 +237,6 @@ SITUATIONS = [
         refused(with_signature("\xe9" * 64), 401, "unauthorized", "signature_malformed"),
     ),
     Situation("json-malformed", refused(Request(b'{"id":'), 400, "malformed", "invalid_json")),
-    Situation(
-        "json-not-utf-8", refused(Request(b'{"id":"\xff"}'), 400, "malformed", "invalid_json")
-    ),
-    Situation("no-envelope", refused(Request(b"[]"), 400, "malformed", "invalid_envelope")),
     Situation("too-old", refused(Request(OLD), 400, "malformed", "event_too_old")),
     Situation("invalid", refused(Request(NOT_A_SALE), 422, "invalid", "invalid_event")),
     Situation(
@@ -292,10 +256,6 @@ SITUATIONS = [
         "too-large",
         refused(Request(LARGE), 413, "too_large", "body_too_large"),
         check=little_was_read,
-    ),
-    Situation(
-        "too-large-unsigned",
-        refused(Request(LARGE, headers=[]), 413, "too_large", "body_too_large"),
     ),
     Situation(
         "too-large-chunked",
@@ -363,14 +323,6 @@ SITUATIONS = [
             Step(SALE_REQUEST, 200, "duplicate", runs=2),
         ],
         answers=[500, None],
-    ),
-    Situation(
-        "answered-404-then-retried",
-        [
-            Step(SALE_REQUEST, 404, "failed", runs=1, is_own=True),
-            Step(SALE_REQUEST, 200, "handled", runs=2),
-        ],
-        answers=[404, None],
     ),
     Situation(
         "answered-redirect-then-retried",
