@@ -94,18 +94,12 @@ def test_the_handler_has_flask_s_contexts(is_async: bool) -> None:
         seen.extend([request.get_data() == BODY, request.json["id"], request.path])
         return url_for("take", tenant=tenant, number=number)
 
-    if is_async:
+    async def handle_async(event: SaleCreated, tenant: str, number: int) -> ResponseReturnValue:
+        return handle(event, tenant, number)
 
-        @app.post("/<tenant>/<int:number>", endpoint="take")
-        @dubhooks.flask.webhook(hooks, SaleCreated)
-        async def take_async(event: SaleCreated, tenant: str, number: int) -> ResponseReturnValue:
-            return handle(event, tenant, number)
-    else:
-
-        @app.post("/<tenant>/<int:number>")
-        @dubhooks.flask.webhook(hooks, SaleCreated)
-        def take(event: SaleCreated, tenant: str, number: int) -> ResponseReturnValue:
-            return handle(event, tenant, number)
+    handler: Any = handle_async if is_async else handle
+    route: Any = dubhooks.flask.webhook(hooks, SaleCreated)
+    app.post("/<tenant>/<int:number>", endpoint="take")(route(handler))
 
     @app.before_request
     def set_user() -> None:
