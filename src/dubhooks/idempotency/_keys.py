@@ -30,10 +30,12 @@ def check_namespace(namespace: str) -> str:
     return namespace
 
 
-def check_dedupe(dedupe: Dedupe) -> None:
-    """Raise ``ConfigurationError`` when ``dedupe`` is misspelt."""
+def check_dedupe(dedupe: Dedupe, *, has_store: bool = True) -> None:
+    """Raise ``ConfigurationError`` when ``dedupe`` is misspelt, or has nothing to work with."""
     if dedupe not in ("id", "natural"):
         raise ConfigurationError('dedupe must be "id" or "natural"')
+    if dedupe == "natural" and not has_store:
+        raise ConfigurationError('dedupe="natural" needs a store: Webhooks(secret, store=...)')
 
 
 def build_event_keys(namespace: str, event: Event, dedupe: Dedupe) -> tuple[str, ...]:

@@ -15,16 +15,7 @@ from ..idempotency._keys import check_dedupe, check_namespace, list_keys_of
 from ..signature import Keyring, explain_odd_secret
 from ._pipeline import Pipeline
 from ._registry import resolve_events
-from ._settings import (
-    DEFAULT_RETENTION,
-    UNSET,
-    Settings,
-    Unset,
-    check_dead_letters,
-    check_max_body,
-    check_methods,
-    check_observers,
-)
+from ._settings import DEFAULT_RETENTION, UNSET, Settings, Unset, check_observers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -87,13 +78,13 @@ class Receiver(Generic[EventT]):
         if isinstance(max_age, Unset):
             max_age = None if store is None else retention
         settings = Settings(
-            store=check_methods("store", store, "claim", "complete", "release", "forget"),
+            store=store,
             namespace=check_namespace(namespace),
             lease=to_seconds("lease", lease),
             retention=to_seconds("retention", retention),
             max_age=None if max_age is None else to_seconds("max_age", max_age),
-            max_body=check_max_body(max_body),
-            dead_letters=check_dead_letters(dead_letters),
+            max_body=max_body,
+            dead_letters=dead_letters,
             observers=check_observers(observers),
         )
         self._pipeline: Pipeline[EventT] = Pipeline(self._family, keyring, settings)
@@ -205,9 +196,7 @@ class Receiver(Generic[EventT]):
     def _register(self, events: tuple[object, ...], dedupe: Dedupe) -> Callable[[Any], Any]:
         pipeline = self._pipeline
         takes = resolve_events(self._family, events)
-        check_dedupe(dedupe)
-        if dedupe == "natural" and self.store is None:
-            raise ConfigurationError('dedupe="natural" needs a store: Webhooks(secret, store=...)')
+        check_dedupe(dedupe, has_store=self.store is not None)
 
         def register(function: Any) -> Any:
             pipeline.registry.add(takes, function, dedupe)
