@@ -176,6 +176,9 @@ def test_lifespan() -> None:
         "lifespan.shutdown.complete",
     ]
     assert "_parse" in vars(family)
+    # There is nothing to say to a websocket.
+    websocket = Connection([{"type": "websocket.connect"}], kind="websocket")
+    assert websocket.serve(asgi.app(hooks)).sent == []
 
 
 def test_without_an_event_loop_of_asyncio() -> None:

@@ -263,20 +263,6 @@ class TestInAThread:
         renewal.renew()
         assert claimed == ["default:evt_1"]
 
-    def test_a_shorter_lease_wakes_it(self) -> None:
-        """A claim that is due sooner than what the thread waits for is renewed in time."""
-        store = Store()
-
-        def short(_: Any) -> None:
-            until(lambda: store.renewals, "it is renewed", 5)
-
-        def long(_: Any) -> None:
-            receiver = Webhooks(SECRET, store=store, namespace="short", lease=0.06)
-            receiver.on(SaleCreated)(short)
-            assert receiver.handle(*signed(sale())).outcome == "handled"
-
-        assert self.receive(store, long, lease=1.5).handle(*signed(sale())).outcome == "handled"
-
     @pytest.mark.parametrize("fails", [False, True])
     def test_a_connection_of_the_thread(self, fails: bool) -> None:
         """It is closed after each round by the thread that opened it, even when that fails."""

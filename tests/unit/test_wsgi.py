@@ -3,14 +3,22 @@
 import io
 import logging
 import tempfile
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dubhooks import BodyIncomplete, BodyTooLarge, MemoryStore, Webhooks, wsgi
+from dubhooks import (
+    BodyIncomplete,
+    BodyTooLarge,
+    ConfigurationError,
+    MemoryStore,
+    Webhooks,
+    wsgi,
+)
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.clients import WsgiClient
-from tests.support.receiving import SECRET, sale, signed
+from tests.support.receiving import SECRET, AsyncMemoryStore, sale, signed
 
 Log = pytest.LogCaptureFixture
 MAX_BODY = 4_096
@@ -62,6 +70,13 @@ class TestBodies:
         stream = Input(b"x" * 100, ends=False)
         assert read(stream, CONTENT_LENGTH=length) == read(stream) == b""
         assert stream.read_bytes == 0
+        assert read(SimpleNamespace(read=stream.read)) == b""
+
+    def test_chunks_that_are_too_many(self) -> None:
+        """A chunked body is read no further than the limit."""
+        client = WsgiClient(wsgi.app(receiver()))
+        assert client.post(b"x" * 10 * MAX_BODY, [], chunked=True).status == 413
+        assert client.sent < 2 * MAX_BODY
 
     def test_chunks_without_an_end(self, caplog: Log) -> None:
         """Chunks on a server that does not mark their end are refused, and the log says why."""
@@ -145,6 +160,12 @@ def test_the_handler_fails(caplog: Log) -> None:
     assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
     assert caplog.records[0].exc_info is not None
     assert caplog.records[0].exc_info[0] is KeyError
+
+
+def test_an_async_store() -> None:
+    """A store that cannot work here is refused before there is any delivery."""
+    with pytest.raises(ConfigurationError, match="AsyncMemoryStore needs an event loop that lasts"):
+        wsgi.app(receiver(store=AsyncMemoryStore()))
 
 
 @pytest.mark.parametrize(
