@@ -159,16 +159,6 @@ def test_sync_handler_is_in_one_thread() -> None:
     assert len(set(threads)) == 1
 
 
-def test_event_is_positional() -> None:
-    """The event's parameter may have any name, and may be positional only."""
-
-    def sale(anything: SaleCreated, /, source: Source) -> None:
-        seen.append(anything.id)
-
-    assert answer(sale).status == 200
-    assert SALE.id in seen
-
-
 def test_handler_stays_reachable() -> None:
     """The handler itself is there for tests to call."""
 
@@ -211,19 +201,6 @@ def test_a_decorator_in_between() -> None:
     assert answer(sale).status == 200
     assert seen == ["dependency", "claim", "timed", "handler none", "complete"]
     assert "event" not in signature(endpoint(sale)).parameters
-
-
-def test_a_decorator_that_hides_what_it_wraps() -> None:
-    """Without ``functools.wraps`` FastAPI can fill in nothing: the handler gets the event."""
-
-    async def sale(event: SaleCreated, source: str = "nobody") -> None:
-        seen.append(f"handler {source}")
-
-    def inner(*args: Any, **options: Any) -> Any:
-        return sale(*args, **options)
-
-    assert answer(inner).status == 200
-    assert "handler nobody" in seen
 
 
 def test_a_route_falls_back_to_on(caplog: pytest.LogCaptureFixture) -> None:

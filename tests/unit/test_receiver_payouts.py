@@ -174,29 +174,6 @@ class TestRoute:
         ]
         assert "which does not take it" in messages[0]
 
-    def test_a_route_wins_over_on(self) -> None:
-        """The same class may stand on routes and in ``on``."""
-        hooks = Webhooks(SECRET)
-        hooks.on(SaleCreated)(lambda _: pytest.fail("it ran"))
-        assert self.run(hooks, sale(), SaleCreated).response == "own"
-
-    @pytest.mark.parametrize(
-        ("status", "expected", "outcome", "response"),
-        [
-            (200, 200, "handled", "own"),
-            (204, 204, "handled", "own"),
-            (302, 500, "failed", None),
-            (503, 503, "failed", "own"),
-        ],
-    )
-    def test_its_own_response(
-        self, status: int, expected: int, outcome: str, response: Any
-    ) -> None:
-        """It is handed back, whatever its status, but for a redirect."""
-        result = self.run(Webhooks(SECRET), sale(), status=status)
-        assert (result.reply.status, result.reply.outcome) == (expected, outcome)
-        assert result.response == response
-
 
 @pytest.mark.parametrize(("amount", "errors"), [(500, 0), (501, 1)])
 @pytest.mark.parametrize("name", ["payout.confirmed", "payout.sent"])
