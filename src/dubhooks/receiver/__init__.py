@@ -167,28 +167,27 @@ class Receiver(Generic[EventT]):
         Raises:
             ConfigurationError: there is no store, or an async one (await ``aforget``).
         """
-        store = self._store_to_forget_in()
+        keys = self._keys_to_forget(what)
         if self._pipeline.needs_loop:
-            raise ConfigurationError(f"{type(store).__name__} is async: await aforget(...)")
-        return _forget_all(cast("Store", store), self._keys_to_forget(what))
+            raise ConfigurationError(f"{type(self.store).__name__} is async: await aforget(...)")
+        return self._forget_all(keys)
 
     async def aforget(self, what: str | Event) -> bool:
         """Do what :meth:`forget` does, without blocking the event loop."""
-        store = self._store_to_forget_in()
         keys = self._keys_to_forget(what)
         if not self._pipeline.needs_loop:
             check_asyncio()
-            log = self._pipeline.log
-            return await run_in_thread(lambda _: _forget_all(cast("Store", store), keys), log)
-        forgotten = [await cast("AsyncStore", store).forget(key) for key in keys]
+            return await run_in_thread(lambda _: self._forget_all(keys), self._pipeline.log)
+        forgotten = [await cast("AsyncStore", self.store).forget(key) for key in keys]
         return any(forgotten)
 
-    def _store_to_forget_in(self) -> Store | AsyncStore:
-        if self.store is None:
-            raise ConfigurationError("without a store nothing is remembered: Webhooks(store=...)")
-        return self.store
+    def _forget_all(self, keys: list[str]) -> bool:
+        forgotten = [cast("Store", self.store).forget(key) for key in keys]
+        return any(forgotten)
 
     def _keys_to_forget(self, what: str | Event) -> list[str]:
+        if self.store is None:
+            raise ConfigurationError("without a store nothing is remembered: Webhooks(store=...)")
         if not isinstance(what, Event) and not (isinstance(what, str) and what):
             raise ConfigurationError("forget takes an event, the id of one, or a natural key")
         return list_keys_of(self._pipeline.settings.namespace, self._family.name, what)
@@ -225,8 +224,3 @@ def pipeline_of(hooks: object) -> Pipeline[Any]:
         )
     pipeline: Pipeline[Any] = cast("Any", hooks)._pipeline
     return pipeline
-
-
-def _forget_all(store: Store, keys: list[str]) -> bool:
-    forgotten = [store.forget(key) for key in keys]
-    return any(forgotten)
