@@ -122,15 +122,6 @@ def test_names_for_type_checkers_only() -> None:
     assert answer(sale).status == 200
 
 
-def test_postponed_response_in_a_union() -> None:
-    """A handler may say that it returns a response or nothing."""
-
-    def sale(event: SaleCreated) -> JSONResponse | None:
-        return JSONResponse({"id": event.id}, 201)
-
-    assert answer(sale).status == 201
-
-
 def test_sync_handler_is_in_one_thread() -> None:
     """A sync handler and its claims run in one worker thread, off the event loop."""
     from threading import get_ident

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from flask import Blueprint, Flask, abort, current_app, g, jsonify, redirect, request, url_for
-from flask import Response as FlaskResponse
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, NotFound
 
@@ -154,25 +153,6 @@ def test_a_route_for_more_methods_takes_only_post() -> None:
 
     response = deliver(app, method="GET")
     assert (response.status, response.headers["allow"], runs) == (405, "POST", [])
-
-
-def test_the_response_class_of_the_application() -> None:
-    """Our replies are made by the application, so that its own response class holds."""
-
-    class Own(FlaskResponse):
-        default_mimetype = "text/plain"
-
-    app = answering(None)
-    app.response_class = Own
-    seen: list[type] = []
-
-    @app.after_request
-    def see(response: FlaskResponse) -> FlaskResponse:
-        seen.append(type(response))
-        return response
-
-    assert deliver(app).status == 200
-    assert seen == [Own]
 
 
 def failing(runs: list[str] | None = None) -> Flask:

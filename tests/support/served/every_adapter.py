@@ -10,8 +10,8 @@ from flask import Flask
 
 import dubhooks.fastapi
 import dubhooks.flask
-from dubhooks.webhooks import LeadCreated, SaleCreated
-from tests.support.served import note, wait
+from dubhooks.webhooks import SaleCreated
+from tests.support.served import note
 from tests.support.served.django_project import asgi, wsgi
 from tests.support.served.django_project import file_hooks as hooks
 
@@ -23,12 +23,6 @@ READ_TIMEOUT = 0.5
 def record_sale(event: SaleCreated) -> None:
     """Note a sale."""
     note(f"sale {event.id}")
-
-
-@hooks.on(LeadCreated)
-def slow(event: LeadCreated) -> None:
-    """Wait."""
-    wait()
 
 
 flask_app = Flask(__name__)
