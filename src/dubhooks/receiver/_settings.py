@@ -50,8 +50,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raise ``ConfigurationError`` for what cannot work, alone or together."""
-        _check_methods("store", self.store, "claim", "complete", "release", "forget")
-        _check_methods("dead_letters", self.dead_letters, "keep")
+        check_methods("store", self.store, "claim", "complete", "release", "forget")
+        check_methods("dead_letters", self.dead_letters, "keep")
         if is_async_callable(getattr(self.dead_letters, "keep", None)):
             raise ConfigurationError(
                 f"keep of {type(self.dead_letters).__name__} is async, and nobody would await it: "
@@ -71,7 +71,8 @@ class Settings:
             )
 
 
-def _check_methods(name: str, given: Any, *methods: str) -> None:
+def check_methods(name: str, given: Any, *methods: str) -> None:
+    """Raise ``ConfigurationError`` when ``given``, unless it is ``None``, lacks a method."""
     if isinstance(given, type):
         raise ConfigurationError(
             f"{name} is the class {given.__name__}: pass {given.__name__}(...)"
