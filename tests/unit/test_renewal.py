@@ -166,7 +166,7 @@ class Store(ThreadStore):
 
 
 class TestInAThread:
-    """Sync stores: one daemon thread for each store that has something to renew."""
+    """Sync stores: one daemon thread for each receiver that has something to renew."""
 
     def receive(self, store: Any, handler: Any, lease: float = 0.06) -> Webhooks:
         """Return a receiver of sales."""
@@ -247,6 +247,26 @@ class TestInAThread:
             return (await task).outcome
 
         assert asyncio.run(main()) == "handled"
+
+    def test_a_frozen_store_stops_no_other(self) -> None:
+        """Each receiver has a thread of its own."""
+        frozen, other = Store(), Store()
+        frozen.is_slow = True
+
+        def meanwhile(_: Any) -> None:
+            assert frozen.entered.wait(10)
+            until(lambda: other.renewals >= 2, "the other one is renewed")
+            frozen.opened.set()
+
+        def wait(_: Any) -> None:
+            assert frozen.opened.wait(10)
+
+        with ThreadPoolExecutor(2) as pool:
+            replies = [
+                pool.submit(self.receive(store, handler).handle, *signed(sale()))
+                for store, handler in ((frozen, wait), (other, meanwhile))
+            ]
+            assert [reply.result().outcome for reply in replies] == ["handled", "handled"]
 
     def test_one_that_was_stopped_meanwhile(self) -> None:
         """It is not renewed any more, although the thread had its turn before it knew."""
