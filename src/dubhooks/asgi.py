@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from ._body import READ_TIMEOUT, BodyReader, Request
@@ -17,17 +16,17 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import TypeAlias
 
-    from ._headers import Headers
     from .receiver import Receiver
     from .receiver._pipeline import Pipeline
 
+    Pairs: TypeAlias = Iterable[tuple[bytes, bytes]]
     Scope: TypeAlias = MutableMapping[str, Any]
     Message: TypeAlias = MutableMapping[str, Any]
     Receive: TypeAlias = Callable[[], Awaitable[Message]]
     Send: TypeAlias = Callable[[Message], Awaitable[None]]
     Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-__all__ = ["app", "read_request"]
+__all__ = ["app"]
 
 
 def app(hooks: Receiver[Any], *, read_timeout: float | timedelta = READ_TIMEOUT) -> Application:
@@ -63,35 +62,33 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http":
-            connection = _Connection(scope, receive, send)
-            del scope, receive, send
-            await self._serve(connection)
+            has_framework = "app" in scope  # Starlette, or what is made of it, is around this
+            reading = read_request(self._pipeline, scope, receive, self._read_timeout)
+            del scope, receive  # error trackers send the variables of every frame
+            await self._serve(reading, send, has_framework)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1003})
 
-    async def _serve(self, connection: _Connection) -> None:
-        check_asyncio()
-        request = await read_request(
-            self._pipeline, connection.scope, connection.receive, self._read_timeout
-        )
+    async def _serve(
+        self, reading: Awaitable[Request | Reply | None], send: Send, has_framework: bool
+    ) -> None:
+        request = await reading
         if request is None:
             return
         if isinstance(request, Reply):
-            await send_reply(request, connection.send)
+            await send_reply(request, send)
             return
         try:
             reply = await self._pipeline.ahandle(request)
         except Exception:
-            if not connection.has_framework:
+            if not has_framework:
                 self._pipeline.log.exception("the handler of a delivery failed")
             # The reply first: after it, no exception handler of a framework can send a success.
-            await send_reply(build_reply("failed"), connection.send)
-            if connection.has_framework:
+            await send_reply(build_reply("failed"), send)
+            if has_framework:
                 raise
         else:
-            await send_reply(reply, connection.send)
+            await send_reply(reply, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -103,42 +100,24 @@ class Endpoint:
                 return
 
 
-class _Connection:
-    """One HTTP connection, as a server hands it over.
-
-    Its headers are in the scope, and error trackers send the variables of every
-    frame: this ``repr`` shows nothing.
-    """
-
-    __slots__ = ("receive", "scope", "send")
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = scope
-        self.receive = receive
-        self.send = send
-
-    @property
-    def has_framework(self) -> bool:
-        """Starlette, or what is made of it, stands around the application."""
-        return "app" in self.scope
-
-    def __repr__(self) -> str:
-        return "<_Connection>"
-
-
 async def read_request(
     pipeline: Pipeline[Any], scope: Scope, receive: Receive, read_timeout: float
 ) -> Request | Reply | None:
     """Return the body and headers of a request, or the reply that refuses it.
 
     ``None``: the client hung up, so nobody waits for a reply.
+
+    Raises:
+        ConfigurationError: there is no event loop of asyncio.
     """
+    check_asyncio()
     if scope["method"] != "POST":
         return pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
     request = Request(b"", scope["headers"])
     del scope  # error trackers send the variables of a frame in which waiting fails
     try:
-        reader = BodyReader(pipeline.settings.max_body, _find_length(request.headers))
+        length = dict(cast("Pairs", request.headers)).get(b"content-length", b"").decode("latin-1")
+        reader = BodyReader(pipeline.settings.max_body, length)
         if not await _read_in_time(receive, reader, read_timeout):
             return None
     except PayloadError as error:
@@ -155,11 +134,7 @@ async def _read_in_time(receive: Receive, reader: BodyReader, read_timeout: floa
         BodyIncomplete: it ended too early.
     """
     try:
-        if sys.version_info >= (3, 11):
-            async with asyncio.timeout(read_timeout):
-                is_whole = await _read(receive, reader)
-        else:  # before Python 3.11
-            is_whole = await asyncio.wait_for(_read(receive, reader), read_timeout)
+        is_whole = await asyncio.wait_for(_read(receive, reader), read_timeout)
     except asyncio.TimeoutError:
         raise BodyTooSlow("the body did not arrive in time: it is not read any further") from None
     # Of an empty one, something in between has most likely read it all.
@@ -178,14 +153,6 @@ async def _read(receive: Receive, reader: BodyReader) -> bool:
         more = message.get("more_body", False)
         del message  # before the next one is waited for, as above
     return True
-
-
-def _find_length(headers: Headers) -> str | None:
-    length = None
-    for name, value in cast("Iterable[tuple[bytes, bytes]]", headers):
-        if name == b"content-length":
-            length = value.decode("latin-1")
-    return length
 
 
 async def send_reply(reply: Reply, send: Send) -> None:

@@ -37,17 +37,7 @@ if TYPE_CHECKING:
     Secrets: TypeAlias = OneSecret | Sequence[OneSecret]
     Secret: TypeAlias = Secrets | Callable[[], Secrets]
 
-__all__ = [
-    "Key",
-    "Keyring",
-    "body_empty_error",
-    "check_body",
-    "check_request",
-    "explain_odd_secret",
-    "raw_body",
-    "sign",
-    "verify",
-]
+__all__ = ["sign", "verify"]
 
 _BLOCK_SIZE = 64
 _DIGEST_SIZE = 32
@@ -81,14 +71,12 @@ class Key:
 class Keyring:
     """The keys of one secret, of several, or of a callable that is asked every time."""
 
-    __slots__ = ("_ask", "_made", "fixed")
+    __slots__ = ("_ask", "_made")
 
     def __init__(self, secret: Secret) -> None:
         # The plain secret is not kept: only its keys, or the callable.
         self._ask = secret if callable(secret) else None
         self._made = () if callable(secret) else _make_keys(secret)
-        self.fixed = () if isinstance(self._made, str) else self._made
-        """The keys that need not be asked for; empty when there are none."""
 
     def __repr__(self) -> str:
         return "<Keyring>"
@@ -126,11 +114,7 @@ def sign(body: bytes, secret: Secret) -> str:
     """
     keyring, request = Keyring(secret), Request(body, ())
     del body, secret
-    key = keyring.keys()[0]
-    error = check_body(request)
-    if error is not None:
-        raise error
-    return key.digest(request.body).hex()
+    return keyring.keys()[0].digest(raw_body(request.body)).hex()
 
 
 def verify(body: bytes, signature: str | None, secret: Secret) -> None:
@@ -149,17 +133,12 @@ def verify(body: bytes, signature: str | None, secret: Secret) -> None:
         ConfigurationError: the secret is unusable or the body is not bytes.
     """
     # What is not text cannot be a signature, and is malformed.
-    keyring, request = Keyring(secret), Request(body, _headers_with(signature))
-    del body, signature, secret
+    text = signature if signature is None or isinstance(signature, str) else ""
+    keyring, request = Keyring(secret), Request(body, {"Dub-Signature": text})
+    del body, secret, signature, text
     error = check_body(request) or check_request(keyring.keys(), request)
     if error is not None:
         raise error
-
-
-def _headers_with(signature: object) -> list[tuple[str, str]]:
-    if signature is None:
-        return []
-    return [("Dub-Signature", signature if isinstance(signature, str) else "")]
 
 
 def raw_body(body: bytes) -> bytes:

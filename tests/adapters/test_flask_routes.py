@@ -1,4 +1,4 @@
-"""Flask: several routes of one receiver, the handlers of ``on`` behind them, and async ones."""
+"""Flask: routes and what they take, the handlers of ``on`` behind them, and async ones."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from flask import Flask, current_app
+from flask import Blueprint, Flask, current_app, request
 from flask.typing import ResponseReturnValue
 
 import dubhooks.flask
-from dubhooks import MemoryStore, Webhooks
+from dubhooks import MemoryStore, Postbacks, Webhooks
 from dubhooks.testing import make_event
-from dubhooks.webhooks import LeadCreated, SaleCreated
-from tests.support.adapters.behaviour import LINK, PAYOUT_REQUEST, SALE_REQUEST, SECRET
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated
 from tests.support.adapters.clients import WsgiClient
 from tests.support.adapters.flask_apps import PATH, app_with, deliver
+from tests.support.adapters.situations import (
+    BODY,
+    PAYOUT,
+    PAYOUT_REQUEST,
+    SECRET,
+    Request,
+    signed,
+)
 
 LEAD = make_event(LeadCreated).to_json()
 
@@ -50,112 +57,6 @@ def test_a_route_falls_back_to_registered_handlers() -> None:
     assert seen == ["sale.created", "lead.created"]
 
 
-def test_a_route_falls_back_to_on_unhandled() -> None:
-    """It is told about what neither the route nor ``on`` takes; a payout stays 501."""
-    hooks = Webhooks(SECRET)
-    told: list[str] = []
-    hooks.on_unhandled(lambda event: told.append(event.event))
-    client = WsgiClient(app_with(lambda event: None, hooks))
-    assert SALE_REQUEST.send(client).body == b'{"outcome":"handled"}'
-    assert LINK.send(client).body == b'{"outcome":"ignored"}'
-    assert PAYOUT_REQUEST.send(client).status == 501
-    assert told == ["link.clicked", "payout.confirmed"]
-
-
-def test_an_event_at_the_wrong_one_of_two_urls(caplog: pytest.LogCaptureFixture) -> None:
-    """Dub sends all events to one URL: the log says once which route got it, and which takes it."""
-    app = Flask(__name__)
-    hooks = Webhooks(SECRET, store=MemoryStore())
-
-    @app.post("/sales")
-    @dubhooks.flask.webhook(hooks, SaleCreated)
-    def take_sale(event: SaleCreated) -> None: ...
-
-    @app.post("/leads")
-    @dubhooks.flask.webhook(hooks, LeadCreated)
-    def take_lead(event: LeadCreated) -> None: ...
-
-    app.add_url_rule("/all", view_func=dubhooks.flask.view(hooks))
-    for _ in range(2):
-        assert deliver(app, "/leads").body == b'{"outcome":"ignored"}'
-        assert deliver(app, "/all").body == b'{"outcome":"ignored"}'
-    lines = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert len(lines) == 2
-    assert "sale.created came to the route test_an_event" in lines[0]
-    assert "take_lead, which does not take it, while the route" in lines[0]
-    assert "take_sale does" in lines[0]
-    assert "sale.created came to a route of the handlers of on()" in lines[1]
-    assert deliver(app, "/sales").body == b'{"outcome":"handled"}'
-    assert deliver(app, "/leads", body=LEAD).body == b'{"outcome":"handled"}'
-    assert PAYOUT_REQUEST.send(WsgiClient(app, "/leads")).status == 501
-
-
-def test_two_routes_at_one_url(caplog: pytest.LogCaptureFixture) -> None:
-    """Flask calls the first of them for everything, and the log names the one that it hides."""
-    app = Flask(__name__)
-    hooks = Webhooks(SECRET)
-
-    @app.post(PATH)
-    @dubhooks.flask.webhook(hooks, SaleCreated)
-    def first(event: SaleCreated) -> None: ...
-
-    @app.post(PATH)
-    @dubhooks.flask.webhook(hooks, LeadCreated)
-    def second(event: LeadCreated) -> None:
-        raise AssertionError
-
-    assert deliver(app).body == b'{"outcome":"handled"}'
-    assert deliver(app, body=LEAD).body == b'{"outcome":"ignored"}'
-    assert "first, which does not take it, while the route" in caplog.text
-    assert "name both on one route, or use on()" in caplog.text
-
-
-def test_two_events_on_one_route() -> None:
-    """What the warning advises: the handler is told apart by class."""
-    app = Flask(__name__)
-    seen: list[type] = []
-
-    @app.post(PATH)
-    @dubhooks.flask.webhook(Webhooks(SECRET), SaleCreated, LeadCreated)
-    def take(event: SaleCreated | LeadCreated) -> None:
-        seen.append(type(event))
-
-    assert deliver(app).status == deliver(app, body=LEAD).status == 200
-    assert seen == [SaleCreated, LeadCreated]
-
-
-@pytest.mark.parametrize("mount", ["view", "webhook"])
-def test_what_nobody_takes_is_logged_once(mount: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A receiver whose handlers were never imported, and an event without one, are named."""
-    hooks, app = Webhooks(SECRET), Flask(__name__)
-    if mount == "view":
-        app.add_url_rule(PATH, view_func=dubhooks.flask.view(hooks))
-    else:
-        app.post(PATH)(dubhooks.flask.webhook(hooks, LeadCreated)(lambda event: None))
-    for _ in range(2):
-        assert LINK.send(WsgiClient(app)).body == b'{"outcome":"ignored"}'
-    words = "no handler is registered: every event is ignored"
-    assert caplog.text.count(words if mount == "view" else "no handler for link.clicked") == 1
-
-
-def test_a_name_without_a_model() -> None:
-    """A route takes an event by its name, as ``on`` does."""
-    app = Flask(__name__)
-    seen: list[str] = []
-
-    @app.post(PATH)
-    @dubhooks.flask.webhook(Webhooks(SECRET), "invoice.refunded")
-    def refund(event: dubhooks.UnknownEvent) -> None:
-        seen.append(event.event)
-
-    body = dubhooks.testing.make_unknown_event("invoice.refunded", {}).to_json()
-    assert deliver(app, body=body).body == b'{"outcome":"handled"}'
-    assert seen == ["invoice.refunded"]
-
-
-# -- what the view looks like ---------------------------------------------------------------------
-
-
 def with_parts(event: SaleCreated, tenant: str, *, page: int = 1) -> str:
     """Take parts of the URL."""
     return f"{tenant} {page}"
@@ -175,9 +76,7 @@ def test_the_view_hides_the_event(handler: Callable[..., Any], names: list[str])
     assert list(inspect.signature(view).parameters) == names
     assert view.__name__ == handler.__name__
     assert view.__doc__ == handler.__doc__
-
-
-# -- async handlers -------------------------------------------------------------------------------
+    assert view.__wrapped__ is handler  # type: ignore[attr-defined]
 
 
 def plainly_decorated(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -258,3 +157,95 @@ def test_async_handlers_under_gevent(mount: str) -> None:
     assert ran.stdout.splitlines()[-1] == "[500, 500, 200]"
     assert "under gevent the greenlets of a thread share its event loop" in ran.stdout
     assert "You cannot use AsyncToSync" not in ran.stdout
+
+
+def test_several_receivers_in_one_application() -> None:
+    """Both families fit into one application; a second of one family is given an endpoint."""
+    app = Flask(__name__)
+    app.add_url_rule("/ours", view_func=dubhooks.flask.view(Webhooks(SECRET)))
+    app.add_url_rule("/partners", view_func=dubhooks.flask.view(Postbacks(SECRET)))
+    other = dubhooks.flask.view(Webhooks("whsec_other"))
+    with pytest.raises(AssertionError, match="dubhooks_webhook"):
+        app.add_url_rule("/other", view_func=other)
+    app.add_url_rule("/others", view_func=other, endpoint="others")
+    assert [deliver(app, path).status for path in ("/ours", "/others")] == [200, 401]
+
+
+def test_a_view_as_a_cloud_function() -> None:
+    """It takes the request, which functions-framework passes, and needs no rule of its own."""
+    seen: list[str] = []
+    hooks = Webhooks(SECRET)
+    hooks.on(SaleCreated)(lambda event: seen.append(event.id))
+    function = dubhooks.flask.view(hooks)
+    app = Flask(__name__)
+
+    @app.route("/<path:path>", methods=["GET", "POST"])
+    def run(path: str) -> ResponseReturnValue:
+        return function(request)
+
+    assert deliver(app).body == b'{"outcome":"handled"}'
+    assert deliver(app, method="GET").status == 405
+    assert len(seen) == 1
+
+
+def injecting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Be a decorator that passes something more, in front."""
+
+    @wraps(function)
+    def wrapper(*args: Any, **names: Any) -> Any:
+        return function("session", *args, **names)
+
+    return wrapper
+
+
+@injecting
+def with_session(session: str, event: SaleCreated) -> None:
+    """Take a session first, which a decorator passes."""
+    assert session == "session"
+
+
+@pytest.mark.parametrize("handler", [anything, with_session, lambda event: None])
+def test_handlers_that_work(handler: Any) -> None:
+    """What may take the event is accepted."""
+    assert deliver(app_with(handler)).status == 200
+
+
+def test_a_payout_that_is_sent_under_two_ids() -> None:
+    """``dedupe="natural"`` pays it once; the event's id alone does not tell."""
+    paid: list[str] = []
+
+    def pay(event: PayoutConfirmed) -> None:
+        paid.append(event.data.id)
+
+    again = Request(make_event(PayoutConfirmed, data__id=PAYOUT.data.id).to_json())
+    assert again.body != PAYOUT_REQUEST.body
+    for dedupe, times in (("natural", 1), ("id", 2)):
+        app, hooks = Flask(__name__), Webhooks(SECRET, store=MemoryStore())
+        route: Any = dubhooks.flask.webhook(hooks, PayoutConfirmed, dedupe=dedupe)  # type: ignore[call-overload]
+        app.post(PATH)(route(pay))
+        client = WsgiClient(app)
+        assert [request.send(client).status for request in (PAYOUT_REQUEST, again)] == [200, 200]
+        assert paid == [PAYOUT.data.id] * times
+        paid.clear()
+
+
+@pytest.mark.parametrize("on", [Flask, Blueprint])
+def test_the_decorators_in_the_wrong_order(on: type[Flask | Blueprint]) -> None:
+    """``@webhook`` above ``@app.post`` is skipped by Flask, and fails closed: no event, 500."""
+    app = Flask(__name__)
+    routes = app if on is Flask else Blueprint("dub", __name__)
+    runs: list[str] = []
+
+    @dubhooks.flask.webhook(Webhooks(SECRET), SaleCreated)
+    @routes.post(PATH)
+    def take(event: SaleCreated) -> str:
+        runs.append(event.id)
+        return "never verified"
+
+    if isinstance(routes, Blueprint):
+        app.register_blueprint(routes)
+    assert deliver(app).status == 500
+    app.testing = True
+    with pytest.raises(TypeError, match=r"take\(\) missing 1 required .* argument: 'event'"):
+        app.test_client().post(PATH, data=BODY, headers=signed(BODY))
+    assert runs == []

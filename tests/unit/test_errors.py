@@ -63,7 +63,7 @@ def _pickled(error: DubhooksError) -> Any:
 def test_codes_are_stable() -> None:
     """Every error has the code that replies and users rely on; none is added unseen."""
     assert {name: cls.code for name, cls in _classes().items()} == CODES
-    assert sorted([*CODES, "Problem", "to_seconds"]) == sorted(errors.__all__)
+    assert sorted([*CODES, "Problem"]) == sorted(errors.__all__)
 
 
 def test_tree() -> None:
@@ -147,23 +147,6 @@ def test_retry_later_refuses_what_is_no_delay(after: Any) -> None:
     message = r"RetryLater\(after=\.\.\.\) takes seconds or a timedelta, 0 or more"
     with pytest.raises(ConfigurationError, match=message):
         RetryLater(after=after)
-
-
-def test_reasons() -> None:
-    """Why a handler refuses is in the message, which is for the log."""
-    assert str(RetryLater(reason="closed")) == "the handler asked for this event later: closed"
-    assert str(Reject("no such")) == "the handler rejected this event for good: no such"
-    assert (Reject("no such").reason, Reject().reason) == ("no such", None)
-
-
-@pytest.mark.parametrize(
-    ("given", "seconds"),
-    [(1, 1.0), (0.001, 0.001), (timedelta(hours=1), 3600.0), (9_999_999_999, 9_999_999_999.0)],
-)
-def test_durations(given: Any, seconds: float) -> None:
-    """Seconds or a ``timedelta``, always a float."""
-    assert to_seconds("lease", given) == seconds
-    assert type(to_seconds("lease", given)) is float
 
 
 @pytest.mark.parametrize("given", [0, -1, 10**10, 10**400, math.nan, True, None, "1", timedelta(0)])

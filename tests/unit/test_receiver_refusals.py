@@ -1,7 +1,6 @@
 """The replies to deliveries that never become an event: none is run, none is claimed."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -9,14 +8,6 @@ from typing import Any
 import pytest
 
 from dubhooks import DeadLetterDirectory, DeliveryRecord, Reply, Webhooks, sign
-from dubhooks.errors import (
-    BodyCompressed,
-    BodyIncomplete,
-    BodyTooLarge,
-    BodyTooSlow,
-    MethodNotAllowed,
-)
-from dubhooks.receiver import pipeline_of
 from dubhooks.testing import make_event, make_unknown_event
 from dubhooks.webhooks import PayoutConfirmed, SaleCreated
 from tests.support.receiving import (
@@ -113,46 +104,8 @@ def test_refused(handle: Handle, request_: Any, expected: Reply) -> None:
     assert (record.handler, record.attempt, record.age) == (None, None, None)
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (MethodNotAllowed("no"), reply(405, "wrong_method", None, Allow="POST")),
-        (BodyTooLarge("no"), reply(413, "too_large", None, Connection="close")),
-        (BodyTooSlow("no"), reply(408, "too_slow", None, Connection="close")),
-        (BodyIncomplete("no"), reply(400, "malformed", None)),
-        (BodyCompressed("no"), reply(415, "compressed", None)),
-    ],
-    ids=lambda it: getattr(it, "code", None) or it.outcome,
-)
-def test_refused_by_an_adapter(error: Any, expected: Reply) -> None:
-    """What an adapter refuses before the body is there is observed like the rest."""
-    records: list[DeliveryRecord] = []
-    pipeline = pipeline_of(Webhooks(SECRET, observers=[records.append]))
-    refused = pipeline.refuse(error)
-    assert (refused.status, refused.outcome, refused.headers) == (
-        expected.status,
-        expected.outcome,
-        expected.headers,
-    )
-    assert [record.error_code for record in records] == [error.code]
-
-
 class TestDeadLetters:
     """Known events that do not fit their model."""
-
-    def test_kept(self, handle: Handle, tmp_path: Any) -> None:
-        """The delivery is kept with what is needed to send it again, and then answered 200."""
-        records: list[DeliveryRecord] = []
-        letters = DeadLetterDirectory(tmp_path / "letters")
-        hooks = Webhooks(SECRET, dead_letters=letters, observers=[records.append])
-        body, headers = signed(unfit(SALE))
-        answer = handle(hooks, (body, headers))
-        assert answer == reply(200, "invalid", "evt_1", "invalid_event")
-        [kept] = (tmp_path / "letters").glob("*.body")
-        assert kept.read_bytes() == body
-        letter = json.loads(kept.with_suffix(".json").read_bytes())
-        assert letter["headers"]["dub-signature"] == headers["Dub-Signature"]
-        assert [(record.outcome, record.status) for record in records] == [("invalid", 200)]
 
     PAYOUTS = (
         changed(make_event(PayoutConfirmed, id="evt_1"), data={"id": "po_1"}),

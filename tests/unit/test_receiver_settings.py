@@ -51,42 +51,24 @@ async def async_observer(_: object) -> None:
 BAD: list[tuple[Mapping[str, Any], str]] = [
     ({"store": "dubhooks.db"}, rf"store needs the methods {METHODS}, and str has no claim: pass"),
     ({"store": NoStore()}, "NoStore has no forget: pass an object such as SQLiteStore"),
-    ({"store": 0}, "int has no claim"),
     ({"store": MemoryStore}, r"store is the class MemoryStore: pass MemoryStore\("),
     ({"namespace": ""}, "a namespace must be 1 to 64"),
-    ({"namespace": "a" * 65}, "a namespace must be"),
     ({"namespace": "a:b"}, "a namespace must be"),
     ({"namespace": "a\n"}, "a namespace must be"),
-    ({"namespace": "é"}, "a namespace must be"),
     ({"namespace": None}, "a namespace must be"),
-    ({"namespace": b"shop"}, "a namespace must be"),
     ({"lease": 0}, "lease takes seconds or a timedelta, more than 0"),
-    ({"lease": -1}, "lease takes"),
-    ({"lease": float("nan")}, "lease takes"),
-    ({"lease": float("inf")}, "lease takes"),
-    ({"lease": True}, "lease takes"),
-    ({"lease": "60"}, "lease takes"),
     ({"lease": None}, "lease takes"),
-    ({"lease": timedelta(0)}, "lease takes"),
     ({"lease": 3601, "retention": timedelta(hours=1)}, "lease is longer than retention"),
-    ({"retention": None}, "retention takes"),
-    ({"retention": 0}, "retention takes"),
-    ({"retention": -DAY}, "retention takes"),
     ({"retention": timedelta.max}, "retention takes"),
-    ({"max_age": timedelta(0)}, "max_age takes"),
     ({"max_age": False}, "max_age takes"),
     ({"store": MemoryStore(), "max_age": 31 * DAY}, "max_age is longer than retention"),
     ({"max_body": 0}, "max_body must be a whole number of bytes"),
-    ({"max_body": 1.5}, "max_body must be"),
     ({"max_body": True}, "max_body must be"),
-    ({"max_body": "1 MB"}, "max_body must be"),
-    ({"max_body": None}, "max_body must be"),
     ({"dead_letters": "letters"}, "dead_letters needs the methods keep, and str has no keep: pass"),
     ({"dead_letters": AsyncLetters()}, "keep of AsyncLetters is async, and nobody would await it"),
     ({"observers": FailureWatch()}, "observers must be a list of callables"),
     ({"observers": None}, "observers must be a list of callables"),
     ({"observers": [None]}, "the observer NoneType cannot be called, or is async"),
-    ({"observers": "log"}, "the observer str cannot be called"),
     ({"observers": [async_observer]}, "the observer async_observer cannot be called, or is async"),
 ]
 
@@ -99,26 +81,6 @@ def test_bad_settings(settings: dict[str, Any], message: str) -> None:
     for receiver in (Webhooks, Postbacks):
         with pytest.raises(ConfigurationError, match=message):
             receiver(SECRET, **settings)
-
-
-@pytest.mark.parametrize("name", ["lease", "retention", "max_age"])
-@pytest.mark.parametrize(
-    ("given", "seconds"),
-    [(90, 90.0), (90.5, 90.5), (timedelta(minutes=1.5), 90.0), (timedelta(days=1), 86_400.0)],
-)
-def test_durations(name: str, given: Any, seconds: float) -> None:
-    """Seconds or a ``timedelta``, everywhere."""
-    settings: dict[str, Any] = {"retention": 2 * DAY, name: given}
-    hooks = Webhooks(SECRET, **settings)
-    kept = getattr(pipeline_of(hooks).settings, name)
-    assert kept == seconds
-    assert type(kept) is float
-
-
-def test_settings_are_keyword_only() -> None:
-    """Only the secret can be given by position."""
-    with pytest.raises(TypeError):
-        Webhooks(SECRET, MemoryStore())  # type: ignore[call-arg]
 
 
 def test_what_a_receiver_shows() -> None:
@@ -150,19 +112,14 @@ class TestMaxAge:
         ("settings", "days", "error"),
         [
             ({}, 4000, None),
-            ({}, -4000, None),
             ({"store": MemoryStore()}, 29.9, None),
             ({"store": MemoryStore()}, 30.1, EventTooOld),
             ({"store": MemoryStore()}, -0.9, None),
             ({"store": MemoryStore()}, -1.1, EventFromFuture),
             ({"store": MemoryStore(), "retention": 2 * DAY}, 2.1, EventTooOld),
             ({"store": MemoryStore(), "max_age": None}, 4000, None),
-            ({"store": MemoryStore(), "max_age": None}, -4000, None),
             ({"store": MemoryStore(), "max_age": DAY}, 1.1, EventTooOld),
-            ({"store": MemoryStore(), "max_age": 30 * DAY}, 29.9, None),
-            ({"max_age": 400 * DAY}, 399, None),
             ({"max_age": 3600}, 0.1, EventTooOld),
-            ({"max_age": 3600}, -1.1, EventFromFuture),
         ],
     )
     def test_age(self, settings: dict[str, Any], days: float, error: Any) -> None:
@@ -184,12 +141,6 @@ class TestMaxAge:
 class TestSecrets:
     """Rotation, hot swap, and what looks wrong."""
 
-    @pytest.mark.parametrize("secret", ["", " x", '"x"', [], None, 5, ["x", ""], [None], b"", {}])
-    def test_bad_secrets(self, secret: Any) -> None:
-        """A secret that cannot be right is refused when the receiver is made."""
-        with pytest.raises(ConfigurationError, match="secret"):
-            Webhooks(secret)
-
     @pytest.mark.parametrize(
         ("cls", "secret", "message"),
         [
@@ -199,12 +150,9 @@ class TestSecrets:
                 "as Dub's API keys do: the secret of a webhook begins with",
             ),
             (Webhooks, "whsec_", "nothing but the prefix whsec_: was it cut off"),
-            (Webhooks, "pbsec_", "nothing but the prefix pbsec_"),
             (Webhooks, "pbsec_marker", "begins with pbsec_, so it belongs to the other family"),
-            (Webhooks, b"pbsec_marker", "belongs to the other family"),
             (Webhooks, ["whsec_marker", "dub_marker"], "as Dub's API keys do"),
             (Postbacks, "dub_marker123", "the secret of a postback begins with pbsec_"),
-            (Postbacks, "pbsec_", "nothing but the prefix pbsec_"),
             (Postbacks, "whsec_marker", "begins with whsec_, so it belongs to the other family"),
         ],
     )
@@ -234,13 +182,6 @@ class TestSecrets:
         with pytest.raises(SignatureMismatch):
             hooks.unwrap(*signed_with("whsec_other"))
 
-    def test_a_list_that_is_changed(self) -> None:
-        """The secrets are those that were given: a list is not looked at again."""
-        secrets = ["whsec_new"]
-        hooks = Webhooks(secrets)
-        secrets[0] = "whsec_other"
-        assert hooks.unwrap(*signed_with("whsec_new"))
-
     def test_hot_swap(self) -> None:
         """A callable is asked for every delivery, so that a secret changes without a restart."""
         current = ["whsec_1"]
@@ -268,15 +209,6 @@ class TestSecrets:
         assert reply.headers["Retry-After"] == "30"
         with pytest.raises((ConfigurationError, OSError)):
             hooks.unwrap(*signed(sale()))
-
-    def test_a_callable_that_stops_the_process(self) -> None:
-        """An interrupt is not an outage."""
-
-        def load() -> str:
-            raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            Webhooks(load).handle(*signed(sale()))
 
 
 class TestUnwrap:
@@ -314,12 +246,6 @@ class TestUnwrap:
         for method in (hooks.unwrap, hooks.handle):
             with pytest.raises(ConfigurationError, match="headers must be"):
                 method(b"{}", headers)
-
-    def test_warm_up(self) -> None:
-        """Warming a receiver up changes nothing but the time of its first delivery."""
-        hooks = Webhooks(SECRET)
-        hooks.warm_up()
-        assert hooks.handle(*signed(sale())).status == 200
 
 
 def signed_with(secret: Any) -> tuple[bytes, dict[str, str]]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from functools import partial, wraps
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -29,21 +29,14 @@ from dubhooks.receiver._functions import (
     read_signature,
     resolve,
 )
-from dubhooks.receiver._registry import _find_status
 from dubhooks.receiver._route import plan_route
 from dubhooks.testing import make_event, make_unknown_event
 from dubhooks.webhooks import (
-    LeadCreated,
     LinkClicked,
-    LinkCreated,
-    LinkDeleted,
     PayoutConfirmed,
     SaleCreated,
 )
 from tests.support.receiving import SECRET, sale, signed
-
-if TYPE_CHECKING:
-    pass
 
 Log = pytest.LogCaptureFixture
 
@@ -52,10 +45,8 @@ def nothing(_: object) -> None:
     """Do nothing with an event."""
 
 
-class SupportsId(Protocol):
-    """Something with an id."""
-
-    id: str
+def with_request(request: object, event: SaleCreated, tenant: str) -> None:
+    """Take what frameworks pass beside the event."""
 
 
 class Lazy:
@@ -73,102 +64,46 @@ class TestOn:
     """Registering handlers by class."""
 
     @pytest.mark.parametrize(
-        "cls", dict.fromkeys(webhooks.family.classes.values()), ids=lambda it: it.__name__
+        ("receiver", "cls"),
+        [
+            *((Webhooks, cls) for cls in dict.fromkeys(webhooks.family.classes.values())),
+            *((Postbacks, cls) for cls in postbacks.family.classes.values()),
+        ],
     )
-    def test_every_webhook(self, cls: Any) -> None:
-        """Every class of a webhook event registers a handler that gets that event."""
-        hooks, seen = Webhooks(SECRET), list[Any]()
+    def test_every_class(self, receiver: Any, cls: Any) -> None:
+        """Every class of an event registers a handler that gets that event."""
+        hooks, seen = receiver(SECRET), list[Any]()
         hooks.on(cls)(seen.append)
         event = make_event(cls)
         assert hooks.handle(*signed(event)).outcome == "handled"
         assert seen == [event]
-
-    @pytest.mark.parametrize("cls", postbacks.family.classes.values(), ids=lambda it: it.__name__)
-    def test_every_postback(self, cls: Any) -> None:
-        """Every class of a postback event registers a handler that gets that event."""
-        hooks, seen = Postbacks(SECRET), list[Any]()
-        hooks.on(cls)(seen.append)
-        event = make_event(cls)
-        assert hooks.handle(*signed(event)).outcome == "handled"
-        assert seen == [event]
-
-    def test_several_classes(self) -> None:
-        """One handler can take several events, and only those."""
-        hooks = Webhooks(SECRET)
-        hooks.on(SaleCreated, LeadCreated, LinkCreated, LinkClicked, PayoutConfirmed)(nothing)
-        events = [
-            sale(),
-            make_event(LeadCreated),
-            make_event(PayoutConfirmed, event="external_payout.confirmed"),
-            make_event(LinkDeleted),
-        ]
-        outcomes = [hooks.handle(*signed(event)).outcome for event in events]
-        assert outcomes == ["handled", "handled", "handled", "ignored"]
-
-    def test_the_function_stays_itself(self) -> None:
-        """Decorating a function leaves it as it was."""
-        hooks = Webhooks(SECRET)
-        assert hooks.on(SaleCreated)(nothing) is nothing
-        assert hooks.on_unhandled(nothing) is nothing
 
     @pytest.mark.parametrize("second", [(SaleCreated,), (LinkClicked, SaleCreated)])
     def test_a_second_handler_is_refused(self, second: tuple[Any, ...]) -> None:
         """An event has one handler, and a refused registration registers nothing at all."""
         hooks = Webhooks(SECRET)
-        hooks.on(SaleCreated)(nothing)
+        assert hooks.on(SaleCreated)(nothing) is nothing
         with pytest.raises(ConfigurationError, match=r"sale\.created has a handler already, noth"):
             hooks.on(*second)(nothing)
         hooks.on(LinkClicked)(nothing)
-
-    def test_the_same_class_twice_in_one_call(self) -> None:
-        """Naming an event twice in one call is naming it."""
-        hooks = Webhooks(SECRET)
-        hooks.on(SaleCreated, SaleCreated)(nothing)
-        assert hooks.handle(*signed(sale())).outcome == "handled"
 
     @pytest.mark.parametrize(
         ("events", "message"),
         [
             ((), r"name the webhook events by their class: on\(SaleCreated\)"),
-            (
-                (postbacks.SaleCreated,),
-                "SaleCreated is not a webhook event: webhooks and postbacks",
-            ),
+            ((postbacks.SaleCreated,), r"not a webhook event: .* from dubhooks\.webhooks"),
             ((UnknownEvent,), "unknown events are taken by their name"),
-            ((SaleCreated, UnknownEvent), "unknown events are taken by their name"),
-            ((nothing,), "a function is no event: the events come first"),
-            ((SaleCreated, nothing), "a function is no event"),
-            (([SaleCreated, LinkClicked],), "pass the classes one by one"),
-            (((SaleCreated,),), "pass the classes one by one"),
-            ((SaleCreated | LinkClicked,), "pass the classes one by one"),
-            ((webhooks.WebhookEvent,), "pass the classes one by one"),
-            ((["invoice.refunded"],), "pass the classes one by one"),
-            ((SaleCreated, "invoice.refunded"), r"a name stands alone, on\('invoice\.refunded'\)"),
-            (("a.b", "invoice.refunded"), r"a name stands alone, on\('a\.b'\)"),
-            ((int,), "an event is named by its class, such as SaleCreated"),
-            ((None,), "an event is named by its class"),
-            ((5,), "an event is named by its class"),
-            ((sale(),), "pass the classes one by one|an event is named by its class"),
-            ((b"sale.created",), "pass the classes one by one"),
+            ((SaleCreated, "a.b"), r"a name stands alone, on\('a\.b'\)"),
+            *(
+                ((what,), "events are named by their classes, one by one, before")
+                for what in (nothing, [SaleCreated], SaleCreated | LinkClicked, int, None, sale())
+            ),
         ],
     )
     def test_what_is_no_event(self, events: tuple[Any, ...], message: str) -> None:
         """Anything but this family's events is refused at once, before a function is given."""
         with pytest.raises(ConfigurationError, match=message):
             Webhooks(SECRET).on(*events)
-
-    def test_without_brackets(self) -> None:
-        """``@hooks.on`` right above a function says what is missing."""
-        hooks = Webhooks(SECRET)
-        with pytest.raises(ConfigurationError, match=r"as in @hooks\.on\(SaleCreated\)"):
-
-            @hooks.on  # type: ignore[call-overload]
-            def handler(_: SaleCreated) -> None: ...
-
-    def test_a_class_of_webhooks_for_postbacks(self) -> None:
-        """A receiver of postbacks refuses it, and says where the right one is."""
-        with pytest.raises(ConfigurationError, match=r"take it from dubhooks\.postbacks"):
-            Postbacks(SECRET).on(webhooks.SaleCreated)  # type: ignore[type-var]
 
     @pytest.mark.parametrize("function", [None, "nothing", 1, sale()])
     def test_what_cannot_be_called(self, function: Any) -> None:
@@ -177,12 +112,6 @@ class TestOn:
         for decorate in (hooks.on(SaleCreated), hooks.on_unhandled):
             with pytest.raises(ConfigurationError, match=f"this is {type(function).__name__}: a"):
                 decorate(function)
-
-    @pytest.mark.parametrize("dedupe", ["ID", None, True])
-    def test_unknown_dedupe(self, dedupe: Any) -> None:
-        """A misspelt way to deduplicate is refused."""
-        with pytest.raises(ConfigurationError, match='"id" or "natural"'):
-            Webhooks(SECRET).on(SaleCreated, dedupe=dedupe)
 
     def test_nothing_to_deduplicate_with(self) -> None:
         """Without a store no claim is made, so the natural key would count for nothing."""
@@ -210,17 +139,10 @@ class TestOn:
         with pytest.raises(ConfigurationError, match="after the first delivery"):
             hooks.on(SaleCreated)(nothing)
 
-    def test_strangers_do_not_close_it(self) -> None:
-        """A request that is no delivery does not stop the application from registering."""
-        hooks = Webhooks(SECRET)
-        assert hooks.handle(b"{}", {}).status == 401
-        hooks.on(SaleCreated)(nothing)
-        assert hooks.handle(*signed(sale())).outcome == "handled"
-
     def test_on_unhandled_twice(self) -> None:
         """There is one ``on_unhandled``."""
         hooks = Webhooks(SECRET)
-        hooks.on_unhandled(nothing)
+        assert hooks.on_unhandled(nothing) is nothing
         with pytest.raises(ConfigurationError, match="on_unhandled has a handler already, nothing"):
             hooks.on_unhandled(nothing)
 
@@ -250,13 +172,6 @@ class TestNames:
         assert [hooks.handle(*signed(event)).outcome for event in events] == ["handled"] * 2
         assert seen == events
 
-    def test_a_second_handler_is_refused(self) -> None:
-        """A name has one handler."""
-        hooks = Webhooks(SECRET)
-        hooks.on("a.b")(nothing)
-        with pytest.raises(ConfigurationError, match=r"a\.b has a handler already"):
-            hooks.on("a.b")(nothing)
-
     @pytest.mark.parametrize("name", sorted(webhooks.family.classes))
     def test_a_name_that_has_a_model(self, name: str) -> None:
         """It is refused, and the class is named with where it comes from."""
@@ -273,72 +188,27 @@ class TestNames:
         with pytest.raises(ConfigurationError, match=r"is no name of an event: .* on_unhandled"):
             Webhooks(SECRET).on(name)
 
-    @pytest.mark.parametrize(
-        ("name", "meant"),
-        [
-            ("sale.craeted", "SaleCreated"),
-            ("sale.create", "SaleCreated"),
-            ("sales.created", "SaleCreated"),
-            ("sale_created", "SaleCreated"),
-            ("SALE.CREATED", "SaleCreated"),
-            ("payout.confirmd", "PayoutConfirmed"),
-        ],
-    )
-    def test_a_misspelt_name(self, name: str, meant: str, discreet: Log) -> None:
-        """It may be a new event, so it is registered with a WARNING."""
-        Webhooks(SECRET).on(name)(nothing)
-        [record] = discreet.records
-        assert record.levelname == "WARNING"
-        assert f"did you mean on({meant})" in record.getMessage()
-
-    @pytest.mark.parametrize(
-        "name",
-        [
-            "invoice.refunded",
-            "discount_code.updated",
-            "bounty.deleted",
-            "payout.external_confirmed",
-        ],
-    )
-    def test_a_new_name(self, name: str, discreet: Log) -> None:
-        """What is not one letter beside a known name is a new event."""
-        Webhooks(SECRET).on(name)(nothing)
-        assert not discreet.records
-
-
-DEPENDS: Any = SimpleNamespace(dependency=nothing)
-"""Such as FastAPI's ``Depends``: an object that only FastAPI resolves."""
-
 
 class TestParameters:
     """What a handler of ``on`` takes: the event and nothing else."""
 
     @pytest.mark.parametrize(
-        ("function", "more"),
+        ("function", "message"),
         [
-            (lambda _, __: None, "__"),
-            (lambda _, tenant, db=1: (tenant, db), "tenant, db"),
-            (lambda _, *, db=1: db, "db"),
-            (lambda _, db=DEPENDS: db, "db"),
-            (print, "sep, end, file, flush"),
+            (lambda _, __: None, "takes __ beside the event"),
+            (lambda _, tenant, db=1: (tenant, db), "takes tenant, db beside the event"),
+            (lambda _, *, db=1: db, r"takes db beside .* decorate a route with @webhook\(hooks"),
+            (print, "takes sep, end, file, flush beside the event"),
+            (lambda: None, "has no event parameter: the first one"),
+            (lambda *, _: None, "has no event parameter: the first one"),
+            (lambda **_: None, "has no event parameter: the first one"),
         ],
     )
-    def test_a_second_parameter(self, function: Any, more: str) -> None:
-        """It is refused even when it has a default, and the function is named."""
-        hooks = Webhooks(SECRET)
-        message = f"{name_of(function)} takes {more} beside the event"
-        for decorate in (hooks.on(SaleCreated), hooks.on_unhandled):
-            with pytest.raises(ConfigurationError) as raised:
-                decorate(function)
-            assert str(raised.value).startswith(message)
-            assert "decorate a route with @webhook(hooks, ...)" in str(raised.value)
-
-    @pytest.mark.parametrize("function", [lambda: None, lambda *, _: None, lambda **_: None])
-    def test_no_parameter(self, function: Any) -> None:
-        """A handler that could not be called with one event is refused before one comes."""
+    def test_refused(self, function: Any, message: str) -> None:
+        """Nothing more, even with a default, and nothing less; the function is named."""
         hooks = Webhooks(SECRET)
         for decorate in (hooks.on(SaleCreated), hooks.on_unhandled):
-            with pytest.raises(ConfigurationError, match="has no event parameter: the first one"):
+            with pytest.raises(ConfigurationError, match=f"{name_of(function)} {message}"):
                 decorate(function)
 
     @pytest.mark.parametrize(
@@ -347,15 +217,15 @@ class TestParameters:
             list[Any]().append,
             lambda *_: None,
             lambda _, *__, **___: None,
-            lambda *_, **__: None,
             dict,
+            Lazy(),
             partial(lambda db, event: (db, event), "db"),
             partial(lambda event, db: (db, event), db="db"),
         ],
-        ids=["append", "any number", "and more", "anything", "class", "partial", "by keyword"],
+        ids=["append", "any number", "and more", "class", "unknown", "partial", "by keyword"],
     )
-    def test_what_takes_an_event(self, function: Any) -> None:
-        """What a partial has bound, or any number of arguments, is no second parameter."""
+    def test_accepted(self, function: Any) -> None:
+        """What a partial has bound is no second parameter; what Python cannot tell is no reason."""
         hooks = Webhooks(SECRET)
         hooks.on(SaleCreated)(function)
         assert hooks.handle(*signed(sale())).outcome == "handled"
@@ -370,22 +240,15 @@ class TestParameters:
             def note(cls, _: SaleCreated) -> None: ...
 
         hooks = Webhooks(SECRET)
-        with pytest.raises(
-            ConfigurationError, match=r"Shop\.record is a method, and nobody passes"
-        ):
+        with pytest.raises(ConfigurationError, match=r"Shop\.record is a method, and nobody"):
             hooks.on(SaleCreated)(Shop.record)  # type: ignore[arg-type]
-        with pytest.raises(ConfigurationError, match=r"its self: decorate a function"):
-            check_handler(Shop.record, (SaleCreated,))
         with pytest.raises(ConfigurationError, match="is a method, and nobody passes its cls"):
-            check_handler(vars(Shop)["note"].__func__, (SaleCreated,), 1)
+            check_handler(vars(Shop)["note"].__func__, position=1)
         hooks.on(SaleCreated)(Shop().record)
         Webhooks(SECRET).on(SaleCreated)(Shop.note)
 
     def test_a_handler_that_yields(self) -> None:
         """A generator is refused: calling it would run none of it and lose every event."""
-
-        def generator(_: Any) -> Iterator[None]:
-            yield
 
         async def async_generator(_: Any) -> AsyncIterator[None]:
             yield
@@ -394,102 +257,19 @@ class TestParameters:
             def __call__(self, _: Any) -> Iterator[None]:
                 yield
 
-        for function in (generator, async_generator, Handler(), partial(generator)):
+        for function in (async_generator, Handler(), partial(Handler())):
             with pytest.raises(ConfigurationError, match="yields, so calling it would run none"):
                 Webhooks(SECRET).on(SaleCreated)(function)
 
     def test_positions(self) -> None:
         """Frameworks with a request have the event second."""
-
-        def view(request: object, event: SaleCreated, tenant: str) -> None: ...
-
-        check_handler(view, (SaleCreated,), 1)
-        with pytest.raises(
-            ConfigurationError, match=r"the second parameter of .*view is the event"
-        ):
-            check_handler(view, (LeadCreated,), 1)
+        check_handler(with_request, position=1)
+        check_handler(lambda *_: None, position=1)
         with pytest.raises(ConfigurationError, match="has no event parameter: the second one"):
-            check_handler(lambda _: None, (SaleCreated,), 1)
-        check_handler(lambda *_: None, (SaleCreated,), 1)
+            check_handler(lambda _: None, position=1)
 
-
-class TestAnnotations:
-    """What an annotation says, if it says something: when in doubt, a handler is accepted."""
-
-    @pytest.mark.parametrize(
-        ("annotation", "events"),
-        [
-            (SaleCreated, (SaleCreated,)),
-            (SaleCreated | LeadCreated, (SaleCreated,)),
-            (SaleCreated | LeadCreated, (LeadCreated, SaleCreated)),
-            (Annotated[SaleCreated, "x"], (SaleCreated,)),
-            (webhooks.WebhookEvent, (SaleCreated, LinkClicked)),
-            (Any, (SaleCreated,)),
-            (object, (SaleCreated,)),
-            (UnknownEvent, ("a.b",)),
-            ("SaleCreated", (SaleCreated,)),
-            ("LinkUpdated", (SaleCreated,)),
-            ("SaleCreated | LinkUpdated", (LeadCreated,)),
-            ("not python", (SaleCreated,)),
-            (Iterator[int], ()),
-        ],
-    )
-    def test_accepted(self, annotation: Any, events: tuple[Any, ...]) -> None:
-        """It takes every event, or only a type checker can tell."""
-
-        def handler(event: Any) -> None: ...
-
-        handler.__annotations__["event"] = annotation
-        if events:
-            Webhooks(SECRET).on(*events)(handler)
-
-    @pytest.mark.parametrize(
-        ("annotation", "events", "wanted"),
-        [
-            (LeadCreated, (SaleCreated,), "SaleCreated"),
-            ("LeadCreated", (SaleCreated,), "SaleCreated"),
-            (SaleCreated, (SaleCreated, LeadCreated), "SaleCreated | LeadCreated"),
-            (postbacks.SaleCreated, (SaleCreated,), "SaleCreated"),
-            (SaleCreated, ("a.b",), "UnknownEvent"),
-            (dict, (SaleCreated,), "SaleCreated"),
-            (dict[str, Any], (SaleCreated,), "SaleCreated"),
-            (str | None, (SaleCreated,), "SaleCreated"),
-        ],
-    )
-    def test_refused(self, annotation: Any, events: tuple[Any, ...], wanted: str) -> None:
-        """It is for other events, or for none."""
-
-        def handler(event: Any) -> None: ...
-
-        handler.__annotations__["event"] = annotation
-        with pytest.raises(ConfigurationError) as raised:
-            Webhooks(SECRET).on(*events)(handler)
-        assert str(raised.value).endswith(f"handler is the event and takes {wanted}")
-
-    def test_on_unhandled(self) -> None:
-        """It may be given any event."""
-
-        def handler(event: SaleCreated) -> None: ...
-
-        with pytest.raises(ConfigurationError, match="is the event and takes every event"):
-            Webhooks(SECRET).on_unhandled(handler)  # type: ignore[arg-type]
-
-    def test_a_signature_that_cannot_be_told(self) -> None:
-        """With a name for type checkers only, Python 3.14 raises NameError: it is a handler."""
-        assert read_signature(Lazy()) is None
-        hooks = Webhooks(SECRET)
-        hooks.on(SaleCreated)(Lazy())
-        assert hooks.handle(*signed(sale())).outcome == "handled"
-
-    def test_a_protocol_for_type_checkers(self) -> None:
-        """What cannot be asked at run time is accepted."""
-
-        def handler(event: "SupportsId") -> None: ...
-
-        Webhooks(SECRET).on(SaleCreated)(handler)  # type: ignore[arg-type]
-
-    def test_resolving(self) -> None:
-        """Names are those of the function that was decorated, through wrappers and partials."""
+    def test_annotations(self) -> None:
+        """Names in them are those of the decorated function, through wrappers and partials."""
 
         @wraps(nothing)
         def wrapper(*_: Any) -> None: ...
@@ -503,147 +283,106 @@ class TestAnnotations:
         assert resolve("SECRET", globals()) == SECRET
         assert resolve("LinkUpdated", globals()) == "LinkUpdated"
 
+    def test_hiding_the_event(self) -> None:
+        """A view shows the parameters that a caller fills in: all but the event."""
 
-class TestHandlers:
-    """Everything that can be called can be a handler."""
+        def view() -> None: ...
 
-    def kinds(self, seen: list[Any]) -> dict[str, Any]:
-        """Return handlers of every kind, each appending its event to ``seen``."""
+        def shown() -> list[str]:
+            signature = read_signature(view)
+            assert signature is not None
+            return list(signature.parameters)
 
-        async def coroutine(event: Any) -> None:
-            await asyncio.sleep(0)
+        hide_event(view, with_request, 1)
+        assert shown() == ["request", "tenant"]
+        hide_event(view, lambda *arguments: arguments, 1)
+        assert shown() == ["arguments"]
+        hide_event(view, Lazy())
+        assert shown() == ["arguments"]
+
+
+def kinds_of_handlers(seen: list[Any]) -> dict[str, Any]:
+    """Return handlers of every kind, each appending its event to ``seen``."""
+
+    async def coroutine(event: Any) -> None:
+        await asyncio.sleep(0)
+        seen.append(event)
+
+    async def two(_: str, event: Any) -> None:
+        seen.append(event)
+
+    class AsyncCallable:
+        async def __call__(self, event: Any) -> None:
             seen.append(event)
 
-        async def two(_: str, event: Any) -> None:
+    class Task:
+        def __init__(self, event: Any) -> None:
             seen.append(event)
 
-        class Callable:
-            def __call__(self, event: Any) -> None:
-                seen.append(event)
+        async def __call__(self) -> None:
+            raise AssertionError("the class is the handler, not its object")
 
-        class AsyncCallable:
-            async def __call__(self, event: Any) -> None:
-                seen.append(event)
+    class Later:
+        def __init__(self, event: Any) -> None:
+            self.event = event
 
-            async def method(self, event: Any) -> None:
-                seen.append(event)
+        def __await__(self) -> Any:
+            seen.append(self.event)
+            return asyncio.sleep(0).__await__()
 
-        class Task:
-            def __init__(self, event: Any) -> None:
-                seen.append(event)
-
-            async def __call__(self) -> None:
-                raise AssertionError("the class is the handler, not its object")
-
-        class Later:
-            def __init__(self, event: Any) -> None:
-                self.event = event
-
-            def __await__(self) -> Any:
-                seen.append(self.event)
-                return asyncio.sleep(0).__await__()
-
-        @wraps(coroutine)
-        def plain_wrapper(event: Any) -> Any:
-            return coroutine(event)
-
-        return {
-            "function": lambda event: seen.append(event),
-            "bound method": seen.append,
-            "coroutine": coroutine,
-            "partial": partial(lambda _, event: seen.append(event), "x"),
-            "async partial": partial(two, "x"),
-            "nested async partial": partial(partial(two), "x"),
-            "callable": Callable(),
-            "async callable": AsyncCallable(),
-            "async partial callable": partial(AsyncCallable()),
-            "async method": AsyncCallable().method,
-            "class": Task,
-            "lambda to coroutine": lambda event: coroutine(event),
-            "wrapper of coroutine": plain_wrapper,
-            "awaitable object": Later,
-        }
-
-    @pytest.mark.parametrize("kind", sorted(kinds(None, [])))  # type: ignore[arg-type]
-    @pytest.mark.parametrize("way", ["handle", "ahandle"])
-    def test_kind(self, kind: str, way: str) -> None:
-        """A handler runs to its end whatever it is, and whichever method delivers."""
-        for store in (None, MemoryStore()):
-            seen: list[Any] = []
-            hooks = Webhooks(SECRET, store=store)
-            handler = self.kinds(seen)[kind]
-            hooks.on(SaleCreated)(handler)
-            event = sale()
-            request = signed(event)
-            if way == "handle":
-                assert hooks.handle(*request).outcome == "handled"
-            else:
-                assert asyncio.run(hooks.ahandle(*request)).outcome == "handled"
-            assert seen == [event]
-            assert is_async_callable(handler) == ("async" in kind or kind == "coroutine")
+    return {
+        "bound method": seen.append,
+        "async function": coroutine,
+        "nested async partial": partial(partial(two), "x"),
+        "async partial callable": partial(AsyncCallable()),
+        "class": Task,
+        "lambda to coroutine": lambda event: coroutine(event),
+        "awaitable object": Later,
+    }
 
 
-class TestStatus:
-    """What a handler of ``on`` returned."""
-
-    @pytest.mark.parametrize(
-        ("result", "status"),
-        [
-            (SimpleNamespace(status_code=503), 503),
-            (SimpleNamespace(status_code="503"), "503"),
-            (("down", 503), 503),
-            (("down", 503, {}), 503),
-            (("down", {"X-Added": "1"}), {"X-Added": "1"}),
-            ((503,), None),
-            (("a", 1, 2, 503), None),
-            (Reply(503, {}, b"", "unavailable"), 503),
-            ("text", None),
-            (500, None),
-            (False, None),
-        ],
-    )
-    def test_in_a_result(self, result: object, status: object) -> None:
-        """What a framework takes for a response holds one."""
-        assert _find_status(result) == status
-
-    @pytest.mark.parametrize(
-        ("status", "read", "is_told"),
-        [
-            (200, 200, False),
-            (202, 202, False),
-            (204, 200, False),
-            (205, 200, False),
-            (302, 302, False),
-            (599, 599, False),
-            (True, 200, True),
-            (7, 200, True),
-            (600, 200, True),
-            ("503", 200, True),
-            (None, 200, True),
-        ],
-    )
-    def test_of_a_result(self, status: Any, read: int, is_told: bool, discreet: Log) -> None:
-        """What is no HTTP status counts for nothing; a reply with a body is not 204 or 205."""
-        hooks = Webhooks(SECRET)
-        hooks.on(SaleCreated)(lambda _: None)
-        delivery: Any = pipeline_of(hooks).open(Request(*signed(sale())))
-        handler = pipeline_of(hooks).find(delivery)
-        assert handler is not None
-        assert handler.status_of(SimpleNamespace(status_code=status)) == read
-        assert bool(discreet.records) == is_told
-        assert handler.status_of(None) == 200
+@pytest.mark.parametrize("kind", kinds_of_handlers([]))
+@pytest.mark.parametrize("way", ["handle", "ahandle"])
+def test_every_kind_of_handler(kind: str, way: str) -> None:
+    """A handler runs to its end whatever it is, and whichever method delivers."""
+    for store in (None, MemoryStore()):
+        seen: list[Any] = []
+        hooks = Webhooks(SECRET, store=store)
+        handler = kinds_of_handlers(seen)[kind]
+        hooks.on(SaleCreated)(handler)
+        event = sale()
+        request = signed(event)
+        if way == "handle":
+            assert hooks.handle(*request).outcome == "handled"
+        else:
+            assert asyncio.run(hooks.ahandle(*request)).outcome == "handled"
+        assert seen == [event]
+        assert is_async_callable(handler) == ("async" in kind)
 
 
-def test_hiding_the_event() -> None:
-    """A view shows the parameters that a caller fills in: all but the event."""
-
-    def view() -> None: ...
-
-    def handler(request: object, event: SaleCreated, tenant: str) -> None: ...
-
-    hide_event(view, handler, 1)
-    assert list(read_signature(view).parameters) == ["request", "tenant"]  # type: ignore[union-attr]
-    hide_event(view, lambda *arguments: arguments, 1)
-    assert list(read_signature(view).parameters) == ["arguments"]  # type: ignore[union-attr]
-    hide_event(view, Lazy())
-    assert list(read_signature(view).parameters) == ["arguments"]  # type: ignore[union-attr]
+@pytest.mark.parametrize(
+    ("result", "outcome", "is_told"),
+    [
+        (SimpleNamespace(status_code=503), "failed", False),
+        (("down", 503), "failed", False),
+        (("down", 503, {}), "failed", False),
+        (Reply(503, {}, b"", "unavailable"), "failed", False),
+        (SimpleNamespace(status_code=204), "handled", False),
+        (SimpleNamespace(status_code=True), "handled", True),
+        (SimpleNamespace(status_code=600), "handled", True),
+        (("down", {"X-Added": "1"}), "handled", True),
+        ((503,), "handled", True),
+        (500, "handled", True),
+        (False, "handled", True),
+    ],
+)
+def test_what_a_handler_returned(result: Any, outcome: str, is_told: bool, discreet: Log) -> None:
+    """A framework's response counts; what is none means nothing, and is told once."""
+    hooks = Webhooks(SECRET)
+    hooks.on(SaleCreated)(lambda _: result)
+    for _ in range(2):
+        reply = hooks.handle(*signed(sale()))
+        assert reply.outcome == outcome
+        assert reply.status in (200, 503)
+    told = [one for one in discreet.records if "means nothing here" in one.getMessage()]
+    assert len(told) == is_told

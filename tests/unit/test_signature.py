@@ -1,23 +1,19 @@
 """Signing and verifying: what is accepted, every refusal, and that nothing secret is shown."""
 
-import hashlib
 import json
-from collections import UserList
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from dubhooks import signature
 from dubhooks.errors import (
     ConfigurationError,
-    DubhooksError,
     SignatureMalformed,
     SignatureMismatch,
     SignatureMissing,
     VerificationError,
 )
-from dubhooks.signature import Key, Keyring, explain_odd_secret, raw_body, sign, verify
+from dubhooks.signature import Keyring, raw_body, sign, verify
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 OTHER = "whsec_ffffffffffffffffffffffffffffffff"
@@ -33,12 +29,6 @@ def _chain(error: BaseException) -> Iterator[str]:
             yield from (str(one), repr(one), repr(one.args), repr(vars(one)))
             yield from (repr(getattr(one, name, "")) for name in ("object", "doc"))
             linked += [one.__cause__, one.__context__]
-
-
-def test_sign_gives_64_lower_case_hex_characters() -> None:
-    """A signature looks as Dub sends it."""
-    assert len(VALID) == 64
-    assert set(VALID) <= set("0123456789abcdef")
 
 
 def test_secrets_as_text_and_as_bytes_are_the_same() -> None:
@@ -59,37 +49,17 @@ def test_accepted_spelling_of_a_signature(accepted: str) -> None:
 
 MALFORMED: dict[str, Any] = {
     "empty": "",
-    "blank": "  \t",
     "two values": f"{VALID}, {VALID}",
-    "two values without blank": f"{VALID},{VALID}",
-    "twice": VALID + VALID,
     "prefix": f"sha256={VALID}",
-    "version prefix": f"v1,{VALID}",
     "quoted": f'"{VALID}"',
     "63 characters": VALID[:-1],
-    "65 characters": VALID + "0",
     "not hex": "g" + VALID[1:],
-    "hex prefix": "0x" + VALID[2:],
     "space inside": VALID[:31] + " " + VALID[32:],
-    "space between": VALID[:32] + " " + VALID[32:],
-    "underscore": VALID[:31] + "_" + VALID[32:],
-    "sign": "+" + VALID[1:],
     "newline after": VALID + "\n",
-    "carriage return": VALID + "\r\n",
-    "newline before": "\n" + VALID,
-    "newline instead of the last": VALID[:-1] + "\n",
-    "no-break space": VALID + "\u00a0",
-    "NUL": VALID + "\0",
-    "non-ASCII": "é" * 64,
-    "full-width digits": "\uff11" * 64,
-    "Arabic digits": "\u0663" * 64,
     "lone surrogate": "\udcff" * 64,
     "base64": "sV5yVh4jH0+0vq2KX9pHwYvVxYv1hG4V0zv3v3N2k1Q=",
     "huge": "a" * 1_000_000,
     "bytes": VALID.encode(),
-    "number": 5,
-    "list": [VALID],
-    "false": False,
 }
 
 
@@ -102,24 +72,11 @@ def test_malformed_signature(value: Any) -> None:
     assert not any(VALID[:16] in shown.lower() for shown in _chain(raised.value))
 
 
-def test_missing_signature() -> None:
-    """No header at all has an error of its own."""
-    with pytest.raises(SignatureMissing) as raised:
-        verify(BODY, None, SECRET)
-    assert raised.value.code == "signature_missing"
-
-
 MISMATCHES: dict[str, tuple[bytes, str, str]] = {
     "other body": (BODY + b" ", VALID, SECRET),
-    "newline added": (BODY + b"\n", VALID, SECRET),
-    "BOM added": (b"\xef\xbb\xbf" + BODY, VALID, SECRET),
     "re-serialised": (json.dumps(json.loads(BODY)).encode(), VALID, SECRET),
-    "empty body": (b"", VALID, SECRET),
     "other secret": (BODY, VALID, OTHER),
     "prefix cut off": (BODY, VALID, SECRET.removeprefix("whsec_")),
-    "reversed": (BODY, VALID[::-1], SECRET),
-    "zeros": (BODY, "0" * 64, SECRET),
-    "plain hash": (BODY, hashlib.sha256(BODY).hexdigest(), SECRET),
 }
 
 
@@ -135,11 +92,8 @@ def test_mismatch(body: bytes, value: str, secret: str) -> None:
 ROTATIONS: dict[str, Any] = {
     "list": [OTHER, SECRET],
     "tuple": (SECRET, OTHER),
-    "another sequence": UserList([OTHER, SECRET]),
-    "mixed": [OTHER.encode(), SECRET],
     "callable": lambda: SECRET,
     "callable of a list": lambda: [OTHER, SECRET],
-    "callable of bytes": lambda: SECRET.encode(),
     "many": [*(f"secret-{number}" for number in range(300)), SECRET],
 }
 
@@ -150,10 +104,9 @@ def test_rotation_accepts_any_of_the_secrets(secret: Any) -> None:
     verify(BODY, VALID, secret)
     with pytest.raises(SignatureMismatch):
         verify(BODY, sign(BODY, "another secret"), secret)
-
-
-def test_the_first_secret_signs() -> None:
-    """A sender has one secret: the first."""
+    with pytest.raises(SignatureMissing):
+        verify(BODY, None, secret)
+    # A sender has one secret: the first.
     assert sign(BODY, [OTHER, SECRET]) == sign(BODY, OTHER)
 
 
@@ -165,48 +118,25 @@ def test_a_callable_is_asked_every_time() -> None:
         verify(BODY, VALID, lambda: next(secrets))
 
 
-def test_an_error_of_the_callable_reaches_the_caller() -> None:
-    """A secret store that is down is not a wrong signature."""
-
-    def unreachable() -> str:
-        raise OSError("no route")
-
-    with pytest.raises(OSError, match="no route"):
-        verify(BODY, VALID, unreachable)
-
-
 UNUSABLE: dict[str, Any] = {
     "none": None,
     "empty": "",
-    "empty bytes": b"",
     "blank": "   ",
     "space before": f" {SECRET}",
     "newline after": f"{SECRET}\n",
-    "carriage return after": f"{SECRET}\r",
-    "tab in bytes": b"\t" + SECRET.encode(),
     "no-break space": f"{SECRET}\u00a0",
     "double quotes": f'"{SECRET}"',
     "single quotes": f"'{SECRET}'",
     "opening quote": f"'{SECRET}",
-    "closing quote": f'{SECRET}"',
-    "quote in bytes": b"'" + SECRET.encode(),
-    "only a quote": '"',
     "not encodable": f"{SECRET}\ud83d",
     "empty list": [],
-    "empty tuple": (),
     "list with none": [SECRET, None],
     "list with an empty one": [SECRET, ""],
     "list in a list": [[SECRET]],
     "number": 5,
-    "zero": 0,
-    "list of numbers": [5],
     "bytearray": bytearray(SECRET.encode()),
-    "list of a bytearray": [bytearray(SECRET.encode())],
-    "dict": {"secret": SECRET},
     "set": {SECRET},
-    "generator": (one for one in [SECRET]),
     "callable of none": lambda: None,
-    "callable of an empty list": list,
     "callable of a callable": lambda: lambda: SECRET,
     "callable of an empty secret": lambda: "",
 }
@@ -225,43 +155,6 @@ def test_unusable_secret(secret: Any) -> None:
             call(secret)
         assert raised.value.code == "configuration"
         assert not any("0123456789abcdef" in shown for shown in _chain(raised.value))
-
-
-def test_a_keyring_keeps_no_secret() -> None:
-    """It has keys, or the callable that is asked each time; a plain secret is checked at once."""
-    assert [key.digest(BODY).hex() for key in Keyring(SECRET).keys()] == [VALID]  # noqa: SIM118
-    with pytest.raises(ConfigurationError, match="empty"):
-        Keyring("").check()
-    Keyring(lambda: "").check()
-    for secret in (SECRET, [SECRET], lambda: SECRET):
-        keyring = Keyring(secret)
-        held = [getattr(keyring, name) for name in Keyring.__slots__]
-        assert SECRET not in f"{keyring!r} {held!r}"
-
-
-@pytest.mark.parametrize(
-    ("secret", "family", "part"),
-    [
-        ("dub_0123456789", "webhook", "as Dub's API keys do: the secret of a webhook"),
-        ("whsec_", "webhook", "nothing but the prefix whsec_"),
-        (["a", b"pbsec_0123456789"], "webhook", "belongs to the other family"),
-        (b"whsec_0123456789", "postback", "the secret of a postback begins with pbsec_"),
-        (SECRET, "webhook", None),
-        ("chosen by hand", "postback", None),
-        (lambda: "dub_", "webhook", None),
-        (5, "webhook", None),
-        ([5, None], "webhook", None),
-    ],
-)
-def test_odd_secrets(secret: Any, family: str, part: str | None) -> None:
-    """What looks wrong about a secret is said without it."""
-    said = explain_odd_secret(secret, family)
-    if part is None:
-        assert said is None
-    else:
-        assert said is not None
-        assert part in said
-        assert "0123456789" not in said
 
 
 @pytest.mark.parametrize(
@@ -287,35 +180,3 @@ def test_other_bytes_like_bodies() -> None:
     for body in (bytearray(BODY), memoryview(BODY), MyBytes(BODY)):
         assert type(raw_body(body)) is bytes  # type: ignore[arg-type]
         verify(body, VALID, SECRET)  # type: ignore[arg-type]
-
-
-def test_the_same_bytes_object_is_not_copied() -> None:
-    """A large body is not held twice."""
-    assert raw_body(BODY) is BODY
-
-
-def test_verify_returns_none() -> None:
-    """There is no boolean to forget."""
-    assert verify(BODY, VALID, SECRET) is None  # type: ignore[func-returns-value]
-
-
-def test_nothing_secret_in_errors() -> None:
-    """No message, argument or chained error holds the secret, the signature or the body."""
-    for value in (None, "x", VALID[:-1], VALID[::-1], "é" * 64):
-        with pytest.raises(DubhooksError) as raised:
-            verify(BODY, value, [OTHER, SECRET])
-        shown = "\n".join(_chain(raised.value))
-        for hidden in (SECRET, OTHER, VALID, VALID[::-1], VALID[:-1], "evt_1", "Grüße"):
-            assert hidden not in shown
-
-
-def test_nothing_secret_in_the_repr_of_a_key() -> None:
-    """A key does not show the secret that it was made of."""
-    key = Key(SECRET.encode())
-    assert SECRET not in repr(key)
-    assert not hasattr(key, "__dict__")
-
-
-def test_public_names() -> None:
-    """Every exported name exists."""
-    assert all(hasattr(signature, name) for name in signature.__all__)

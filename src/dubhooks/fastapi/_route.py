@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     Endpoint: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 
-__all__ = ["build_endpoint", "build_verifier"]
 
 _ADMITTED = "dubhooks_admitted"
 """The parameter that carries the delivery through FastAPI."""
@@ -60,7 +59,7 @@ def build_endpoint(plan: RoutePlan, read_timeout: float, handler: Any) -> Endpoi
     Raises:
         ConfigurationError: ``handler`` cannot handle these events, or is a route already.
     """
-    rest = read_rest(handler, plan.classes)
+    rest = read_rest(handler)
     refuse_routed(handler)
     pipeline = plan.pipeline
 

@@ -10,10 +10,10 @@ import asyncio
 import logging
 import os
 from contextlib import suppress
-from threading import Condition, Lock, Thread
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Protocol
-from weakref import WeakValueDictionary
+from threading import Lock, Thread
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from ._drivers import finish
 from ._log import log_store_error
@@ -25,24 +25,8 @@ if TYPE_CHECKING:
     from ._drivers import Caller
     from ._log import Log
 
-__all__ = [
-    "LoopRenewal",
-    "Renewal",
-    "RenewalTerms",
-    "RenewalThread",
-    "ThreadRenewal",
-    "share_renewal_thread",
-]
 
 MOST_LEASES: Final = 10
-
-
-class Renewal(Protocol):
-    """The claims of one handler that runs."""
-
-    async def stop(self, caller: Caller) -> None:
-        """Renew no more, once a renewal that is under way has ended."""
-        ...
 
 
 class RenewalTerms:
@@ -95,58 +79,59 @@ class ThreadRenewal:
     def __init__(self, terms: RenewalTerms, thread: RenewalThread) -> None:
         self.due_at = monotonic() + terms.every
         """When to renew, by the monotonic clock."""
-        self._terms: RenewalTerms | None = terms
+        self._terms = terms
+        self._is_over = False
         self._lock = Lock()
         self._thread = thread
         thread.add(self)
 
     def renew(self) -> None:
         """Renew every claim once."""
+        terms = self._terms
         with self._lock:
-            terms = self._terms
-            if terms is None:
+            if self._is_over:
                 return
             try:
-                is_over = terms.is_over() or any(terms.is_lost(terms.claim(k)) for k in terms.keys)
+                self._is_over = terms.is_over() or any(
+                    terms.is_lost(terms.claim(key)) for key in terms.keys
+                )
             except BaseException as error:  # noqa: BLE001 - the thread must last; it tries again
                 terms.log_failure(error)
-                is_over = False
             self.due_at = monotonic() + terms.every
-            if is_over:
-                self._terms = None
-        if is_over:
+        if self._is_over:
             self._thread.discard(self)
 
     async def stop(self, caller: Caller) -> None:
-        """Renew no more; what is referred to is dropped."""
+        """Renew no more."""
         self._thread.discard(self)
         if self._lock.acquire(blocking=False):
-            self._terms = None
+            self._is_over = True
             self._lock.release()
         else:  # a renewal is under way, and must not come after the release
-            await caller.call(self._drop)
+            await caller.call(self._wait_for_renewal)
 
-    def _drop(self) -> None:
+    def _wait_for_renewal(self) -> None:
         with self._lock:
-            self._terms = None
+            self._is_over = True
 
 
 class RenewalThread:
-    """The thread that renews the claims in one store; it ends when there are none."""
+    """The thread that renews one receiver's claims in its store; it ends when there are none.
+
+    Each has its own: a frozen store must not stop the renewals in others.
+    """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
         # Nobody else closes the connection that a store opens for a thread of ours.
         self._close: Callable[[], None] | None = getattr(store, "close_connection", None)
         self.start_anew()
+        _THREADS.add(self)
 
     def start_anew(self) -> None:
         """Forget everything, as a forked child must."""
         self._lock = Lock()
-        self._condition = Condition(self._lock)
         self._renewals: set[ThreadRenewal] = set()
         self._thread: Thread | None = None
-        self._wakes_at = 0.0
 
     def add(self, renewal: ThreadRenewal) -> None:
         """Renew from now on.
@@ -158,10 +143,9 @@ class RenewalThread:
             if self._thread is None:
                 thread = Thread(target=self._run, name="dubhooks renewals", daemon=True)
                 thread.start()
-                self._thread, self._wakes_at = thread, renewal.due_at
+                self._thread = thread
+            # Nobody is woken: with one lease, those that were there before are due before it.
             self._renewals.add(renewal)
-            if renewal.due_at < self._wakes_at:
-                self._condition.notify()
 
     def discard(self, renewal: ThreadRenewal) -> None:
         """Renew no more."""
@@ -180,16 +164,17 @@ class RenewalThread:
                     self._close()
 
     def _wait_for_due(self) -> list[ThreadRenewal] | None:
-        with self._condition:
-            while self._renewals:
+        while True:
+            with self._lock:
+                if not self._renewals:
+                    self._thread = None
+                    return None
                 now = monotonic()
                 due = [renewal for renewal in self._renewals if renewal.due_at <= now]
                 if due:
                     return due
-                self._wakes_at = min(renewal.due_at for renewal in self._renewals)
-                self._condition.wait(self._wakes_at - now)
-            self._thread = None
-            return None
+                pause = min(renewal.due_at for renewal in self._renewals) - now
+            sleep(pause)
 
 
 class LoopRenewal:
@@ -224,19 +209,11 @@ class LoopRenewal:
             self._timer.cancel()
 
 
-_THREADS: WeakValueDictionary[int, RenewalThread] = WeakValueDictionary()
-
-
-def share_renewal_thread(store: Store) -> RenewalThread:
-    """Return the one thread of ``store``: a frozen store must not stop the renewals of others."""
-    thread = _THREADS.get(id(store))
-    if thread is None:
-        thread = _THREADS[id(store)] = RenewalThread(store)
-    return thread
+_THREADS: WeakSet[RenewalThread] = WeakSet()
 
 
 def _start_anew_in_child() -> None:  # pragma: no cover - in a forked child
-    for thread in list(_THREADS.values()):
+    for thread in _THREADS:
         thread.start_anew()
 
 

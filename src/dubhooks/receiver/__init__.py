@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from .._body import Request
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, to_seconds
 from ..events._base import Event
 from ..idempotency._drivers import check_asyncio, run_in_thread
-from ..idempotency._keys import check_dedupe, list_keys_of
+from ..idempotency._keys import check_dedupe, check_namespace, list_keys_of
 from ..signature import Keyring, explain_odd_secret
 from ._pipeline import Pipeline
 from ._registry import resolve_events
-from ._settings import DEFAULT_RETENTION, UNSET, Settings, Unset
+from ._settings import DEFAULT_RETENTION, UNSET, Settings, Unset, check_observers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -75,20 +75,19 @@ class Receiver(Generic[EventT]):
         warning = explain_odd_secret(secret, self._family.name)
         del secret  # error trackers send the variables of a frame that raises
         keyring.check()
-        self._pipeline: Pipeline[EventT] = Pipeline(
-            self._family,
-            keyring,
-            Settings(
-                store=store,
-                namespace=namespace,
-                lease=lease,
-                retention=retention,
-                max_age=max_age,
-                max_body=max_body,
-                dead_letters=dead_letters,
-                observers=observers,
-            ),
+        if isinstance(max_age, Unset):
+            max_age = None if store is None else retention
+        settings = Settings(
+            store=store,
+            namespace=check_namespace(namespace),
+            lease=to_seconds("lease", lease),
+            retention=to_seconds("retention", retention),
+            max_age=None if max_age is None else to_seconds("max_age", max_age),
+            max_body=max_body,
+            dead_letters=dead_letters,
+            observers=check_observers(observers),
         )
+        self._pipeline: Pipeline[EventT] = Pipeline(self._family, keyring, settings)
         if warning is not None:
             self._pipeline.log.warning(warning)
 
@@ -168,38 +167,35 @@ class Receiver(Generic[EventT]):
         Raises:
             ConfigurationError: there is no store, or an async one (await ``aforget``).
         """
-        store = self._store_to_forget_in()
+        keys = self._keys_to_forget(what)
         if self._pipeline.needs_loop:
-            raise ConfigurationError(f"{type(store).__name__} is async: await aforget(...)")
-        return _forget_all(cast("Store", store), self._keys_to_forget(what))
+            raise ConfigurationError(f"{type(self.store).__name__} is async: await aforget(...)")
+        return self._forget_all(keys)
 
     async def aforget(self, what: str | Event) -> bool:
         """Do what :meth:`forget` does, without blocking the event loop."""
-        store = self._store_to_forget_in()
         keys = self._keys_to_forget(what)
         if not self._pipeline.needs_loop:
             check_asyncio()
-            log = self._pipeline.log
-            return await run_in_thread(lambda _: _forget_all(cast("Store", store), keys), log)
-        forgotten = [await cast("AsyncStore", store).forget(key) for key in keys]
+            return await run_in_thread(lambda _: self._forget_all(keys), self._pipeline.log)
+        forgotten = [await cast("AsyncStore", self.store).forget(key) for key in keys]
         return any(forgotten)
 
-    def _store_to_forget_in(self) -> Store | AsyncStore:
-        if self.store is None:
-            raise ConfigurationError("without a store nothing is remembered: Webhooks(store=...)")
-        return self.store
+    def _forget_all(self, keys: list[str]) -> bool:
+        forgotten = [cast("Store", self.store).forget(key) for key in keys]
+        return any(forgotten)
 
     def _keys_to_forget(self, what: str | Event) -> list[str]:
+        if self.store is None:
+            raise ConfigurationError("without a store nothing is remembered: Webhooks(store=...)")
         if not isinstance(what, Event) and not (isinstance(what, str) and what):
             raise ConfigurationError("forget takes an event, the id of one, or a natural key")
         return list_keys_of(self._pipeline.settings.namespace, self._family.name, what)
 
     def _register(self, events: tuple[object, ...], dedupe: Dedupe) -> Callable[[Any], Any]:
         pipeline = self._pipeline
-        takes = resolve_events(self._family, events, pipeline.log)
-        check_dedupe(dedupe)
-        if dedupe == "natural" and self.store is None:
-            raise ConfigurationError('dedupe="natural" needs a store: Webhooks(secret, store=...)')
+        takes = resolve_events(self._family, events)
+        check_dedupe(dedupe, has_store=self.store is not None)
 
         def register(function: Any) -> Any:
             pipeline.registry.add(takes, function, dedupe)
@@ -228,8 +224,3 @@ def pipeline_of(hooks: object) -> Pipeline[Any]:
         )
     pipeline: Pipeline[Any] = cast("Any", hooks)._pipeline
     return pipeline
-
-
-def _forget_all(store: Store, keys: list[str]) -> bool:
-    forgotten = [store.forget(key) for key in keys]
-    return any(forgotten)

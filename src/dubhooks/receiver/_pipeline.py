@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from .._headers import list_pairs
 from ..errors import (
@@ -33,7 +33,7 @@ from ..idempotency._drivers import (
 )
 from ..idempotency._keys import build_event_keys, build_fingerprints, build_unhandled_key
 from ..idempotency._lifecycle import ClaimTerms, Ending, Job, run_claimed, run_handler
-from ..idempotency._renewal import share_renewal_thread
+from ..idempotency._renewal import RenewalThread
 from ..reply import Reply, build_refusal, build_reply
 from ..signature import body_empty_error, check_body, check_request
 from ._age import check_age
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from .._body import Request
     from ..events._family import Family
+    from ..idempotency import Store
     from ..idempotency._drivers import Caller
     from ..reply import Outcome, Refusal
     from ..signature import Key, Keyring
@@ -79,7 +80,7 @@ class Pipeline(Generic[EventT]):
         self.family = family
         self.settings = settings
         self.log = build_log(family.name, settings.namespace)
-        self.registry = Registry(family, self.log)
+        self.registry = Registry(self.log)
         self._keyring = keyring
         self._reporter = Reporter(family.name, settings.namespace, settings.observers, self.log)
         self._terms: ClaimTerms | None = None
@@ -87,7 +88,7 @@ class Pipeline(Generic[EventT]):
         self.needs_loop = store is not None and is_async_store(store)
         """The store has coroutines, so claims are made on an event loop."""
         if store is not None:
-            renewals: Any = None if self.needs_loop else share_renewal_thread(store)  # type: ignore[arg-type]
+            renewals = None if self.needs_loop else RenewalThread(cast("Store", store))
             self._terms = ClaimTerms(store, settings.lease, settings.retention, self.log, renewals)
 
     def __repr__(self) -> str:
@@ -97,7 +98,7 @@ class Pipeline(Generic[EventT]):
 
     def unwrap(self, request: Request) -> EventT:
         """Return the verified event, or raise; see :meth:`Receiver.unwrap`."""
-        event = self._read(request, self._keyring.fixed or self._keyring.keys())
+        event = self._read(request, self._keyring.keys())
         if isinstance(event, DubhooksError):
             raise event
         return event
@@ -131,7 +132,7 @@ class Pipeline(Generic[EventT]):
 
     def _open(self, request: Request, started: float) -> Delivery | Reply | Refusal:
         try:
-            keys = self._keyring.fixed or self._keyring.keys()
+            keys = self._keyring.keys()
         except Exception as error:  # noqa: BLE001 - somebody's callable may raise anything
             reply = build_reply("unavailable")
             self._reporter.report_missing_secret(reply, error, started)
@@ -146,10 +147,9 @@ class Pipeline(Generic[EventT]):
     def _read(
         self, request: Request, keys: tuple[Key, ...]
     ) -> EventT | VerificationError | PayloadError | ConfigurationError:
-        if type(request.body) is not bytes:
-            unusable = check_body(request)
-            if unusable is not None:
-                return unusable
+        unusable = check_body(request)
+        if unusable is not None:
+            return unusable
         size, max_body = len(request.body), self.settings.max_body
         if size > max_body:
             return BodyTooLarge(f"the body has more than max_body={max_body} bytes")
@@ -283,23 +283,15 @@ class Pipeline(Generic[EventT]):
     def _build_job(self, delivery: Delivery, handler: Handler) -> Job:
         event: Event = delivery.event
         call = partial(handler.function, event)
-        outcome: Outcome = "handled"
+        job = Job(call, handler.is_async, handler.status_of, is_payout=is_payout(event))
         if handler.is_fallback:
-            outcome = _outcome_without_handler(event)
+            job = job._replace(outcome=_outcome_without_handler(event))
         if self._terms is None:
-            return Job(call, handler.is_async, handler.status_of, (), (), outcome)
+            return job
         keys = build_event_keys(self.settings.namespace, event, handler.dedupe)
         if handler.is_fallback:
-            keys = tuple(build_unhandled_key(key) for key in keys)
-        return Job(
-            call,
-            handler.is_async,
-            handler.status_of,
-            keys,
-            build_fingerprints(event, keys),
-            outcome,
-            is_payout(event),
-        )
+            keys = tuple(map(build_unhandled_key, keys))
+        return job._replace(keys=keys, fingerprints=build_fingerprints(event, keys))
 
     def _finish_unhandled(self, delivery: Delivery) -> Result:
         return self._finish(delivery, None, Ending(_outcome_without_handler(delivery.event)))

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import ConfigurationError, to_seconds
-from ..idempotency._keys import check_namespace
+from ..errors import ConfigurationError
 from ._functions import is_async_callable, name_of
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     Observer: TypeAlias = Callable[[DeliveryRecord], object]
     Duration: TypeAlias = float | timedelta
 
-__all__ = ["DEFAULT_RETENTION", "UNSET", "Settings", "Unset"]
 
 DEFAULT_RETENTION: Final = timedelta(days=30)
 
@@ -37,9 +35,9 @@ class Unset:
 UNSET: Final = Unset()
 
 
-@dataclass(init=False, repr=False)
+@dataclass(frozen=True, repr=False)
 class Settings:
-    """What the pipeline needs to know; durations in seconds."""
+    """What the pipeline needs to know, each of it checked; durations in seconds."""
 
     store: Store | AsyncStore | None
     namespace: str
@@ -50,58 +48,31 @@ class Settings:
     dead_letters: DeadLetters | None
     observers: tuple[Observer, ...]
 
-    def __init__(
-        self,
-        *,
-        store: Store | AsyncStore | None,
-        namespace: str,
-        lease: Duration,
-        retention: Duration,
-        max_age: Duration | Unset | None,
-        max_body: int,
-        dead_letters: DeadLetters | None,
-        observers: Iterable[Observer],
-    ) -> None:
-        """Check every setting.
-
-        Raises:
-            ConfigurationError: one of them cannot work.
-        """
-        self.store = _check_methods("store", store, "claim", "complete", "release", "forget")
-        self.namespace = check_namespace(namespace)
-        self.lease = to_seconds("lease", lease)
-        self.retention = to_seconds("retention", retention)
+    def __post_init__(self) -> None:
+        """Raise ``ConfigurationError`` for what cannot work, alone or together."""
+        check_methods("store", self.store, "claim", "complete", "release", "forget")
+        check_methods("dead_letters", self.dead_letters, "keep")
+        if is_async_callable(getattr(self.dead_letters, "keep", None)):
+            raise ConfigurationError(
+                f"keep of {type(self.dead_letters).__name__} is async, and nobody would await it: "
+                "dead_letters needs a plain method, which runs in a thread where there is a loop"
+            )
+        size: Any = self.max_body
+        if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
+            raise ConfigurationError("max_body must be a whole number of bytes, more than 0")
         if self.lease > self.retention:
             raise ConfigurationError(
                 "lease is longer than retention: a claim would be forgotten while its handler runs"
             )
-        self.max_age = self._choose_max_age(max_age)
-        if not isinstance(max_body, int) or isinstance(max_body, bool) or max_body <= 0:
-            raise ConfigurationError("max_body must be a whole number of bytes, more than 0")
-        self.max_body = max_body
-        self.dead_letters = _check_methods("dead_letters", dead_letters, "keep")
-        if is_async_callable(getattr(dead_letters, "keep", None)):
-            raise ConfigurationError(
-                f"keep of {type(dead_letters).__name__} is async, and nobody would await it: "
-                "dead_letters needs a plain method, which runs in a thread where there is a loop"
-            )
-        self.observers = _check_observers(observers)
-
-    def _choose_max_age(self, max_age: Duration | Unset | None) -> float | None:
-        if isinstance(max_age, Unset):
-            return None if self.store is None else self.retention
-        if max_age is None:
-            return None
-        seconds = to_seconds("max_age", max_age)
-        if self.store is not None and seconds > self.retention:
+        if self.store is not None and self.max_age is not None and self.max_age > self.retention:
             raise ConfigurationError(
                 "max_age is longer than retention: an event that is no longer remembered would "
                 "run again; make retention at least as long"
             )
-        return seconds
 
 
-def _check_methods(name: str, given: Any, *methods: str) -> Any:
+def check_methods(name: str, given: Any, *methods: str) -> None:
+    """Raise ``ConfigurationError`` when ``given``, unless it is ``None``, lacks a method."""
     if isinstance(given, type):
         raise ConfigurationError(
             f"{name} is the class {given.__name__}: pass {given.__name__}(...)"
@@ -113,10 +84,10 @@ def _check_methods(name: str, given: Any, *methods: str) -> Any:
                 f"{name} needs the methods {', '.join(methods)}, and {type(given).__name__} has "
                 f"no {method}: pass an object such as {example}"
             )
-    return given
 
 
-def _check_observers(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+def check_observers(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    """Return ``observers`` as a tuple, or raise ``ConfigurationError`` for one that is none."""
     if not isinstance(observers, Iterable):
         raise ConfigurationError("observers must be a list of callables, such as [FailureWatch()]")
     given = tuple(observers)
