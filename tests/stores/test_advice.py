@@ -151,13 +151,6 @@ def test_sql_server_that_is_not_there(driver: str, caplog: pytest.LogCaptureFixt
     assert "see that the store's server runs" in logged(sql_store(url, driver), caplog)
 
 
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_redis_that_is_not_there(is_async: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """So does a Redis server."""
-    url = f"redis://:{SECRET}@127.0.0.1:{free_port()}/0"
-    assert "see that the store's server runs" in logged(redis_store(url, is_async), caplog)
-
-
 def redis_store(url: str, is_async: bool) -> Any:
     """Return a store of either kind that tries once."""
     if is_async:
@@ -227,25 +220,6 @@ def test_permissions_that_the_advice_names(redis_server: RedisServer) -> None:
             admin.execute_command("ACL DELUSER poor")
 
 
-def test_node_of_a_cluster(caplog: pytest.LogCaptureFixture) -> None:
-    """A plain client on a node of a cluster says which client is needed."""
-    bus = free_port()
-    with (
-        RedisServer("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server,
-        RedisServer("--cluster-enabled", "yes", "--cluster-port", str(bus)) as other,
-    ):
-        with redis.Redis.from_url(server.url) as admin, redis.Redis.from_url(other.url) as owner:
-            owner.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-            admin.execute_command("CLUSTER", "MEET", other.host, other.port, bus)
-            deadline = time.monotonic() + 30
-            info: Any = b""
-            while b"cluster_state:ok" not in info:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-                info = admin.execute_command("CLUSTER", "INFO")
-        assert "such as redis.RedisCluster" in logged(redis_store(server.url, False), caplog)
-
-
 @pytest.mark.parametrize("command", ["EVALSHA", "EVAL", "SCRIPT"])
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 def test_redis_without_scripts(
@@ -283,28 +257,3 @@ def test_another_event_loop(redis_server: RedisServer, library: str) -> None:
     run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert run.stdout.startswith("ConfigurationError")
     assert "make one store for each event loop" in run.stdout
-
-
-def test_redis_that_cannot_save(caplog: pytest.LogCaptureFixture) -> None:
-    """A Redis server that refuses writes because its disk is full says to make room."""
-    options = ("--appendonly", "no", "--save", "900 1")
-    with RedisServer(*options) as server, redis.Redis.from_url(server.url) as admin:
-        server.limit_files(1)
-        admin.bgsave()
-        deadline = time.monotonic() + 30
-        while admin.info("persistence")["rdb_last_bgsave_status"] != "err":
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        assert "make room on its disk" in logged(redis_store(server.url, False), caplog)
-
-
-def test_table_that_is_missing(
-    postgresql_server: PostgreSQLServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The advice of a ConfigurationError is logged as it is."""
-    engine = create_engine(postgresql_server.url())
-    with engine.begin() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS dubhooks_claims"))
-    engine.dispose()
-    store = sql_store(postgresql_server.url(), "psycopg")
-    assert "call create_table() once" in logged(store, caplog)

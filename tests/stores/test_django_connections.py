@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -15,14 +16,17 @@ from dubhooks import ConfigurationError
 from dubhooks.django import DjangoInbox, DjangoStore
 from dubhooks.testing import make_event
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters import django_setup
 from tests.support.fake_clock import FakeClock
 from tests.support.proxy import Proxy
 from tests.support.servers import MariaDBServer, PostgreSQLServer
 from tests.support.stores.django_databases import alias, alias_of, in_thread
-from tests.support.stores.django_project import alias_at
+from tests.support.stores.django_project import alias_at, database_at
 from tests.support.stores.store_cases import (
+    FINGERPRINT,
     check_clock_set_back_and_forth,
     check_fork_after_use,
+    check_purge_while_claiming,
     claim,
 )
 
@@ -219,3 +223,55 @@ def test_many_at_once(engine: str, alias_of: Callable[[str], str]) -> None:
 
 
 EFFECT = "INSERT INTO dubhooks_inbox (event_key, seen_at) VALUES (%s, 0)"
+
+
+@pytest.mark.slow
+def test_purging_all_the_time(alias: str) -> None:
+    """Purges never delete a row that a claim has just taken."""
+    check_purge_while_claiming(DjangoStore(using=alias), connections.close_all)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_is_an_error() -> None:
+    """Without a server a claim fails at once, and a completion waits for it to come back."""
+    with PostgreSQLServer() as server:
+        django_setup.add_database("away", database_at(server.url(), connect_timeout=2))
+        store = DjangoStore(using="away")
+        claim(store, "open")
+        server.kill()
+        connections.close_all()
+        started = time.monotonic()
+        with pytest.raises(DatabaseError):
+            claim(store, "key")
+        assert time.monotonic() - started < 5
+        completing, results = in_thread(lambda: store.complete("open", "one", retention=60.0))
+        completing.join(1)
+        assert not results, "what a handler did was given up"
+        server.start()
+        completing.join(30)
+        assert results == [True]
+        assert claim(store, "key").state == "acquired"
+        connections.close_all()
+
+
+@pytest.mark.slow
+def test_a_locked_file_is_waited_for(alias_of: Callable[[str], str]) -> None:
+    """On SQLite a claim waits for another writer."""
+    alias = alias_of("sqlite")
+    locked, go = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+            cursor.execute("DELETE FROM dubhooks_claims WHERE claim_key = 'nothing'")
+            locked.set()
+            assert go.wait(20)
+
+    thread, results = in_thread(lock)
+    assert locked.wait(20)
+    waiting, claims = in_thread(lambda: claim(DjangoStore(using=alias), "waited for"))
+    assert not claims
+    go.set()
+    thread.join(30)
+    waiting.join(30)
+    assert results == [None]
+    assert claims == [("acquired", 1, FINGERPRINT, 0.0)]

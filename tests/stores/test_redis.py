@@ -12,7 +12,6 @@ import redis.asyncio
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from dubhooks import ConfigurationError
-from dubhooks.idempotency import is_async_store
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from dubhooks.testing import StoreContract
 from tests.support.fake_clock import FakeClock
@@ -73,13 +72,13 @@ def fill(client: redis.Redis) -> None:
             return
 
 
-def until_refused(store: RedisStore) -> ConfigurationError:
+def until_refused(store: RedisStore) -> None:
     """Claim new keys until one is refused: a few bytes may still be free."""
     for number in range(100_000):
         try:
             claim(store, f"last-{number}")
-        except ConfigurationError as error:
-            return error
+        except OutOfMemoryError:
+            return
     raise AssertionError("every claim was taken")
 
 
@@ -135,7 +134,7 @@ def test_scripts_are_loaded_again(client: redis.Redis) -> None:
 
 
 def test_full_memory_refuses_claims_and_takes_completions() -> None:
-    """At maxmemory a new claim says what to do; what runs can be completed, released, forgotten."""
+    """At maxmemory a new claim is refused; what runs can be completed, released, forgotten."""
     with (
         RedisServer("--maxmemory", "3mb") as server,
         redis.Redis.from_url(server.url, **BOUNDED) as client,
@@ -145,8 +144,7 @@ def test_full_memory_refuses_claims_and_takes_completions() -> None:
             claim(store, key)
         store.complete("over", "one", retention=60.0)
         fill(client)
-        error = until_refused(store)
-        assert "maxmemory" in str(error)
+        until_refused(store)
         assert store.complete("done", "one", retention=60.0)
         assert store.release("free", "one")
         assert store.forget("over")
@@ -236,16 +234,6 @@ def test_clock_set_back_and_forth() -> None:
 def test_fork_after_use(client: redis.Redis) -> None:
     """A child of a process that has claimed uses connections of its own, and so does the parent."""
     check_fork_after_use(RedisStore(client))
-
-
-def test_kinds_and_names(client: redis.Redis) -> None:
-    """The pipeline tells the kinds apart, and neither shows the server's address."""
-    store, other = RedisStore(client), AsyncRedisStore(redis.asyncio.Redis(password="secret"))
-    assert (is_async_store(store), is_async_store(other)) == (False, True)
-    assert (repr(store), repr(other)) == (
-        "RedisStore(prefix='dubhooks:')",
-        "AsyncRedisStore(prefix='dubhooks:')",
-    )
 
 
 async def _claim_async(url: str) -> None:
