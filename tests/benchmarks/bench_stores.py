@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import redis
+from dubhooks.stores.sqlite._clock import boot_clock
 from sqlalchemy import create_engine, text
 
 from dubhooks import MemoryStore, SQLiteStore
@@ -35,7 +36,6 @@ from dubhooks.stores.redis import RedisStore
 from dubhooks.stores.redis import _scripts as scripts
 from dubhooks.stores.sqlalchemy import SQLAlchemyStore
 from dubhooks.stores.sqlite import _TABLE as TABLE
-from dubhooks.stores.sqlite._clock import boot_clock
 from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer
 
 CLIENTS = (1, 8, 32)

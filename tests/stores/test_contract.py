@@ -8,45 +8,27 @@ from typing import Any
 
 import pytest
 
+from dubhooks import MemoryStore
 from dubhooks.idempotency._keys import list_keys_of
 from dubhooks.testing import StoreContract, contract
+from dubhooks.testing._contract_case import MOMENT
 from tests.support.stores.broken_stores import (
-    Changes,
-    CountsNoAttempts,
-    CutsKeys,
-    ForgetsDone,
-    ForgetsDuringALease,
-    ForgetsInWordsOnly,
-    ForgetsNothing,
-    FreesInsteadOfForgetting,
-    HalfAsync,
-    HangsInThreads,
-    HangsOnItsLoop,
-    HasNoForget,
-    IgnoresCase,
-    IgnoresTokens,
-    KeepsForEver,
-    KeepsTheFirstFingerprint,
-    LooksThenForgets,
-    LooksThenLeaps,
-    Model,
-    NeverTakesOver,
-    RaisesInThreads,
-    RefusesRenewal,
-    SaysTrueForNothing,
-    SlowAtFirst,
-    TakesOverEarly,
-    TakesTheNewFingerprint,
+    Changed,
+    claim,
+    complete,
+    forget,
+    make_broken,
+    release,
 )
 
 
-def failure_of(store: Model, test: str, error: type[BaseException] = AssertionError) -> str:
+def failure_of(store: Any, test: str, error: type[BaseException] = AssertionError) -> str:
     """Run one test of the contract on ``store`` and return what it complains of."""
 
     class Contract(StoreContract):
         patience = 1.0
 
-        def make_store(self) -> Model:
+        def make_store(self) -> Any:
             return store
 
     instance = Contract()
@@ -59,120 +41,116 @@ def failure_of(store: Model, test: str, error: type[BaseException] = AssertionEr
 
 
 @pytest.mark.parametrize(
-    ("store", "test", "complaint"),
+    ("defect", "test", "complaint"),
     [
-        (IgnoresTokens, "only_the_owner_completes", "'two' completed a claim of 'one'"),
-        (IgnoresTokens, "only_the_owner_releases", "'two' released a claim of 'one'"),
-        (IgnoresTokens, "zombie_changes_nothing", "the old owner completed after a takeover"),
-        (RefusesRenewal, "own_token_acquires_again", "'busy'"),
-        (RefusesRenewal, "completed_key_is_done_for_everyone", "the owner could not complete"),
-        (RefusesRenewal, "renewals_keep_the_key", "the owner could not renew its claim"),
-        (NeverTakesOver, "lease_over_is_taken_over", "did not happen in 1.0 s"),
-        (NeverTakesOver, "held_key_is_busy_for_another_token", "is beyond the lease"),
-        (TakesOverEarly, "lease_is_not_taken_over_early", "taken over after"),
-        (KeepsForEver, "done_is_forgotten_after_its_retention", "did not happen in 1.0 s"),
-        (KeepsForEver, "claim_is_forgotten_after_its_retention", "a forgotten key was completed"),
-        (KeepsForEver, "free_key_is_forgotten_after_its_retention", "everything starts anew"),
-        (IgnoresCase, "similar_keys_are_different", "'acquired'"),
-        (CutsKeys, "similar_keys_are_different", "could not be completed"),
-        (CutsKeys, "every_key_is_kept_whole", "could not be completed"),
-        (TakesTheNewFingerprint, "fingerprint_is_the_holders", "('busy', 1, 'aaaa"),
-        (TakesTheNewFingerprint, "one_of_many_claims_is_acquired", "fingerprint of the holder"),
-        (KeepsTheFirstFingerprint, "fingerprint_is_the_holders", "('acquired', 1, 'bbbb"),
-        (KeepsTheFirstFingerprint, "one_of_many_takeovers_is_acquired", "fingerprint of the h"),
-        (HasNoForget, "methods_are_all_sync_or_all_async", "the store has no method forget"),
-        (ForgetsDuringALease, "held_key_is_not_forgotten", "while its lease runs"),
-        (ForgetsDuringALease, "renewed_key_is_not_forgotten", "while its new lease runs"),
-        (ForgetsDuringALease, "another_handle_forgets", "forgot while a lease runs"),
-        (ForgetsDuringALease, "key_older_than_its_retention_is_not_forgotten", "its retention"),
-        (SaysTrueForNothing, "absent_key_is_not_forgotten", "an absent key was forgotten"),
-        (SaysTrueForNothing, "done_key_is_forgotten", "a key was forgotten twice"),
-        (SaysTrueForNothing, "one_of_many_forgets_deletes", "one of 8 must forget"),
-        (ForgetsNothing, "done_key_is_forgotten", "a done key was not forgotten"),
-        (ForgetsNothing, "free_key_is_forgotten", "a released key was not forgotten"),
-        (ForgetsNothing, "key_whose_lease_is_over_is_forgotten", "was not forgotten"),
-        (ForgetsNothing, "one_owner_at_a_time_while_others_forget", "was not forgotten"),
-        (ForgetsInWordsOnly, "done_key_is_forgotten", "a key was forgotten twice"),
-        (FreesInsteadOfForgetting, "one_of_many_forgets_deletes", "one of 8 must forget"),
-        (FreesInsteadOfForgetting, "another_handle_forgets", "('acquired', 1, "),
-        (LooksThenForgets, "one_owner_at_a_time_while_others_forget", "took the key from its own"),
-        (CountsNoAttempts, "lease_over_is_taken_over", "the first takeover is attempt 2, not 1"),
-        (CountsNoAttempts, "one_owner_at_a_time", "attempts must grow by 1"),
-        (ForgetsDone, "done_key_has_no_owner", "'done'"),
-        (ForgetsDone, "done_outlives_the_lease", "'done'"),
-        (LooksThenLeaps, "one_of_many_claims_is_acquired", "one of 16 claims must be acquired"),
-        (HalfAsync, "methods_are_all_sync_or_all_async", "must all be coroutines or all not"),
+        ("ignores tokens", "only_the_owner_completes", "'two' completed a claim of 'one'"),
+        ("ignores tokens", "only_the_owner_releases", "'two' released a claim of 'one'"),
+        ("ignores tokens", "zombie_changes_nothing", "the old owner completed after a takeover"),
+        ("refuses renewal", "own_token_acquires_again", "'busy'"),
+        ("refuses renewal", "renewals_keep_the_key", "the owner could not renew its claim"),
+        ("never takes over", "lease_over_is_taken_over", "did not happen in 1.0 s"),
+        ("never takes over", "held_key_is_busy_for_another_token", "is beyond the lease"),
+        ("takes over early", "lease_is_not_taken_over_early", "taken over after"),
+        ("keeps for ever", "done_is_forgotten_after_its_retention", "did not happen in 1.0 s"),
+        ("keeps for ever", "claim_is_forgotten_after_its_retention", "a forgotten key was"),
+        ("keeps for ever", "free_key_is_forgotten_after_its_retention", "everything starts anew"),
+        ("ignores case", "similar_keys_are_different", "'acquired'"),
+        ("cuts keys", "every_key_is_kept_whole", "could not be completed"),
+        ("tells the new fingerprint", "fingerprint_is_the_holders", "('busy', 1, 'aaaa"),
+        ("tells the new fingerprint", "one_of_many_claims_is_acquired", "fingerprint of the"),
+        ("keeps the first fingerprint", "fingerprint_is_the_holders", "('acquired', 1, 'bbbb"),
+        ("keeps the first fingerprint", "one_of_many_takeovers_is_acquired", "fingerprint of"),
+        ("has no forget", "methods_are_all_sync_or_all_async", "the store has no method forget"),
+        ("forgets during a lease", "held_key_is_not_forgotten", "while its lease runs"),
+        ("forgets during a lease", "renewed_key_is_not_forgotten", "while its new lease runs"),
+        ("says true for nothing", "absent_key_is_not_forgotten", "an absent key was forgotten"),
+        ("says true for nothing", "one_of_many_forgets_deletes", "one of 8 must forget"),
+        ("forgets nothing", "done_key_is_forgotten", "a done key was not forgotten"),
+        ("forgets nothing", "free_key_is_forgotten", "a released key was not forgotten"),
+        ("forgets nothing", "key_whose_lease_is_over_is_forgotten", "was not forgotten"),
+        ("forgets in words only", "done_key_is_forgotten", "a key was forgotten twice"),
+        ("frees instead of forgetting", "another_handle_forgets", "('acquired', 1, "),
+        ("looks, then forgets", "one_owner_at_a_time_while_others_forget", "took the key from"),
+        ("counts no attempts", "lease_over_is_taken_over", "the first takeover is attempt 2"),
+        ("counts no attempts", "one_owner_at_a_time", "attempts must grow by 1"),
+        ("frees instead of completing", "done_key_has_no_owner", "'done'"),
+        ("looks, then leaps", "one_of_many_claims_is_acquired", "one of 16 claims must be"),
+        ("half async", "methods_are_all_sync_or_all_async", "must all be coroutines or all not"),
     ],
-    ids=lambda value: value.__name__ if isinstance(value, type) else None,
 )
-def test_defect_is_found(store: type[Model], test: str, complaint: str) -> None:
+def test_defect_is_found(defect: str, test: str, complaint: str) -> None:
     """A store with a defect fails the test of it, with a message that names it."""
-    assert complaint in failure_of(store(), test)
+    assert complaint in failure_of(make_broken(defect), test)
+
+
+def claiming(**changes: Any) -> Any:
+    """Return a ``claim`` that changes what a right one returns."""
+    return lambda *call, **rest: claim(*call, **rest)._replace(**changes)
 
 
 @pytest.mark.parametrize(
-    ("changes", "test", "complaint"),
+    ("method", "wrong", "test", "complaint"),
     [
-        ({"claim": tuple}, "absent_key_is_acquired", "a dubhooks.idempotency.Claim is wanted"),
         (
-            {"claim": lambda claim: claim._replace(state="mine")},
-            "absent_key_is_acquired",
-            "no such state",
+            *("claim", lambda *call, **rest: tuple(claim(*call, **rest))),
+            *("absent_key_is_acquired", "a dubhooks.idempotency.Claim is wanted"),
+        ),
+        ("claim", claiming(state="mine"), "absent_key_is_acquired", "no such state"),
+        ("claim", claiming(attempt=1.0), "absent_key_is_acquired", "attempt must be an int"),
+        ("claim", claiming(fingerprint=b"a"), "absent_key_is_acquired", "must be a str"),
+        ("claim", claiming(retry_after=1.0), "absent_key_is_acquired", "must be 0 unless busy"),
+        (
+            *("claim", claiming(retry_after=0.0)),
+            *("held_key_is_busy_for_another_token", "of a busy key must be positive"),
         ),
         (
-            {"claim": lambda claim: claim._replace(attempt=1.0)},
-            "absent_key_is_acquired",
-            "attempt must be an int",
+            *("complete", lambda *call, **rest: int(complete(*call, **rest))),
+            *("done_key_has_no_owner", "complete returned 1: True or False is wanted"),
         ),
         (
-            {"claim": lambda claim: claim._replace(fingerprint=b"a" * 64)},
-            "absent_key_is_acquired",
-            "fingerprint must be a str",
+            *("release", lambda *call: None if release(*call) else False),
+            *("released_key_is_acquired", "release returned None"),
         ),
         (
-            {"claim": lambda claim: claim._replace(retry_after=1.0)},
-            "absent_key_is_acquired",
-            "must be 0 unless busy",
+            *("forget", lambda *call: int(forget(*call))),
+            *("done_key_is_forgotten", "forget returned 1: True or False is wanted"),
         ),
-        (
-            {"claim": lambda claim: claim._replace(retry_after=0.0)},
-            "held_key_is_busy_for_another_token",
-            "of a busy key must be positive",
-        ),
-        ({"complete": 1}, "done_key_has_no_owner", "complete returned 1: True or False is wanted"),
-        ({"release": None}, "released_key_is_acquired", "release returned None"),
-        ({"forget": 1}, "done_key_is_forgotten", "forget returned 1: True or False is wanted"),
     ],
 )
-def test_wrong_answer_is_found(changes: dict[str, Any], test: str, complaint: str) -> None:
+def test_wrong_answer_is_found(method: str, wrong: Any, test: str, complaint: str) -> None:
     """A store that returns what the protocol does not allow is told what is wanted."""
-    assert complaint in failure_of(Changes(**changes), test)
+    assert complaint in failure_of(Changed(**{method: wrong}), test)
 
 
 def test_slow_store_is_no_defect() -> None:
-    """A store that stalls makes the contract wait, not fail."""
+    """A store that stalls once for longer than a retention makes the contract wait, not fail."""
+    stalls = [2 * MOMENT]
+
+    def stall(*call: Any, **rest: Any) -> Any:
+        time.sleep(stalls.pop() if stalls else 0.0)
+        return complete(*call, **rest)
 
     class Contract(StoreContract):
-        def make_store(self) -> Model:
-            return self.__dict__.setdefault("store", SlowAtFirst())  # type: ignore[no-any-return]
+        def make_store(self) -> Any:
+            return self.__dict__.setdefault("store", Changed(complete=stall))
 
     instance = Contract()
     instance.test_retention_of_done_counts_from_its_completion()
     instance.teardown_method()
-    assert instance.__dict__["store"].stalls == 0
+    assert not stalls
 
 
 def test_error_in_a_thread_fails_the_test() -> None:
     """What a store raises in a thread of the contract is raised by the test."""
-    complaint = failure_of(RaisesInThreads(), "many_keys_at_once", RuntimeError)
+    complaint = failure_of(make_broken("fails in threads"), "many_keys_at_once", RuntimeError)
     assert complaint == "made in another thread"
 
 
-@pytest.mark.parametrize("store", [HangsInThreads, HangsOnItsLoop])
-def test_hanging_store_fails_the_test(store: type[Model]) -> None:
+@pytest.mark.parametrize("defect", ["hangs in threads", "hangs on its loop"])
+def test_hanging_store_fails_the_test(defect: str) -> None:
     """A store that does not return fails the test when the patience is over."""
     begin = time.monotonic()
-    complaint = failure_of(store(), "many_keys_at_once", TimeoutError)
+    complaint = failure_of(make_broken(defect), "many_keys_at_once", TimeoutError)
     assert complaint == "the store did not return in time"
     assert time.monotonic() - begin < 15
 
@@ -199,10 +177,10 @@ def test_threads_are_left_one_by_one() -> None:
     """``leave_thread`` runs in every thread of the contract, and handles are closed once."""
     left: list[int] = []
     closed: list[object] = []
-    store = Model()
+    store = MemoryStore()
 
     class Contract(StoreContract):
-        def make_store(self) -> Model:
+        def make_store(self) -> Any:
             return store
 
         def leave_thread(self) -> None:

@@ -1,184 +1,34 @@
-"""Stores with a defect, which the contract must find; ``Model`` has none."""
+"""Stores with a defect, which the contract must find: memory stores with other methods."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from dubhooks import MemoryStore
 from dubhooks.idempotency import Claim
-from dubhooks.testing._contract_case import MOMENT
 
-__all__ = [
-    "Changes",
-    "CountsNoAttempts",
-    "CutsKeys",
-    "ForgetsDone",
-    "ForgetsDuringALease",
-    "ForgetsInWordsOnly",
-    "ForgetsNothing",
-    "FreesInsteadOfForgetting",
-    "HalfAsync",
-    "HangsInThreads",
-    "HangsOnItsLoop",
-    "HasNoForget",
-    "IgnoresCase",
-    "IgnoresTokens",
-    "KeepsForEver",
-    "KeepsTheFirstFingerprint",
-    "LooksThenForgets",
-    "LooksThenLeaps",
-    "Model",
-    "NeverTakesOver",
-    "RaisesInThreads",
-    "RefusesRenewal",
-    "SaysTrueForNothing",
-    "SlowAtFirst",
-    "TakesOverEarly",
-    "TakesTheNewFingerprint",
-]
+__all__ = ["Changed", "claim", "complete", "forget", "make_broken", "release"]
+
+claim: Any = MemoryStore.claim
+complete: Any = MemoryStore.complete
+release: Any = MemoryStore.release
+forget: Any = MemoryStore.forget
 
 
-class Model(MemoryStore):
-    """A right store for the broken ones to inherit from."""
+class Changed(MemoryStore):
+    """A right store, but for the methods that it is given; each takes the store first."""
 
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Claim as a memory store does."""
-        return super().claim(key, token, **durations)
-
-    def complete(self, key: str, token: str, *, retention: float) -> Any:
-        """Complete as a memory store does."""
-        return super().complete(key, token, retention=retention)
-
-    def release(self, key: str, token: str) -> Any:
-        """Release as a memory store does."""
-        return super().release(key, token)
-
-    def forget(self, key: str) -> Any:
-        """Forget as a memory store does."""
-        return super().forget(key)
-
-    def owner(self, key: str) -> str | None:
-        """Return the token that holds ``key``."""
-        row = self._rows.get(key)
-        return row[3] if row and len(row) == 5 else None
-
-    def done(self, key: str) -> Any:
-        """Return the row of ``key`` if it is done."""
-        row = self._rows.get(key)
-        return row if row and len(row) == 3 else None
-
-
-class IgnoresTokens(Model):
-    """Lets anyone complete and release."""
-
-    def complete(self, key: str, token: str, *, retention: float) -> Any:
-        """Complete for whoever holds it."""
-        return super().complete(key, self.owner(key) or token, retention=retention)
-
-    def release(self, key: str, token: str) -> Any:
-        """Release for whoever holds it."""
-        return super().release(key, self.owner(key) or token)
-
-
-class RefusesRenewal(Model):
-    """Tells an owner that its own claim is busy."""
-
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Claim under a token that never comes again."""
-        return super().claim(key, f"{token}{time.monotonic()}", **durations)
-
-
-class NeverTakesOver(Model):
-    """Gives every claim a lease of an hour."""
-
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Claim for an hour."""
-        return super().claim(key, token, **{**durations, "lease": 3600.0})
-
-
-class TakesOverEarly(Model):
-    """Gives every claim half of its lease."""
-
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Claim for half as long."""
-        claim = super().claim(key, token, **{**durations, "lease": durations["lease"] / 2})
-        return claim._replace(retry_after=claim.retry_after * 2)
-
-
-class KeepsForEver(Model):
-    """Gives every row a retention of an hour."""
-
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Keep the claim for an hour."""
-        return super().claim(key, token, **{**durations, "retention": 3600.0})
-
-    def complete(self, key: str, token: str, *, retention: float) -> Any:
-        """Keep the key for an hour."""
-        return super().complete(key, token, retention=max(retention, 3600.0))
-
-
-class IgnoresCase(Model):
-    """Takes keys that differ in case for the same."""
-
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Claim the key in lower case."""
-        return super().claim(key.lower(), token, **durations)
-
-    def complete(self, key: str, token: str, *, retention: float) -> Any:
-        """Complete the key in lower case."""
-        return super().complete(key.lower(), token, retention=retention)
-
-
-class CutsKeys(Model):
-    """Keeps the first 128 characters of a key."""
-
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Claim the beginning of the key."""
-        return super().claim(key[:128], token, **durations)
-
-
-class TakesTheNewFingerprint(Model):
-    """Returns the fingerprint of the latest body."""
-
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Claim, and return what came in."""
-        claim = super().claim(key, token, **durations)
-        return claim._replace(fingerprint=durations["fingerprint"])
-
-
-class KeepsTheFirstFingerprint(Model):
-    """Keeps the fingerprint of the first body, whoever acquires the key."""
-
-    def __init__(self) -> None:
+    def __init__(self, **methods: Any) -> None:
         super().__init__()
-        self.first: dict[str, str] = {}
-
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Claim with the fingerprint that came first."""
-        first = self.first.setdefault(key, durations["fingerprint"])
-        return super().claim(key, token, **{**durations, "fingerprint": first})
+        for name, method in methods.items():
+            setattr(self, name, partial(method, self))
 
 
-class CountsNoAttempts(Model):
-    """Says that every claim is the first."""
-
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Claim as attempt 1."""
-        return super().claim(key, token, **durations)._replace(attempt=1)
-
-
-class ForgetsDone(Model):
-    """Frees a key instead of completing it."""
-
-    def complete(self, key: str, token: str, *, retention: float) -> Any:
-        """Release."""
-        return super().release(key, token)
-
-
-class HasNoForget(Model):
+class HasNoForget(MemoryStore):
     """Was written before there was such a method."""
 
     @property
@@ -187,146 +37,120 @@ class HasNoForget(Model):
         raise AttributeError("forget")
 
 
-class ForgetsDuringALease(Model):
-    """Deletes the row of whoever runs."""
-
-    def forget(self, key: str) -> Any:
-        """Delete the row."""
-        return self._rows.pop(key, None) is not None or super().forget(key)
+def _owner(store: Changed, key: str) -> str | None:
+    row = store._rows.get(key)
+    return row[3] if row and len(row) == 5 else None
 
 
-class SaysTrueForNothing(Model):
-    """Claims to have deleted what was not there."""
-
-    def forget(self, key: str) -> Any:
-        """Delete the row, if any."""
-        return super().forget(key) or self.owner(key) is None
+def _delete(store: Changed, key: str) -> bool:
+    return store._rows.pop(key, None) is not None
 
 
-class ForgetsNothing(Model):
-    """Deletes no row."""
+def _take_over_early(store: Changed, key: str, token: str, **durations: Any) -> Any:
+    found = claim(store, key, token, **{**durations, "lease": durations["lease"] / 2})
+    return found._replace(retry_after=found.retry_after * 2)
 
-    def forget(self, key: str) -> Any:
-        """Refuse."""
+
+def _keep_the_first_fingerprint(store: Any, key: str, token: str, **durations: Any) -> Any:
+    first = store.__dict__.setdefault("first", {}).setdefault(key, durations["fingerprint"])
+    return claim(store, key, token, **{**durations, "fingerprint": first})
+
+
+def _free_instead_of_forgetting(store: Changed, key: str) -> Any:
+    row = store._rows.get(key)
+    was_deleted = forget(store, key)
+    if row and len(row) == 3:
+        store._rows[key] = (*row, None, 0.0)
+    return was_deleted
+
+
+def _look_then_forget(store: Changed, key: str) -> Any:
+    if _owner(store, key) is not None:
         return False
+    time.sleep(0.02)
+    return _delete(store, key)
 
 
-class ForgetsInWordsOnly(Model):
-    """Says that it deleted a row, and leaves it."""
-
-    def forget(self, key: str) -> Any:
-        """Say whether there is something to delete."""
-        return self.done(key) is not None
-
-
-class FreesInsteadOfForgetting(Model):
-    """Lets a key be claimed again and keeps its row."""
-
-    def forget(self, key: str) -> Any:
-        """Free the key."""
-        done = self.done(key)
-        was_deleted = super().forget(key)
-        if done is not None:
-            self._rows[key] = (*done, None, 0.0)
-        return was_deleted
+def _look_then_leap(store: Changed, key: str, token: str, **durations: Any) -> Any:
+    owner = _owner(store, key)
+    time.sleep(0.002)
+    if owner is None and _owner(store, key) is not None:
+        return Claim("acquired", 1, durations["fingerprint"], 0.0)
+    return claim(store, key, token, **durations)
 
 
-class LooksThenForgets(Model):
-    """Looks whether a lease runs, and deletes a moment later."""
-
-    def forget(self, key: str) -> Any:
-        """Look, wait a moment, and delete whatever happened meanwhile."""
-        if self.owner(key) is not None:
-            return False
-        time.sleep(0.02)
-        return self._rows.pop(key, None) is not None or super().forget(key)
+def _fail_in_threads(store: Changed, key: str, token: str, **durations: Any) -> Any:
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("made in another thread")
+    return claim(store, key, token, **durations)
 
 
-class LooksThenLeaps(Model):
-    """Decides in two steps, so that others decide in between."""
-
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Look, wait a moment, and claim whatever happened meanwhile."""
-        owner = self.owner(key)
-        time.sleep(0.002)
-        if owner is None and self.owner(key) is not None:
-            return Claim("acquired", 1, durations["fingerprint"], 0.0)
-        return super().claim(key, token, **durations)
+def _hang_in_threads(store: Changed, key: str, token: str, **durations: Any) -> Any:
+    if threading.current_thread() is not threading.main_thread():
+        threading.Event().wait(20)
+    return claim(store, key, token, **durations)
 
 
-class SlowAtFirst(Model):
-    """Stalls once for longer than the shortest retention."""
-
-    stalls = 1
-
-    def complete(self, key: str, token: str, *, retention: float) -> Any:
-        """Complete, late at first."""
-        if self.stalls:
-            self.stalls -= 1
-            time.sleep(2 * MOMENT)
-        return super().complete(key, token, retention=retention)
+async def _sleep(*_: Any, **__: Any) -> Any:
+    await asyncio.sleep(20)
 
 
-class RaisesInThreads(Model):
-    """Works in the thread that made it only."""
+DEFECTS: dict[str, Any] = {
+    "ignores tokens": {
+        "complete": lambda store, key, token, **rest: complete(
+            store, key, _owner(store, key) or token, **rest
+        ),
+        "release": lambda store, key, token: release(store, key, _owner(store, key) or token),
+    },
+    "refuses renewal": {
+        "claim": lambda store, key, token, **rest: claim(
+            store, key, f"{token}{time.monotonic()}", **rest
+        )
+    },
+    "never takes over": {
+        "claim": lambda *call, **rest: claim(*call, **{**rest, "lease": 3600.0}),
+    },
+    "takes over early": {"claim": _take_over_early},
+    "keeps for ever": {
+        "claim": lambda *call, **rest: claim(*call, **{**rest, "retention": 3600.0}),
+        "complete": lambda *call, retention: complete(*call, retention=3600.0),
+    },
+    "ignores case": {
+        "claim": lambda store, key, token, **rest: claim(store, key.lower(), token, **rest),
+        "complete": lambda store, key, token, **rest: complete(store, key.lower(), token, **rest),
+    },
+    "cuts keys": {
+        "claim": lambda store, key, token, **rest: claim(store, key[:128], token, **rest),
+    },
+    "tells the new fingerprint": {
+        "claim": lambda *call, **rest: claim(*call, **rest)._replace(
+            fingerprint=rest["fingerprint"]
+        )
+    },
+    "keeps the first fingerprint": {"claim": _keep_the_first_fingerprint},
+    "counts no attempts": {"claim": lambda *call, **rest: claim(*call, **rest)._replace(attempt=1)},
+    "frees instead of completing": {
+        "complete": lambda store, key, token, **_: release(store, key, token)
+    },
+    "forgets during a lease": {
+        "forget": lambda store, key: _delete(store, key) or forget(store, key)
+    },
+    "says true for nothing": {
+        "forget": lambda store, key: forget(store, key) or _owner(store, key) is None
+    },
+    "forgets nothing": {"forget": lambda *_: False},
+    "forgets in words only": {"forget": lambda store, key: len(store._rows.get(key, ())) == 3},
+    "frees instead of forgetting": {"forget": _free_instead_of_forgetting},
+    "looks, then forgets": {"forget": _look_then_forget},
+    "looks, then leaps": {"claim": _look_then_leap},
+    "fails in threads": {"claim": _fail_in_threads},
+    "hangs in threads": {"claim": _hang_in_threads},
+    "hangs on its loop": {"claim": _sleep},
+    "half async": {"release": _sleep},
+}
+"""What is wrong with a store, and the methods that make it so."""
 
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Claim, in the main thread."""
-        if threading.current_thread() is not threading.main_thread():
-            raise RuntimeError("made in another thread")
-        return super().claim(key, token, **durations)
 
-
-class HangsInThreads(Model):
-    """Does not return to a thread."""
-
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Claim, in the main thread."""
-        if threading.current_thread() is not threading.main_thread():
-            threading.Event().wait(20)
-        return super().claim(key, token, **durations)
-
-
-class HangsOnItsLoop(Model):
-    """Has coroutines, of which one does not return."""
-
-    async def claim(self, *_: Any, **__: Any) -> Any:  # type: ignore[override]
-        """Wait."""
-        await asyncio.sleep(20)
-
-
-class HalfAsync(Model):
-    """Has one coroutine among its methods."""
-
-    async def release(self, key: str, token: str) -> Any:  # type: ignore[override]
-        """Release."""
-        await asyncio.sleep(0)
-        return super().release(key, token)
-
-
-class Changes(Model):
-    """Returns something else than the protocol says."""
-
-    def __init__(self, **changes: Any) -> None:
-        super().__init__()
-        self.changes = changes
-
-    def claim(self, key: str, token: str, **durations: Any) -> Any:
-        """Claim, and change the answer."""
-        claim = super().claim(key, token, **durations)
-        return self.changes["claim"](claim) if "claim" in self.changes else claim
-
-    def complete(self, key: str, token: str, *, retention: float) -> Any:
-        """Complete, and change the answer."""
-        value = super().complete(key, token, retention=retention)
-        return self.changes.get("complete", value)
-
-    def release(self, key: str, token: str) -> Any:
-        """Release, and change the answer."""
-        value = super().release(key, token)
-        return self.changes.get("release", value)
-
-    def forget(self, key: str) -> Any:
-        """Forget, and change the answer."""
-        value = super().forget(key)
-        return self.changes.get("forget", value)
+def make_broken(defect: str) -> MemoryStore:
+    """Return a store with that defect."""
+    return HasNoForget() if defect == "has no forget" else Changed(**DEFECTS[defect])
