@@ -111,25 +111,6 @@ def test_async_handlers_run_on_the_loop_of_the_server(mount: str, kind: str, tmp
 
 @HANDLERS
 @MOUNTS
-def test_an_async_store_under_asgi(mount: str, is_async: bool) -> None:
-    """A store with coroutines works on the server's loop, a sync handler still in its thread."""
-    store = Async()
-    threads: list[int] = []
-    view = mount_handler(
-        Webhooks(SECRET, store=store),
-        mount,
-        lambda: threads.append(threading.get_ident()),
-        is_async=is_async,
-    )
-    client = DjangoClient(path(PATH, view), asgi=True)
-    assert [SALE_REQUEST.send(client).status for _ in range(2)] == [200, 200]
-    assert len(threads) == 1
-    assert (threads[0] == threading.get_ident()) is is_async
-    assert len(store.loops) == 2  # each request of this client has a loop of its own
-
-
-@HANDLERS
-@MOUNTS
 def test_an_async_store_under_wsgi_is_refused(
     mount: str, is_async: bool, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -119,10 +119,9 @@ def check_urls(**_: Any) -> list[CheckMessage]:
 
 def _find_problems() -> Iterator[tuple[str, bool]]:
     """Find what is wrong with the secrets, and whether it is that there is none."""
-    names = list(_settings.list_receivers())
-    if not names and _settings.configured():
-        names = [_settings.WEBHOOK_SECRET]
-    for name in names:
+    if not _settings.configured():
+        return
+    for name in _settings.list_receivers() or [_settings.WEBHOOK_SECRET]:
         try:
             secret = _settings.secret_of(name)
             if _settings.is_missing(secret):
