@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, MetaData, create_engine, event, text, update
 
 from dubhooks import ConfigurationError
-from dubhooks.stores._sql import VENDORS
+from dubhooks.stores._sql import find_vendor
 from dubhooks.stores.sqlalchemy import (
     AsyncSQLAlchemyStore,
     SQLAlchemyStore,
@@ -143,7 +143,7 @@ def test_purge_in_many_steps(store: SQLAlchemyStore, engine: Engine) -> None:
 
 def test_clock_does_not_stand_still(engine: Engine) -> None:
     """The clock goes on inside a transaction, which now() of PostgreSQL does not."""
-    now = text(f"SELECT {VENDORS[engine.dialect.name].now}")
+    now = text(f"SELECT {find_vendor(engine.dialect.name).now}")
     with engine.begin() as connection:
         first = connection.execute(now).scalar_one()
         threading.Event().wait(0.05)

@@ -12,7 +12,7 @@ from django.db import connections, router
 
 from ..errors import ConfigurationError
 from ..stores._advice import explain_sql_error, explained
-from ..stores._sql import CLAIMS_TABLE, INBOX_TABLE, VENDORS
+from ..stores._sql import CLAIMS_TABLE, INBOX_TABLE, find_vendor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,10 +81,7 @@ class Database:
                 parent process uses the pool, or the open transaction, as well.
         """
         connection = connections[self.alias]
-        if connection.vendor not in VENDORS:
-            raise ConfigurationError(
-                f"{connection.vendor} is not supported: use PostgreSQL, MariaDB, MySQL or SQLite"
-            )
+        find_vendor(connection.vendor)
         if _inherited:
             _leave_to_the_parent(connection)
         return connection

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     Work: TypeAlias = Callable[[Execute, bool], ResultT]
     """Runs the statements of one method, and is told whether an earlier try may have done so."""
 
-__all__ = ["CLAIMS_TABLE", "INBOX_TABLE", "VENDORS", "ClaimStatements", "InboxStatements"]
+__all__ = ["CLAIMS_TABLE", "INBOX_TABLE", "ClaimStatements", "InboxStatements", "find_vendor"]
 
 CLAIMS_TABLE: Final = "dubhooks_claims"
 INBOX_TABLE: Final = "dubhooks_inbox"
@@ -106,13 +106,12 @@ _MYSQL: Final = _Vendor(
     # It limits a DELETE, but no subquery.
     purge="DELETE FROM {table} WHERE keep_until <= {now} LIMIT {batch}",
 )
-VENDORS: Final = {
+_VENDORS: Final = {
     "postgresql": _POSTGRESQL,
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
     "sqlite": _SQLITE,
 }
-"""The databases that are supported, by the names that SQLAlchemy and Django have for them."""
 
 _VALUES: Final = (
     "(claim_key, token, attempt, fingerprint, done, since, lease_until, keep_until) VALUES "
@@ -171,6 +170,18 @@ class _Statement:
         return execute(self._text, tuple([parameters[name] for name in self._names]))
 
 
+def find_vendor(name: str) -> _Vendor:
+    """Return what is particular to a database.
+
+    Raises:
+        ConfigurationError: the statements are not written for it.
+    """
+    vendor = _VENDORS.get(name)
+    if vendor is None:
+        raise ConfigurationError(f"{name} is not supported: use PostgreSQL, MariaDB, MySQL, SQLite")
+    return vendor
+
+
 class ClaimStatements:
     """What a store does with its table, as work for whoever runs the statements."""
 
@@ -180,14 +191,14 @@ class ClaimStatements:
         """Write the statements for a database and a driver.
 
         Args:
-            vendor: one of :data:`VENDORS`.
+            vendor: the database, by the name that SQLAlchemy and Django have for it.
             paramstyle: ``qmark``, ``format`` or ``numeric_dollar``; drivers with ``pyformat``
                 take ``format`` as well.
             table: the table's name, quoted where that is needed.
             instant: a clock for leases, in SQL, when there is a better one than the database's.
         """
         self._table = table
-        engine = VENDORS[vendor]
+        engine = find_vendor(vendor)
         texts: dict[str, Any] = {
             "table": table,
             "now": engine.now,
@@ -274,7 +285,7 @@ class InboxStatements:
 
     def __init__(self, vendor: str, paramstyle: str, table: str = INBOX_TABLE) -> None:
         """Write the statements; see :class:`ClaimStatements`."""
-        engine = VENDORS[vendor]
+        engine = find_vendor(vendor)
         self._table = table
         self._returns_key = "RETURNING" in engine.or_nothing
 

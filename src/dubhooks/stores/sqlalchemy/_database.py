@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import URL, inspect
+from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +14,7 @@ from .._advice import explain_loop_error, explain_sql_error, explained, is_lost
 from .._sql import ClaimStatements
 from .._tries import Tries
 from ._engines import get_engine, make_engine
-from ._tables import claims_table, find_schema, metadata, name_table
+from ._tables import claims_table, metadata, name_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,10 +68,8 @@ class Database:
         try:
             metadata.create_all(self.engine, tables=[claims_table])
         except DBAPIError:
-            # Two workers that start at the same time: one of them is too late.
-            schema = find_schema(self.engine.get_execution_options())
-            if not inspect(self.engine).has_table(claims_table.name, schema=schema):
-                raise
+            # Of two workers that start at the same time one is too late: it finds the table now.
+            metadata.create_all(self.engine, tables=[claims_table])
 
     def close(self) -> None:
         """Close the connections of an engine that was made here."""

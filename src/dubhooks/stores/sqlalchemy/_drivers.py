@@ -56,15 +56,11 @@ def bound_psycopg(engine: Engine, seconds: float) -> None:
     """
     import psycopg
 
-    class Connection(psycopg.Connection[Any]):
-        """Closes itself when the server does not answer in time."""
-
-        def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
-            return super().wait(_stop_in_time(self, gen, seconds), *arguments, **options)
+    connection_class = _bound(psycopg.Connection, seconds)
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: object, _record: object, arguments: Any, options: Any) -> Any:
-        return Connection.connect(*arguments, **options)
+        return connection_class.connect(*arguments, **options)
 
 
 def connect_psycopg_async(list_arguments: Callable[[], Any], seconds: float) -> Any:
@@ -76,17 +72,24 @@ def connect_psycopg_async(list_arguments: Callable[[], Any], seconds: float) -> 
     """
     import psycopg
 
-    class Connection(psycopg.AsyncConnection[Any]):
-        """Closes itself when the server does not answer in time."""
-
-        async def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
-            return await super().wait(_stop_in_time(self, gen, seconds), *arguments, **options)
+    connection_class = _bound(psycopg.AsyncConnection, seconds)
 
     async def connect() -> Any:
         arguments, options = list_arguments()
-        return await Connection.connect(*arguments, **options)
+        return await connection_class.connect(*arguments, **options)
 
     return connect
+
+
+def _bound(base: Any, seconds: float) -> Any:
+    class Connection(base):  # type: ignore[misc]
+        """Closes itself when the server does not answer in time."""
+
+        def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+            # The async one returns an awaitable.
+            return super().wait(_stop_in_time(self, gen, seconds), *arguments, **options)
+
+    return Connection
 
 
 def _stop_in_time(

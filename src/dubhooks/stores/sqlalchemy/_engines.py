@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
 from ...errors import ConfigurationError
-from .._sql import VENDORS
+from .._sql import find_vendor
 from ._drivers import bound_psycopg, connect_psycopg_async, list_limits
 
 if TYPE_CHECKING:
@@ -23,10 +23,8 @@ __all__ = ["get_engine", "make_engine"]
 _CONNECTIONS: Final = 10
 """So many are kept, and as many more in a burst: a claim needs one for a moment only."""
 _EXAMPLES: Final = (
-    "postgresql+psycopg://user:password@host/database, mysql+pymysql://... or "
-    "sqlite:////var/lib/shop/claims.db",
-    "postgresql+asyncpg://user:password@host/database, mysql+aiomysql://... or "
-    "sqlite+aiosqlite:////var/lib/shop/claims.db",
+    "postgresql+psycopg://user:password@host/database",
+    "postgresql+asyncpg://user:password@host/database",
 )
 """For the store, and for the async one."""
 _PSYCOPG: Final = ("psycopg", "psycopg_async")
@@ -121,10 +119,7 @@ def _get_dialect_class(url: URL, is_async: bool) -> type[Dialect]:
 
 
 def _check_dialect(dialect: Dialect | type[Dialect], is_async: bool) -> None:
-    if dialect.name not in VENDORS:
-        raise ConfigurationError(
-            f"{dialect.name} is not supported: use one of {', '.join(VENDORS)}"
-        )
+    find_vendor(dialect.name)
     if dialect.is_async != is_async:
         raise ConfigurationError(
             f"the driver {dialect.driver!r} is {'async' if dialect.is_async else 'not async'}: "

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, scoped_session
 from ...errors import ConfigurationError, to_seconds
 from ...idempotency._keys import build_inbox_key, check_namespace, list_inbox_keys
 from .._advice import explain_sql_error, explained
-from .._sql import VENDORS, InboxStatements
+from .._sql import InboxStatements
 from ._tables import inbox_table, metadata, name_table
 
 if TYPE_CHECKING:
@@ -148,10 +148,6 @@ class SQLAlchemyInbox:
 
 def _run(connection: Connection, work: Callable[[InboxStatements, Execute], ResultT]) -> ResultT:
     dialect = connection.dialect
-    if dialect.name not in VENDORS:
-        raise ConfigurationError(
-            f"{dialect.name} is not supported: use one of {', '.join(VENDORS)}"
-        )
     table = name_table(inbox_table, dialect, connection.get_execution_options())
 
     def execute(text: str, parameters: Any) -> tuple[Any, int]:
