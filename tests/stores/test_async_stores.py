@@ -15,10 +15,8 @@ from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore
 from tests.support.fake_clock import FakeClock
 from tests.support.on_loop import OnLoop
 from tests.support.processes import importing
-from tests.support.servers import PostgreSQLServer
 from tests.support.stores.backends import Backend
 from tests.support.stores.store_cases import (
-    check_clock_set_back_and_forth,
     check_fork_after_use,
     check_purge_while_claiming,
 )
@@ -49,15 +47,6 @@ def test_purge_while_claiming(request: pytest.FixtureRequest) -> None:
     """Purges never delete a row that a claim has just taken."""
     with closing(store_of(request, "asyncpg")) as store:
         check_purge_while_claiming(store)
-
-
-def test_clock_set_back_and_forth() -> None:
-    """Clocks of a server that jump mean the same to an async store."""
-    with closing(FakeClock()) as clock, PostgreSQLServer(clock=clock) as server:
-        Backend("postgresql", server).empty()
-        engine = create_async_engine(server.url("asyncpg"))
-        with closing(OnLoop(AsyncSQLAlchemyStore(engine))) as store:
-            check_clock_set_back_and_forth(store, clock)
 
 
 JUMPS = """

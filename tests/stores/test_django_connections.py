@@ -61,34 +61,6 @@ def test_lost_replies(
         connections.close_all()
 
 
-CUT = {
-    "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend(%s)"),
-    "mariadb": ("SELECT connection_id()", "KILL %s"),
-}
-
-
-@pytest.mark.parametrize("kind", CUT)
-def test_a_connection_that_was_cut_is_replaced(kind: str, alias_of: Callable[[str], str]) -> None:
-    """A connection that the server closed while it was kept costs no delivery."""
-    alias = alias_of(kind)
-    store = DjangoStore(using=alias)
-    claim(store, "before the cut")
-    with connections[alias].cursor() as cursor:
-        cursor.execute(CUT[kind][0])
-        (number,) = cursor.fetchone()
-
-    def cut() -> None:
-        with connections[alias].cursor() as cursor:
-            cursor.execute(CUT[kind][1], (number,))
-
-    thread, results = in_thread(cut)
-    thread.join(30)
-    assert results == [None]
-    assert claim(store, "after the cut").state == "acquired"
-    assert store.complete("before the cut", "one", retention=60.0)
-    connections.close_all()
-
-
 @pytest.mark.slow
 def test_fork_after_use(alias: str) -> None:
     """A child of a process that has claimed uses connections of its own, and so does the parent."""

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,17 +221,6 @@ def test_read_only_server(request: pytest.FixtureRequest, kind: str) -> None:
             connection.execute(text(READ_ONLY[kind].format("OFF")))
     store.close()
     admin.dispose()
-
-
-def test_read_only_file(tmp_path: Path) -> None:
-    """An SQLite database opened for reading says so."""
-    writer = SQLAlchemyStore(f"sqlite:///{tmp_path}/x.db")
-    writer.create_table()
-    reader = SQLAlchemyStore(f"sqlite:///file:{tmp_path}/x.db?mode=ro&uri=true")
-    with pytest.raises(ConfigurationError, match="read-only"):
-        claim(reader)
-    reader.close()
-    writer.close()
 
 
 @pytest.mark.parametrize("key", ["", "PRIMARY KEY (claim_key, token), "])

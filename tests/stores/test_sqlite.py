@@ -67,26 +67,6 @@ def test_file_is_safe_against_power_cuts(store: SQLiteStore, path: Path) -> None
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_every_thread_has_its_connection(store: SQLiteStore) -> None:
-    """Threads that live at the same time use different connections, each thread its own."""
-    seen: dict[int, set[int]] = {}
-    everyone = threading.Barrier(4)
-
-    def use() -> None:
-        for _ in range(3):
-            with store._connections.writing() as connection:
-                seen.setdefault(threading.get_ident(), set()).add(id(connection))
-            everyone.wait(PATIENCE)
-
-    threads = [threading.Thread(target=use) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert [len(connections) for connections in seen.values()] == [1] * 4
-    assert len(set.union(*seen.values())) == 4
-
-
 def test_connections_of_ended_threads_are_closed(store: SQLiteStore, path: Path) -> None:
     """A server that starts a thread for every request does not run out of files."""
     everyone = threading.Barrier(8)

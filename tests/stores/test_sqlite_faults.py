@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
@@ -101,15 +100,6 @@ def test_file_that_is_no_database(path: Path, caplog: pytest.LogCaptureFixture) 
     assert path.read_bytes() == b"%PDF-1.7 " * 1000
 
 
-def test_directory_that_disappears(tmp_path: Path) -> None:
-    """A file that can no longer be opened is reported as such."""
-    (tmp_path / "short").mkdir()
-    with closing(SQLiteStore(tmp_path / "short" / "claims.db")) as store:
-        (tmp_path / "short").rmdir()
-        with pytest.raises(ConfigurationError, match="cannot be opened"):
-            claim(store, "key")
-
-
 def test_other_error_while_opening(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other errors while opening come through as they are."""
     monkeypatch.setattr(sqlite, "_SCHEMA", ("CREATE TABLE",))
@@ -182,20 +172,6 @@ def test_file_locked_by_another_process(path: Path) -> None:
             assert 0.9 <= time.monotonic() - begin < 10
         assert rows_in(path) == 1
         assert store.release("key", "one")
-
-
-def test_lock_that_ends_in_time(path: Path) -> None:
-    """A claim that waited for another writer goes on when that one is done."""
-    with closing(SQLiteStore(path, timeout=PATIENCE)) as store:
-        claim(store, "key")
-        claims: list[Claim] = []
-        thread = threading.Thread(target=lambda: claims.append(claim(store, "other")))
-        with locked(path):
-            thread.start()
-            time.sleep(0.1)
-            assert claims == []
-        thread.join(PATIENCE)
-        assert [each.state for each in claims] == ["acquired"]
 
 
 def test_locked_by_a_thread(path: Path) -> None:

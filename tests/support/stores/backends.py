@@ -102,10 +102,13 @@ def close(store: Any) -> Any:
 
 
 def _empty_django(url: str) -> None:
-    alias = open_django(url).alias
+    open_django(url)
     from django.core.management import call_command
     from django.db import connections
 
+    from tests.support.stores.django_project import alias_at
+
+    alias = alias_at(url)
     call_command("migrate", "dubhooks", database=alias, verbosity=0)
     with connections[alias].cursor() as cursor:
         cursor.execute("DELETE FROM dubhooks_claims")

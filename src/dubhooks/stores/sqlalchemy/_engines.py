@@ -81,6 +81,9 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
         "pool_timeout": seconds,
         "connect_args": arguments,
     }
+    if driver == "mysqlconnector":  # SQLAlchemy knew no AUTOCOMMIT of it for long
+        del options["isolation_level"]
+        arguments["autocommit"] = True
     if not is_async:
         engine = create_engine(url, **options)
         if driver == "psycopg":
