@@ -7,7 +7,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 from django.db import DatabaseError, connections, transaction
@@ -33,7 +32,6 @@ from tests.support.stores.store_cases import (
 __all__ = ["alias", "alias_of"]  # fixtures
 
 EVENTS = [make_event(SaleCreated, seed=number) for number in range(10)]
-CLIENTS = 16
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
@@ -140,61 +138,6 @@ def test_interrupted_in_the_middle(alias_of: Callable[[str], str]) -> None:
 
 def _end(*_: object) -> None:
     raise SystemExit
-
-
-EVERY = [
-    *("sqlite", "postgresql", "mariadb"),
-    *("postgresql-serializable", "mariadb-serializable", "pgbouncer"),
-]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", EVERY)
-def test_many_at_once(engine: str, alias_of: Callable[[str], str]) -> None:
-    """Of many deliveries at once one has the effect, at any isolation and behind PgBouncer."""
-    alias = alias_of(engine)
-    start = threading.Barrier(CLIENTS)
-    effects: list[str] = []
-    refused: list[Exception] = []
-
-    def deliver(number: int) -> None:
-        store = DjangoStore(using=alias)
-        start.wait()
-        for event in EVENTS:
-            key, owner = f"{engine}:{event.id}", f"{number}"
-            if claim(store, key, owner).state == "acquired":
-                effects.append(event.id)
-                assert store.complete(key, owner, retention=60.0)
-
-    def take(number: int) -> None:
-        inbox = DjangoInbox(using=alias, namespace=engine)
-        start.wait()
-        for event in EVENTS:
-            try:
-                with transaction.atomic(using=alias):
-                    if inbox.first(event):
-                        with connections[alias].cursor() as cursor:
-                            # What the effect is: a row that only this transaction writes.
-                            cursor.execute(EFFECT, [f"effect:{engine}:{event.id}:{number}"])
-            except DatabaseError as error:
-                refused.append(error)  # it would be delivered again
-
-    for work in (deliver, take):
-        threads = [in_thread(partial(work, number)) for number in range(16)]
-        for thread, _ in threads:
-            thread.join(60)
-        assert [results for _, results in threads] == [[None]] * CLIENTS
-    assert sorted(effects) == sorted(event.id for event in EVENTS)
-    start = threading.Barrier(1)
-    take(CLIENTS)  # what was refused is delivered again
-    with connections[alias].cursor() as cursor:
-        cursor.execute("DELETE FROM dubhooks_inbox WHERE event_key LIKE %s", [f"effect:{engine}:%"])
-        assert cursor.rowcount == len(EVENTS)
-    assert not refused or "serializable" in engine
-    connections.close_all()
-
-
-EFFECT = "INSERT INTO dubhooks_inbox (event_key, seen_at) VALUES (%s, 0)"
 
 
 @pytest.mark.slow
