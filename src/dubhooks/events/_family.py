@@ -110,11 +110,10 @@ class Family(Generic[EventT]):
         cls = self.classes.get(envelope.event)
         if cls is None:
             return envelope
-        data: Any = document["data"]
-        cls.mend_old_shape(data)
+        cls.mend_old_shape(document["data"])
         event = _validated(cls, document, self._drift)
         if isinstance(event, tuple):
-            payout_like = is_payout_like(envelope.event, data)
+            payout_like = is_payout_like(envelope.event, document["data"])
             raise InvalidEvent(envelope.event, envelope.id, event, payout_like)
         return event
 
