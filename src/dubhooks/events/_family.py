@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, Union, get_args
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -21,9 +22,6 @@ from ..signature import check_body
 from ._base import WIRE, Event
 from ._drift import Drift
 from .unknown import UnknownEvent
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 EventT = TypeVar("EventT", bound=Event)
 

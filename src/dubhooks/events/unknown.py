@@ -7,6 +7,8 @@ from pydantic import Field
 from ._base import Event, key_of
 from ._fields import JSON
 
+__all__ = ["UnknownEvent"]
+
 
 class UnknownEvent(Event, frozen=True):
     """An event whose name this version has no model for; ``data`` is plain JSON."""
