@@ -7,12 +7,15 @@ that breaks a promise is written to a file; ``--replay FILE`` runs it again.
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 from random import Random
 
 import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 with atheris.instrument_imports(include=["dubhooks"]):
+    import_module("dubhooks._explain")  # else it is imported when it is first called
+    import_module("dubhooks._samples")
     from tests.fuzz.targets import TARGETS
 
 from tests.fuzz.mutations import SEEDS, mutate

@@ -127,6 +127,7 @@ def test_inbox_is_exactly_once(backend: Backend, tmp_path: Path, victim: str) ->
             time.sleep(random.uniform(0.0, 0.1))
             backend.server.kill()
             backend.server.start()
+        engine.dispose()  # its connections may be of a server that was killed
         until_all_came(engine)
     with engine.connect() as connection:
         ids = connection.execute(text("SELECT id FROM effects")).scalars().all()

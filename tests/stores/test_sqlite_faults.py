@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import subprocess
@@ -106,6 +107,23 @@ def test_other_error_while_opening(path: Path, monkeypatch: pytest.MonkeyPatch) 
     with closing(SQLiteStore(path)) as store, pytest.raises(sqlite3.OperationalError):
         claim(store, "key")
     assert open_files(path) == 0
+
+
+def test_disk_full(store: SQLiteStore) -> None:
+    """When the disk is full a claim raises and claims nothing, and later it works again."""
+
+    def limit(pages: int) -> None:
+        with store._connections.writing() as connection:
+            connection.execute(f"PRAGMA max_page_count={pages}")
+
+    claim(store, "held")
+    limit(10)
+    number = itertools.count()
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        any(claim(store, f"key:{next(number)}").state == "busy" for _ in range(1000))
+    limit(100_000)
+    assert claim(store, f"key:{next(number) - 1}", "two") == Claim("acquired", 1, FINGERPRINT, 0.0)
+    assert claim(store, "held", "two").state == "busy"
 
 
 _FULL = """

@@ -238,8 +238,15 @@ def test_double_wrapped_test_event() -> None:
 
 
 ABSENT = object()
-ODD = {"absent": ABSENT, "null": None, "object": {"LEAK": "LEAK"}, "list": ["LEAK"]}
-ODD |= {"text": "LEAK", "number": 1.5, "flag": True}
+ODD: dict[str, Any] = {
+    "absent": ABSENT,
+    "null": None,
+    "object": {"LEAK": "LEAK"},
+    "list": ["LEAK"],
+    "text": "LEAK",
+    "number": 1.5,
+    "flag": True,
+}
 
 
 @EVERY

@@ -89,7 +89,7 @@ def configured() -> Mapping[str, Any]:
         raise ConfigurationError(
             'DUBHOOKS must be a dictionary: DUBHOOKS = {"WEBHOOK_SECRET": os.environ[...]}'
         )
-    unknown = [name for name in given if name not in _KEYS]
+    unknown = [name for name in cast("Mapping[str, Any]", given) if name not in _KEYS]
     if unknown:
         del given
         raise ConfigurationError(f"DUBHOOKS has no {unknown[0]!r}: it has {', '.join(_KEYS)}")

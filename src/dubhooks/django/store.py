@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
@@ -59,8 +58,7 @@ class DjangoStore(SQLStore):
         """Close this thread's connection: Django closes only those of threads with requests."""
         self._database.connection().close()
 
-    @cached_property
-    def _statements(self) -> ClaimStatements:
+    def _write_statements(self) -> ClaimStatements:
         return ClaimStatements(self._database.connection().vendor, "format")
 
     def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, Union, get_args
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -21,9 +22,6 @@ from ..signature import check_body
 from ._base import WIRE, Event
 from ._drift import Drift
 from .unknown import UnknownEvent
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 EventT = TypeVar("EventT", bound=Event)
 
@@ -110,11 +108,10 @@ class Family(Generic[EventT]):
         cls = self.classes.get(envelope.event)
         if cls is None:
             return envelope
-        data: Any = document["data"]
-        cls.mend_old_shape(data)
+        cls.mend_old_shape(document["data"])
         event = _validated(cls, document, self._drift)
         if isinstance(event, tuple):
-            payout_like = is_payout_like(envelope.event, data)
+            payout_like = is_payout_like(envelope.event, document["data"])
             raise InvalidEvent(envelope.event, envelope.id, event, payout_like)
         return event
 

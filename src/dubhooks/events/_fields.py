@@ -12,7 +12,7 @@ metadata, keys that no model knows, and null for text or a list reach Python.
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args
 
-from pydantic import Field, GetPydanticSchema, WithJsonSchema
+from pydantic import Field, GetPydanticSchema
 from pydantic_core import PydanticOmit, core_schema
 
 from ._values import (
@@ -137,8 +137,9 @@ def _read_null(value: object) -> str:
 
 Timestamp = Annotated[
     datetime,
-    GetPydanticSchema(make_timestamp_schema),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
+    GetPydanticSchema(
+        make_timestamp_schema, lambda _schema, _handler: {"type": "string", "format": "date-time"}
+    ),
 ]
 """An aware UTC ``datetime``, written as Dub writes dates: ``2025-02-03T09:35:57.926Z``."""
 
@@ -149,7 +150,7 @@ Cents = Annotated[int, read_integers_with(read_cents)]
 """An amount in cents that refuses; a fraction of a cent is rounded as JavaScript rounds it."""
 
 Number = Annotated[
-    int | float, GetPydanticSchema(make_number_schema), WithJsonSchema({"type": "number"})
+    int | float, GetPydanticSchema(make_number_schema, lambda _schema, _handler: {"type": "number"})
 ]
 """A JSON number: an ``int`` when it is written as one, else a finite ``float``."""
 
@@ -173,8 +174,9 @@ Decisive = Annotated[ValueT, GetPydanticSchema(_null_is_empty)]
 
 Metadata = Annotated[
     dict[str, Any] | None,
-    GetPydanticSchema(_read_metadata),
-    WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "null"}]}),
+    GetPydanticSchema(
+        _read_metadata, lambda _schema, _handler: {"anyOf": [{"type": "object"}, {"type": "null"}]}
+    ),
 ]
 """What the caller of Dub's API passed along, as it is."""
 
@@ -191,4 +193,4 @@ if TYPE_CHECKING:
     JSON: TypeAlias = Any
     """Any JSON value."""
 else:
-    JSON = Annotated[Any, GetPydanticSchema(make_json_schema), WithJsonSchema({})]
+    JSON = Annotated[Any, GetPydanticSchema(make_json_schema, lambda _schema, _handler: {})]

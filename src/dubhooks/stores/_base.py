@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from random import randrange
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -26,10 +27,13 @@ class SQLStore(ABC):
         # A random start: processes that claim only a few times must purge now and then, too.
         self._claims = randrange(_PURGE_EVERY)
 
-    @property
-    @abstractmethod
+    @cached_property
     def _statements(self) -> ClaimStatements:
-        """The statements in the dialect of the database."""
+        return self._write_statements()
+
+    @abstractmethod
+    def _write_statements(self) -> ClaimStatements:
+        """Return the statements in the dialect of the database."""
 
     @abstractmethod
     def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,7 @@ class World(NamedTuple):
 
 
 @contextmanager
-def open_world(request: pytest.FixtureRequest, name: str) -> Iterator[World]:
+def open_world(request: pytest.FixtureRequest, name: str) -> Generator[World]:
     """Open one of :data:`EVERY`."""
     library, _, database = name.partition("-")
     directory: Path = request.getfixturevalue("tmp_path")
@@ -58,7 +58,7 @@ def open_world(request: pytest.FixtureRequest, name: str) -> Iterator[World]:
 
 def _of_sqlite3(path: Path) -> World:
     @contextmanager
-    def begin() -> Iterator[Any]:
+    def begin() -> Generator[Any]:
         with closing(sqlite3.connect(path)) as connection, connection:
             yield (connection,)
 
@@ -73,7 +73,7 @@ def _of_sqlite3(path: Path) -> World:
 
 def _of_sqlalchemy(engine: Engine) -> World:
     @contextmanager
-    def begin() -> Iterator[Any]:
+    def begin() -> Generator[Any]:
         with engine.begin() as connection:
             yield (connection,)
 
@@ -84,7 +84,7 @@ def _of_sqlalchemy(engine: Engine) -> World:
 
 def _of_django(alias: str) -> World:
     @contextmanager
-    def begin() -> Iterator[Any]:
+    def begin() -> Generator[Any]:
         with transaction.atomic(using=alias):
             yield ()
 

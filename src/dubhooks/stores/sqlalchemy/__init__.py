@@ -74,8 +74,7 @@ class SQLAlchemyStore(SQLStore):
         """Close the connections of a store that was made from a URL; an engine stays as it is."""
         self._database.close()
 
-    @property
-    def _statements(self) -> ClaimStatements:
+    def _write_statements(self) -> ClaimStatements:
         return self._database.statements
 
     def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:

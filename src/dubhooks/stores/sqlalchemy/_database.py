@@ -93,9 +93,15 @@ class Database:
     async def arun(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:
         """Do what :meth:`run` does, with an async driver."""
         tries = Tries(self._timeout, longest=self._longest, is_patient=is_patient)
-        return await tries.arun(
-            lambda: self.run_sync(lambda: self._attempt(work, tries), self._longest)
-        )
+
+        async def attempt() -> ResultT:
+            try:
+                return await self.run_sync(lambda: self._attempt(work, tries), self._longest)
+            except asyncio.TimeoutError:  # only a cancellation was seen inside
+                self._lost_pool = self.engine.pool
+                raise
+
+        return await tries.arun(attempt)
 
     async def run_sync(
         self, function: Callable[[], ResultT], seconds: float | None = None
@@ -118,8 +124,7 @@ class Database:
             try:
                 result = self._use(connection, lambda execute: work(execute, tries.is_retry))
             except BaseException as error:
-                # An error that is none cut the work short, as a timeout does.
-                if is_lost(error) or not isinstance(error, Exception):
+                if is_lost(error):
                     self._lost_pool = pool
                 # Nobody knows what it would answer next.
                 connection.invalidate(error)

@@ -87,7 +87,7 @@ def _bound(base: Any, seconds: float) -> Any:
 
         def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
             # The async one returns an awaitable.
-            return super().wait(_stop_in_time(self, gen, seconds), *arguments, **options)
+            return base.wait(self, _stop_in_time(self, gen, seconds), *arguments, **options)
 
     return Connection
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import weakref
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import ConfigurationError, to_seconds
@@ -73,8 +72,7 @@ class SQLiteStore(SQLStore):
         """Close the connections that this process opened."""
         self._connections.close()
 
-    @cached_property
-    def _statements(self) -> ClaimStatements:
+    def _write_statements(self) -> ClaimStatements:
         return ClaimStatements("sqlite", "qmark", _TABLE, INSTANT)
 
     def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:  # noqa: ARG002
