@@ -80,3 +80,9 @@ def test_rq(tmp_path: Path) -> None:
     """The same with RQ."""
     with RedisServer() as redis:
         run_program("rq.md", "rq", tmp_path, says="Job OK", times=2, RQ_REDIS_URL=redis.url)
+
+
+def test_dramatiq(tmp_path: Path) -> None:
+    """The same with Dramatiq."""
+    with RedisServer() as redis:
+        run_program("dramatiq.md", "dramatiq", tmp_path, says="duplicate", REDIS_URL=redis.url)
