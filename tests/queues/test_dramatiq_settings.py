@@ -112,8 +112,8 @@ def test_names_are_those_of_dramatiq() -> None:
     DramatiqQueue(broker)
     with pytest.raises(ConfigurationError, match="'dubhooks' is already registered"):
         DramatiqQueue(broker)
-    with pytest.raises(ConfigurationError, match=r"name='a b'.*must start with a letter"):
-        DramatiqQueue(broker, name="a b")
+    with pytest.raises(ConfigurationError, match=r"name='1b'.*must start with a letter"):
+        DramatiqQueue(broker, name="1b")
 
 
 @pytest.mark.parametrize(("needed", "other"), [(Retries, TimeLimit), (TimeLimit, Retries)])
