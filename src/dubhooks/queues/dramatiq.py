@@ -71,6 +71,10 @@ class DramatiqQueue(Queue):
                     f"the broker has no {middleware}() among its middleware, and would lose what "
                     "a worker did not finish: add it, or leave middleware= out"
                 )
+        if name in broker.get_declared_actors():  # Dramatiq before 2 would replace it
+            raise ConfigurationError(
+                f"the broker has an actor named {name!r} already: DramatiqQueue(..., name=...)"
+            )
         self._broker = broker
         actor: Any = dramatiq.actor
         options: dict[str, Any] = {
