@@ -86,3 +86,18 @@ def test_dramatiq(tmp_path: Path) -> None:
     """The same with Dramatiq."""
     with RedisServer() as redis:
         run_program("dramatiq.md", "dramatiq", tmp_path, says="duplicate", REDIS_URL=redis.url)
+
+
+def test_dbos(tmp_path: Path) -> None:
+    """A delivery is answered 202, and the worker of the page runs it."""
+    write_program("dbos.md", tmp_path)
+    environment = {**importing(tmp_path), "DUB_WEBHOOK_SECRET": SECRET}
+    web = python("-m", "flask", "--app", "shop", "run", "--port", "{port}")
+    log = tmp_path / "worker.log"
+    command = find_command("dbos.md", "python -m dubhooks.queues.dbos")[3:]
+    with serving(web, tmp_path, environment) as server:
+        assert (
+            server.post("/webhooks/dub", *signed_request(make_event(SaleCreated), SECRET))[0] == 202
+        )
+        with running_worker(python(*command), log, tmp_path, **environment):
+            until(lambda: "sale of" in log.read_text(), "the worker runs the handler")

@@ -34,6 +34,7 @@ CODES = {
     "DubhooksError": "dubhooks_error",
     "EventFromFuture": "event_from_future",
     "EventTooOld": "event_too_old",
+    "GivenUp": "given_up",
     "InvalidEnvelope": "invalid_envelope",
     "InvalidEvent": "invalid_event",
     "InvalidJSON": "invalid_json",
@@ -78,6 +79,7 @@ def test_tree() -> None:
         "ConfigurationError",
         "VerificationError",
         "PayloadError",
+        "GivenUp",
         "RetryLater",
         "Reject",
     }
