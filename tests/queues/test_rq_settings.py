@@ -56,6 +56,7 @@ class Shop:
         global later
         later = RQQueue(HERE, client, **options)
         self.raises: BaseException | None = None
+        self.pause = 0.0
         self.runs = 0
         self.jobs = rq.Queue("dubhooks", connection=client, serializer=JSONSerializer)
         self.hooks = Webhooks(
@@ -86,6 +87,7 @@ class Shop:
 
     def _handle(self, _: SaleCreated) -> None:
         self.runs += 1
+        time.sleep(self.pause)
         if self.raises is not None:
             raise self.raises
 
@@ -198,6 +200,15 @@ def test_stop_in_a_handler_runs_again(client: Redis, tmp_path: Path) -> None:
     shop.raises = None
     shop.work()
     assert (shop.runs, shop.count()["waiting"]) == (3, 0)
+
+
+def test_time_limit_puts_back(client: Redis, tmp_path: Path) -> None:
+    """A handler that hangs is interrupted, and its message comes again later."""
+    shop = Shop(client, tmp_path, timeout=1)
+    shop.pause = 30.0
+    assert shop.deliver() == 202
+    shop.work()
+    assert (shop.runs, shop.count()) == (1, {"waiting": 0, "scheduled": 1, "failed": 0})
 
 
 def test_given_up_job_does_not_run_again(client: Redis, tmp_path: Path) -> None:
