@@ -190,6 +190,19 @@ def test_killed_job_runs_again(client: Redis, tmp_path: Path) -> None:
     assert shop.count() == {"waiting": 1, "scheduled": 0, "failed": 0}
 
 
+@pytest.mark.parametrize(("others", "kept"), [([], 1), (["other"], 0)])
+def test_taken_job_is_kept_for_workers_of_one_queue(
+    others: list[str], kept: int, client: Redis, tmp_path: Path
+) -> None:
+    """What a worker of several queues takes is nowhere until it begins; the page says so."""
+    shop = Shop(client, tmp_path)
+    assert shop.deliver() == 202
+    queues = [shop.jobs, *(rq.Queue(it, connection=client) for it in others)]
+    assert rq.Queue.dequeue_any(queues, None, client, serializer=JSONSerializer)
+    assert shop.jobs.count == 0
+    assert len(shop.jobs.intermediate_queue.get_job_ids()) == kept
+
+
 def test_stop_in_a_handler_runs_again(client: Redis, tmp_path: Path) -> None:
     """What tells a process to stop is raised to RQ, which runs the job again."""
     shop = Shop(client, tmp_path)
