@@ -143,7 +143,8 @@ def _enqueue(jobs: Any, arguments: tuple[str, str], timeout: int, after: float) 
         "description": "a delivery",
     }
     if after > 0:
-        jobs.enqueue_in(timedelta(seconds=after), run, **options)
+        # RQ leaves the fractions of a second away, which would be too early.
+        jobs.enqueue_in(timedelta(seconds=after + 1), run, **options)
     else:
         jobs.enqueue(run, **options)
 
