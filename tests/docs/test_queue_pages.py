@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,14 @@ from dubhooks.webhooks import SaleCreated
 from tests.support.engine_workers import running_worker
 from tests.support.processes import importing, python, serving, until
 from tests.support.rabbitmq import RabbitMQServer
+from tests.support.servers import RedisServer
 
 pytestmark = pytest.mark.slow
 
 PAGES = Path(__file__).parents[2] / "docs" / "queues"
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
+_MODULES = {"rq": "rq.cli"}
+"""Programs whose module has another name."""
 FILE = re.compile(r"^```python\n# (\S+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -35,36 +37,55 @@ def find_command(name: str, program: str) -> list[str]:
     """Return the page's command line of a program, run by this Python."""
     text = (PAGES / name).read_text(encoding="utf-8")
     [line] = re.findall(rf"^{program} .*$", text, re.MULTILINE)
-    return [sys.executable, "-m", *shlex.split(line)]
+    module, *arguments = shlex.split(line)
+    return [sys.executable, "-m", _MODULES.get(module, module), *arguments]
 
 
-@pytest.fixture
-def rabbitmq() -> Iterator[RabbitMQServer]:
-    """A RabbitMQ that runs."""
-    with RabbitMQServer() as server:
-        yield server
+def run_program(
+    name: str, program: str, place: Path, *, says: str, times: int = 1, **environment: str
+) -> None:
+    """Deliver twice to the page's web application, and wait for its worker.
 
-
-def test_celery(rabbitmq: RabbitMQServer, tmp_path: Path) -> None:
-    """Two copies of a delivery are answered 202, and the worker of the page runs one."""
-    write_program("celery.md", tmp_path)
-    environment = {
-        **importing(tmp_path),
-        "AMQP_URL": rabbitmq.url,
-        "DUB_WEBHOOK_SECRET": SECRET,
-    }
+    Args:
+        name: of the page.
+        program: of its worker.
+        place: for its files.
+        says: what the worker's log says, ``times`` times, when it is done with the second copy.
+        times: see there.
+        environment: variables that the page sets.
+    """
+    write_program(name, place)
+    environment |= {**importing(place), "DUB_WEBHOOK_SECRET": SECRET}
     web = python("-m", "flask", "--app", "shop.web", "run", "--port", "{port}")
-    log = tmp_path / "worker.log"
+    log = place / "worker.log"
     body, headers = signed_request(make_event(SaleCreated), SECRET)
     with (
-        serving(web, tmp_path, environment) as server,
-        running_worker(find_command("celery.md", "celery"), log, tmp_path, **environment),
+        serving(web, place, environment) as server,
+        running_worker(find_command(name, program), log, place, **environment),
     ):
         assert server.post("/webhooks/dub", body, headers)[0] == 202
         until(lambda: "sale of" in log.read_text(), "the handler runs")
         assert server.post("/webhooks/dub", body, headers)[0] == 202
-        until(lambda: "duplicate" in log.read_text(), "the second copy is a duplicate")
+        until(lambda: log.read_text().count(says) == times, "the second copy is a duplicate")
     assert log.read_text().count("sale of") == 1
+
+
+def test_celery(tmp_path: Path) -> None:
+    """Two copies of a delivery are answered 202, and the worker of the page runs one."""
+    with RabbitMQServer() as rabbitmq:
+        run_program("celery.md", "celery", tmp_path, says="duplicate", AMQP_URL=rabbitmq.url)
+
+
+def test_rq(tmp_path: Path) -> None:
+    """The same with RQ."""
+    with RedisServer() as redis:
+        run_program("rq.md", "rq", tmp_path, says="Job OK", times=2, RQ_REDIS_URL=redis.url)
+
+
+def test_dramatiq(tmp_path: Path) -> None:
+    """The same with Dramatiq."""
+    with RedisServer() as redis:
+        run_program("dramatiq.md", "dramatiq", tmp_path, says="duplicate", REDIS_URL=redis.url)
 
 
 def test_dbos(tmp_path: Path) -> None:

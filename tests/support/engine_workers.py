@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.processes import ROOT
+from tests.support.processes_of_servers import living_in
 
 __all__ = ["EngineWorker", "running_worker"]
 
@@ -43,6 +44,11 @@ class EngineWorker:
         """End all of its processes with SIGKILL."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
+        # RQ gives the process of each job a group of its own.
+        while others := living_in(self.process.pid):
+            for other in others:
+                with suppress(ProcessLookupError):
+                    os.kill(other, signal.SIGKILL)
         self.process.wait(_PATIENCE)
 
     def stop(self) -> None:

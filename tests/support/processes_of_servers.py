@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["children_of", "ignore_file_limits", "is_stopped", "kill"]
+__all__ = ["children_of", "ignore_file_limits", "is_stopped", "kill", "living_in"]
 
 
 def is_stopped(process_id: int) -> bool:
@@ -29,6 +29,17 @@ def children_of(process_id: int) -> list[int]:
     """Return the ids of a process's children."""
     listed = Path(f"/proc/{process_id}/task/{process_id}/children")
     return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+
+
+def living_in(session: int) -> list[int]:
+    """Return the ids of the processes of a session, whatever their groups, but for zombies."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, its_session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state not in "ZX":
+                found.append(int(stat.parent.name))
+    return found
 
 
 def kill(process_id: int) -> None:

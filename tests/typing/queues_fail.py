@@ -5,6 +5,8 @@ from __future__ import annotations
 import dubhooks
 from dubhooks.queues import Queue
 from dubhooks.queues.celery import CeleryQueue
+from dubhooks.queues.dramatiq import DramatiqQueue
+from dubhooks.queues.rq import RQQueue
 from dubhooks.testing import HeldQueue
 from dubhooks.webhooks import LeadCreated, SaleCreated
 
@@ -21,6 +23,9 @@ HeldQueue(retry_for="3 days")  # expect-error
 HeldQueue(retry=3)  # expect-error
 CeleryQueue("amqp://broker")  # expect-error
 CeleryQueue()  # expect-error
+RQQueue("shop.hooks.later", "redis://127.0.0.1")  # expect-error
+RQQueue("shop.hooks.later")  # expect-error
+DramatiqQueue("redis://127.0.0.1")  # expect-error
 Queue()  # expect-error
 later.put(b"message")  # expect-error
 

@@ -6,17 +6,24 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from celery import Celery
+from dramatiq import Broker
+from redis import Redis
 from typing_extensions import assert_type, override
 
 import dubhooks
 from dubhooks.queues import Queue
 from dubhooks.queues.celery import CeleryQueue
+from dubhooks.queues.dramatiq import DramatiqQueue
+from dubhooks.queues.rq import RQQueue
 from dubhooks.testing import HeldQueue, QueueContract, QueueShop
 from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, UnknownEvent
 
 app = Celery("shop")
 later = CeleryQueue(app, name="dub", queue="dub", retry_for=timedelta(days=2))
 unsafe = CeleryQueue(app, may_lose_events=True)
+redis = Redis(socket_timeout=5)
+of_rq = RQQueue("shop.hooks.of_rq", redis, name="dub", timeout=60, may_lose_events=True)
+of_dramatiq = DramatiqQueue(Broker(), name="dub", timeout=timedelta(minutes=5))
 held = HeldQueue(retry_for=timedelta(hours=1), may_lose_events=False)
 hooks = dubhooks.Webhooks(
     "whsec_x",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._message import Message
     from ._queue import Queue
 
-__all__ = ["LONGEST_DELAY", "Work", "choose_delay", "put_back_unread"]
+__all__ = ["LONGEST_DELAY", "Work", "choose_delay", "put_back_unread", "put_until_held"]
 
 LONGEST_DELAY: Final = 900.0
 """Seconds: below every engine's visibility timeout, and RabbitMQ's half hour for a consumer."""
@@ -144,7 +144,7 @@ class Work:
         return True
 
     def _put_again(self, after: float) -> None:
-        _put_until_held(self._queue, self._letter.text, after)
+        put_until_held(self._queue, self._letter.text, after)
 
     def _is_overdue(self) -> bool:
         return time() > self._letter.received_at + self._queue.retry_for
@@ -157,7 +157,7 @@ def put_back_unread(queue: Queue, message: str) -> None:
         "newer version of dubhooks, or by something else?",
         LONGEST_DELAY,
     )
-    _put_until_held(queue, message, LONGEST_DELAY)
+    put_until_held(queue, message, LONGEST_DELAY)
 
 
 def choose_delay(attempt: int) -> float:
@@ -165,7 +165,7 @@ def choose_delay(attempt: int) -> float:
     return min(10.0 * 2.0 ** min(attempt - 1, 10), LONGEST_DELAY)
 
 
-def _put_until_held(queue: Queue, message: str, after: float) -> None:
+def put_until_held(queue: Queue, message: str, after: float) -> None:
     """Put a message again; until the engine holds it, this job goes on and stays the engine's."""
     while True:
         try:
