@@ -24,28 +24,7 @@ if TYPE_CHECKING:
     from ._explain import explain as explain
     from .dead_letters import DeadLetterDirectory as DeadLetterDirectory
     from .dead_letters import DeadLetters as DeadLetters
-    from .errors import BodyCompressed as BodyCompressed
-    from .errors import BodyEmpty as BodyEmpty
-    from .errors import BodyIncomplete as BodyIncomplete
-    from .errors import BodyTooLarge as BodyTooLarge
-    from .errors import BodyTooSlow as BodyTooSlow
-    from .errors import ConfigurationError as ConfigurationError
-    from .errors import DubhooksError as DubhooksError
-    from .errors import EventFromFuture as EventFromFuture
-    from .errors import EventTooOld as EventTooOld
-    from .errors import GivenUp as GivenUp
-    from .errors import InvalidEnvelope as InvalidEnvelope
-    from .errors import InvalidEvent as InvalidEvent
-    from .errors import InvalidJSON as InvalidJSON
-    from .errors import MethodNotAllowed as MethodNotAllowed
-    from .errors import PayloadError as PayloadError
-    from .errors import Problem as Problem
-    from .errors import Reject as Reject
-    from .errors import RetryLater as RetryLater
-    from .errors import SignatureMalformed as SignatureMalformed
-    from .errors import SignatureMismatch as SignatureMismatch
-    from .errors import SignatureMissing as SignatureMissing
-    from .errors import VerificationError as VerificationError
+    from .errors import *
     from .events.unknown import UnknownEvent as UnknownEvent
     from .idempotency import AsyncStore as AsyncStore
     from .idempotency import Claim as Claim

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from ._body import READ_TIMEOUT, BodyReader, Request
@@ -17,10 +16,10 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import TypeAlias
 
-    from ._headers import Headers
     from .receiver import Receiver
     from .receiver._pipeline import Pipeline
 
+    Pairs: TypeAlias = Iterable[tuple[bytes, bytes]]
     Scope: TypeAlias = MutableMapping[str, Any]
     Message: TypeAlias = MutableMapping[str, Any]
     Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -68,11 +67,8 @@ class Endpoint:
             await self._serve(connection)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1003})
 
     async def _serve(self, connection: _Connection) -> None:
-        check_asyncio()
         request = await read_request(
             self._pipeline, connection.scope, connection.receive, self._read_timeout
         )
@@ -132,13 +128,18 @@ async def read_request(
     """Return the body and headers of a request, or the reply that refuses it.
 
     ``None``: the client hung up, so nobody waits for a reply.
+
+    Raises:
+        ConfigurationError: there is no event loop of asyncio.
     """
+    check_asyncio()
     if scope["method"] != "POST":
         return pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
     request = Request(b"", scope["headers"])
     del scope  # error trackers send the variables of a frame in which waiting fails
     try:
-        reader = BodyReader(pipeline.settings.max_body, _find_length(request.headers))
+        length = dict(cast("Pairs", request.headers)).get(b"content-length", b"").decode("latin-1")
+        reader = BodyReader(pipeline.settings.max_body, length)
         if not await _read_in_time(receive, reader, read_timeout):
             return None
     except PayloadError as error:
@@ -155,11 +156,7 @@ async def _read_in_time(receive: Receive, reader: BodyReader, read_timeout: floa
         BodyIncomplete: it ended too early.
     """
     try:
-        if sys.version_info >= (3, 11):
-            async with asyncio.timeout(read_timeout):
-                is_whole = await _read(receive, reader)
-        else:  # before Python 3.11
-            is_whole = await asyncio.wait_for(_read(receive, reader), read_timeout)
+        is_whole = await asyncio.wait_for(_read(receive, reader), read_timeout)
     except asyncio.TimeoutError:
         raise BodyTooSlow("the body did not arrive in time: it is not read any further") from None
     # Of an empty one, something in between has most likely read it all.
@@ -178,14 +175,6 @@ async def _read(receive: Receive, reader: BodyReader) -> bool:
         more = message.get("more_body", False)
         del message  # before the next one is waited for, as above
     return True
-
-
-def _find_length(headers: Headers) -> str | None:
-    length = None
-    for name, value in cast("Iterable[tuple[bytes, bytes]]", headers):
-        if name == b"content-length":
-            length = value.decode("latin-1")
-    return length
 
 
 async def send_reply(reply: Reply, send: Send) -> None:

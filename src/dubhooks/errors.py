@@ -7,6 +7,7 @@ or anything about a person, because messages end up in logs.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar, Final, NamedTuple
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "SignatureMismatch",
     "SignatureMissing",
     "VerificationError",
-    "to_seconds",
 ]
 
 
@@ -230,7 +230,7 @@ class RetryLater(DubhooksError):
         super().__init__(_explain("the handler asked for this event later", reason))
 
     def __reduce__(self) -> tuple[Any, tuple[object, ...]]:
-        return _rebuild_retry_later, (self.after, self.reason)
+        return partial(RetryLater, reason=self.reason), (self.after,)
 
 
 class Reject(DubhooksError):
@@ -269,12 +269,8 @@ def to_seconds(name: str, duration: float | timedelta, *, least: float | None = 
     """
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if (
-        not is_number
-        or not (seconds > 0 if least is None else least <= seconds)
-        or (seconds >= _FOREVER)
-    ):
-        bound = "more than 0" if least is None else f"{least:g} or more"
+    bound = "more than 0" if least is None else f"{least:g} or more"
+    if not is_number or not (least or 0) <= seconds < _FOREVER or (least is None and not seconds):
         raise ConfigurationError(
             f"{name} takes seconds or a timedelta, {bound}: for example 60 or timedelta(days=30)"
         )
@@ -287,7 +283,3 @@ _FOREVER: Final = 10.0**10
 
 def _explain(what: str, reason: str | None) -> str:
     return what if reason is None else f"{what}: {reason}"
-
-
-def _rebuild_retry_later(after: float | None, reason: str | None) -> RetryLater:
-    return RetryLater(after, reason=reason)

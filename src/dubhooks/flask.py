@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial, wraps
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 try:
     from flask import Response, after_this_request, current_app, request
@@ -36,8 +36,6 @@ from .wsgi import empty_body_error, headers_to_send, read_body, refuse_async_sto
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flask import Request as FlaskRequest
-
     from .events._base import Event
     from .idempotency._keys import Dedupe
     from .receiver import Receiver
@@ -46,8 +44,6 @@ if TYPE_CHECKING:
     from .receiver._route import RoutePlan
 
 __all__ = ["view", "webhook"]
-
-ObjectT = TypeVar("ObjectT")
 
 
 def view(hooks: Receiver[Any]) -> Callable[..., Response]:
@@ -103,7 +99,7 @@ def webhook(hooks: Any, /, *events: Any, dedupe: Dedupe = "id") -> Any:
 
 
 def _decorate(plan: RoutePlan, handler: Any) -> Callable[..., Response]:
-    check_handler(handler, plan.classes)
+    check_handler(handler)
     route = plan.add_route(handler, is_async=is_async_callable(handler), status_of=_status_of)
 
     @wraps(handler)
@@ -136,11 +132,10 @@ def _respond(
 
 
 def _open(pipeline: Pipeline[Any]) -> Delivery | Reply:
-    current = _resolve_proxy(request)
     try:
-        if current.method != "POST":
+        if request.method != "POST":
             return pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
-        body = _read_body(current, pipeline.settings.max_body)
+        body = _read_body(pipeline.settings.max_body)
     except PayloadError as error:
         return pipeline.refuse(error)
     if not body:
@@ -148,36 +143,35 @@ def _open(pipeline: Pipeline[Any]) -> Delivery | Reply:
             "a before_request function has read request.stream, or middleware wsgi.input: "
             "request.get_data() keeps the body"
         )
-        return pipeline.refuse(empty_body_error(current.environ, readers))
-    received = Request(body, headers_in_environ(current.environ))
+        return pipeline.refuse(empty_body_error(request.environ, readers))
+    received = Request(body, headers_in_environ(request.environ))
     del body  # error trackers send the variables of a frame that raises
     return pipeline.open(received)
 
 
-def _read_body(current: FlaskRequest, max_body: int) -> bytes:
+def _read_body(max_body: int) -> bytes:
     """Return the raw body, and leave it to the handler as ``request.get_data()`` and the like."""
     # Not Flask's own limits: before Flask 3.1 there is one for the whole application.
-    if "stream" not in vars(current):
-        body = read_body(current.environ, max_body)
+    if "stream" not in vars(request):
+        body = read_body(request.environ, max_body)
     else:
         # Somebody was here before.  Flask's stream knows where it ends, and Flask still has what
         # was read with get_data() or get_json().
-        safe = {"wsgi.input": current.stream, "wsgi.input_terminated": True}
+        safe = {"wsgi.input": request.stream, "wsgi.input_terminated": True}
         try:
-            body = read_body({**current.environ, **safe}, max_body) or current.get_data()
+            body = read_body({**request.environ, **safe}, max_body) or request.get_data()
         except ClientDisconnected:
             raise BodyIncomplete("the body ended before it was all there") from None
         except RequestEntityTooLarge:
             raise BodyTooLarge("the body is larger than MAX_CONTENT_LENGTH") from None
-    cast("Any", current).stream = BytesIO(body)
+    cast("Any", request).stream = BytesIO(body)
     return body
 
 
 def _call(handler: Any, parts: dict[str, Any], event: Event) -> Response | None:
-    app = _resolve_proxy(current_app)
     try:
         # Flask does not see that a plain decorator around an ``async def`` gives an awaitable.
-        result = call_and_await(partial(app.ensure_sync(handler), event, **parts))
+        result = call_and_await(partial(current_app.ensure_sync(handler), event, **parts))
     except HTTPException as error:
         result = error.get_response(request.environ)
         if result.status_code >= 400:
@@ -189,13 +183,7 @@ def _call(handler: Any, parts: dict[str, Any], event: Event) -> Response | None:
             raise ConfigurationError(explain_running_loop()) from error
         raise
     # Only a response made of it has a status to judge: (body, 500) is one of many ways.
-    return None if result is None else app.make_response(result)
-
-
-def _resolve_proxy(proxy: ObjectT) -> ObjectT:
-    """Return the object behind a proxy, which would look it up again at every use."""
-    current: ObjectT = cast("Any", proxy)._get_current_object()
-    return current
+    return None if result is None else current_app.make_response(result)
 
 
 def _status_of(response: Response | None) -> int:

@@ -125,17 +125,17 @@ class DeliveryRecord:
     """``webhook`` or ``postback``."""
     namespace: str
     """The receiver's ``namespace``."""
-    event_name: str | None
-    event_id: str | None
-    handler: str | None
-    """The name of the function that took the event."""
-    attempt: int | None
-    """How many times the event was claimed, this time included."""
     seconds: float
     """Seconds from receiving the body to the reply."""
-    age: float | None
+    event_name: str | None = None
+    event_id: str | None = None
+    handler: str | None = None
+    """The name of the function that took the event."""
+    attempt: int | None = None
+    """How many times the event was claimed, this time included."""
+    age: float | None = None
     """Seconds from the event's ``createdAt`` to the reply, by this machine's clock."""
-    error_code: str | None
+    error_code: str | None = None
     """``code`` of the error that refused the delivery."""
     queued_seconds: float | None = None
     """Seconds from the delivery to the work on it, in a queue's worker; ``None`` elsewhere."""

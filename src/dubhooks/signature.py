@@ -126,11 +126,7 @@ def sign(body: bytes, secret: Secret) -> str:
     """
     keyring, request = Keyring(secret), Request(body, ())
     del body, secret
-    key = keyring.keys()[0]
-    error = check_body(request)
-    if error is not None:
-        raise error
-    return key.digest(request.body).hex()
+    return keyring.keys()[0].digest(raw_body(request.body)).hex()
 
 
 def verify(body: bytes, signature: str | None, secret: Secret) -> None:
@@ -149,17 +145,12 @@ def verify(body: bytes, signature: str | None, secret: Secret) -> None:
         ConfigurationError: the secret is unusable or the body is not bytes.
     """
     # What is not text cannot be a signature, and is malformed.
-    keyring, request = Keyring(secret), Request(body, _headers_with(signature))
-    del body, signature, secret
+    text = signature if signature is None or isinstance(signature, str) else ""
+    keyring, request = Keyring(secret), Request(body, {"Dub-Signature": text})
+    del body, secret, signature, text
     error = check_body(request) or check_request(keyring.keys(), request)
     if error is not None:
         raise error
-
-
-def _headers_with(signature: object) -> list[tuple[str, str]]:
-    if signature is None:
-        return []
-    return [("Dub-Signature", signature if isinstance(signature, str) else "")]
 
 
 def raw_body(body: bytes) -> bytes:

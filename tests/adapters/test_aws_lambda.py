@@ -251,31 +251,20 @@ def test_it_is_no_receiver() -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "why"),
+    "event",
     [
-        pytest.param(None, "no object", id="nothing"),
-        pytest.param({}, "neither httpMethod", id="empty"),
-        pytest.param({"Records": [{"body": "{}"}]}, "neither httpMethod", id="queue"),
-        pytest.param({"requestContext": "x"}, "requestContext is no object", id="context"),
-        pytest.param(
-            {"httpMethod": "POST", "headers": ["a"]}, "headers is no object", id="headers"
-        ),
-        pytest.param({"httpMethod": "POST", "headers": {"a": 1}}, "not strings", id="header"),
-        pytest.param(
-            {"httpMethod": "POST", "multiValueHeaders": {"a": [1]}}, "not strings", id="multiple"
-        ),
-        pytest.param({"httpMethod": "POST", "body": {"id": 1}}, "not a string", id="parsed"),
-        pytest.param(
-            {"httpMethod": "POST", "body": "{}", "isBase64Encoded": True}, "base64", id="base64"
-        ),
-        pytest.param(
-            {"httpMethod": "POST", "body": "é", "isBase64Encoded": True}, "base64", id="unicode"
-        ),
+        pytest.param(None, id="nothing"),
+        pytest.param({}, id="empty"),
+        pytest.param({"Records": [{"body": "{}"}]}, id="queue"),
+        pytest.param({"requestContext": "x"}, id="context"),
+        pytest.param({"httpMethod": "POST", "headers": ["a"]}, id="headers"),
+        pytest.param({"httpMethod": "POST", "body": {"id": 1}}, id="parsed"),
+        pytest.param({"httpMethod": "POST", "body": "{}", "isBase64Encoded": True}, id="base64"),
     ],
 )
-def test_what_is_not_http(event: Any, why: str) -> None:
+def test_what_is_not_http(event: Any) -> None:
     """An invocation that is no HTTP request is the developer's mistake, and named."""
-    with pytest.raises(ConfigurationError, match=why):
+    with pytest.raises(ConfigurationError, match="not an HTTP request as Lambda gets it"):
         aws_lambda.handler(Webhooks(SECRET))(event, None)
 
 

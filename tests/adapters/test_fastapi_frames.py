@@ -16,7 +16,7 @@ import dubhooks.fastapi
 from dubhooks import MemoryStore, SQLiteStore, Webhooks, asgi, sign
 from dubhooks.testing import make_event
 from dubhooks.webhooks import LinkCreated
-from tests.support.adapters.clients import AsgiClient
+from tests.support.adapters.clients import AsgiClient, Watched
 from tests.support.adapters.situations import SECRET, signed
 from tests.support.frames import variables_that_show
 
@@ -53,17 +53,9 @@ async def fail_with_parameters_async(
 
 def raised(app: Any) -> BaseException:
     """Deliver a link, and return what reaches the server."""
-    errors: list[BaseException] = []
-
-    async def watched(scope: Any, receive: Any, send: Any) -> None:
-        try:
-            await app(scope, receive, send)
-        except Exception as error:
-            errors.append(error)
-            raise
-
+    watched = Watched(app)
     assert AsgiClient(watched).post(BODY, signed(BODY)).status == 500
-    return errors[0]
+    return watched.raised[0]
 
 
 STORES: dict[str, Any] = {

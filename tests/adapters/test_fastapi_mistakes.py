@@ -1,41 +1,29 @@
 """Mistakes of users with FastAPI: each is named, none is a signature mismatch."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
 from fastapi import Body, Depends, FastAPI
 from fastapi import Request as FastAPIRequest
 from pydantic import BaseModel
-from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-import dubhooks
-from dubhooks import ConfigurationError, Webhooks, postbacks
+from dubhooks import ConfigurationError, Webhooks
 from dubhooks.fastapi import openapi, router, verified, webhook
-from dubhooks.webhooks import LeadCreated, SaleCreated
+from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.behaviour import (
     BODY,
-    PAYOUT_REQUEST,
     SALE_REQUEST,
     SECRET,
     Request,
     with_signature,
 )
-from tests.support.adapters.clients import AsgiClient, Client
+from tests.support.adapters.clients import AsgiClient, Watched
 
 hooks = Webhooks(SECRET)
 
 
 def sale(event: SaleCreated) -> None:
     """Handle a sale."""
-
-
-def served(handler: Any = sale) -> tuple[FastAPI, Client]:
-    """Return an application with one decorated route."""
-    app = FastAPI()
-    app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(handler))
-    return app, AsgiClient(app)
 
 
 def test_decorators_in_the_wrong_order() -> None:
@@ -48,99 +36,12 @@ def test_decorators_in_the_wrong_order() -> None:
         def other(event: SaleCreated) -> None: ...
 
 
-def test_one_handler_for_two_routes() -> None:
-    """The same handler may be decorated for two routes."""
-    app = FastAPI()
-    app.post("/one")(webhook(hooks, SaleCreated)(sale))
-    app.post("/two")(webhook(Webhooks("whsec_other"), SaleCreated)(sale))
-    assert SALE_REQUEST.send(AsgiClient(app, "/one")).status == 200
-    assert SALE_REQUEST.send(AsgiClient(app, "/two")).status == 401
-
-
-def no_parameter() -> None:
-    """Take nothing."""
-
-
-def keyword_only(*, event: SaleCreated) -> None:
-    """Take the event by keyword."""
-
-
 def swapped(tenant: str, event: SaleCreated) -> None:
     """Take the event second."""
 
 
-def depends_first(db: Annotated[str, Depends(no_parameter)], event: SaleCreated) -> None:
+def depends_first(db: Annotated[str, Depends(lambda: "db")], event: SaleCreated) -> None:
     """Take a dependency first."""
-
-
-def a_dict(event: dict[str, Any]) -> None:
-    """Take parsed JSON."""
-
-
-def other_class(event: LeadCreated) -> None:
-    """Take another event."""
-
-
-def other_family(event: postbacks.SaleCreated) -> None:
-    """Take a postback."""
-
-
-async def generator(event: SaleCreated) -> Any:
-    """Yield."""
-    yield event
-
-
-@pytest.mark.parametrize(
-    ("handler", "words"),
-    [
-        (no_parameter, "no event parameter"),
-        (keyword_only, "no event parameter"),
-        (swapped, "first parameter of swapped is the event and takes SaleCreated"),
-        (depends_first, "first parameter of depends_first is the event"),
-        (a_dict, "first parameter of a_dict is the event"),
-        (other_class, "takes SaleCreated"),
-        (other_family, "takes SaleCreated"),
-        (generator, "generator yields"),
-        ("sale", "must be callable"),
-    ],
-)
-def test_handler_that_cannot_work(handler: Any, words: str) -> None:
-    """A handler that could not take the event is refused where it is decorated."""
-    decorator: Any = webhook(hooks, SaleCreated)
-    with pytest.raises(ConfigurationError, match=words):
-        decorator(handler)
-
-
-def test_catch_all_that_takes_one_class() -> None:
-    """Without a class the handler gets every event, so it must take every event."""
-    decorator: Any = webhook(hooks)
-    with pytest.raises(ConfigurationError, match="takes every event"):
-        decorator(sale)
-
-
-@pytest.mark.parametrize("annotation", [dubhooks.webhooks.WebhookEvent, Any, object, BaseModel])
-def test_catch_all(annotation: Any) -> None:
-    """The union, and whatever else holds every event, is fine."""
-
-    def handler(event: Any) -> None: ...
-
-    handler.__annotations__["event"] = annotation
-    webhook(hooks)(handler)
-
-
-@pytest.mark.parametrize("function", [webhook, verified, router])
-@pytest.mark.parametrize("hooks", [sale, SaleCreated, None, "whsec_x"])
-def test_no_receiver(function: Any, hooks: Any) -> None:
-    """The receiver is missing, as in ``@webhook`` without a call."""
-    with pytest.raises(ConfigurationError, match="the receiver comes first"):
-        function(hooks)
-
-
-@pytest.mark.parametrize("function", [webhook, verified])
-def test_event_of_the_other_family(function: Any) -> None:
-    """Webhooks and postbacks share names and not classes."""
-    with pytest.raises(ConfigurationError, match="not a webhook event"):
-        function(hooks, postbacks.SaleCreated)
 
 
 def test_path_without_a_slash() -> None:
@@ -162,13 +63,6 @@ class Note(BaseModel):
     text: str
 
 
-@dataclass
-class Memo:
-    """The same, as a dataclass."""
-
-    text: str
-
-
 def takes_note(note: Note) -> Note:
     """Be a dependency that takes a body."""
     return note
@@ -178,20 +72,8 @@ def with_model(event: SaleCreated, note: Note) -> None:
     """Take a second body."""
 
 
-def with_dataclass(event: SaleCreated, memo: Memo) -> None:
-    """Take a second body."""
-
-
 def with_raw_body(event: SaleCreated, payload: Annotated[dict[str, Any], Body()]) -> None:
     """Take the body again."""
-
-
-def with_default(event: SaleCreated, payload: str = Body("")) -> None:
-    """Take the body again."""
-
-
-def with_list(event: SaleCreated, notes: list[Note]) -> None:
-    """Take a list."""
 
 
 def with_dependency(event: SaleCreated, note: Annotated[Note, Depends(takes_note)]) -> None:
@@ -200,7 +82,7 @@ def with_dependency(event: SaleCreated, note: Annotated[Note, Depends(takes_note
 
 @pytest.mark.parametrize(
     "handler",
-    [with_model, with_dataclass, with_raw_body, with_default, with_list, with_dependency],
+    [with_model, with_raw_body, with_dependency, swapped, depends_first],
 )
 def test_body_parameter(handler: Any) -> None:
     """FastAPI would parse the body before anything can verify it: refused when decorated."""
@@ -220,44 +102,9 @@ def test_body_parameter_of_the_router(mount: str) -> None:
 
         app.post("/webhooks/dub")(route)
     body = b'{"text":"", "note":{"text":""}}'
-    with pytest.raises(ConfigurationError, match="the route /webhooks/dub has a body parameter"):
-        Request(body).send(Raising(AsgiClient(app)))
-
-
-class Shop:
-    """A class whose method is decorated."""
-
-    def sale(self, event: SaleCreated) -> None:
-        """Handle a sale."""
-
-
-def test_a_method() -> None:
-    """Nobody would pass ``self``; the method of an object is a handler like any other."""
-    with pytest.raises(ConfigurationError, match="sale is a method, and nobody passes its self"):
-        webhook(hooks, SaleCreated)(Shop.sale)  # type: ignore[arg-type]
-    app = FastAPI()
-    app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(Shop().sale))
-    assert SALE_REQUEST.send(AsgiClient(app)).status == 200
-
-
-def get_session() -> str:
-    """Be a dependency."""
-    return "session"
-
-
-def with_depends(event: SaleCreated, session: Any = Depends(get_session)) -> None:  # noqa: B008
-    """Ask for a dependency by its default."""
-
-
-def with_annotated(event: SaleCreated, session: Annotated[str, Depends(get_session)]) -> None:
-    """Ask for a dependency by its annotation."""
-
-
-@pytest.mark.parametrize("handler", [with_depends, with_annotated])
-def test_a_dependency_of_a_handler_of_on(handler: Any) -> None:
-    """Nobody solves it there: it is refused, and the route decorator named."""
-    with pytest.raises(ConfigurationError, match=r"takes session beside the event.*@webhook"):
-        Webhooks(SECRET).on(SaleCreated)(handler)
+    error = raised_by(app, Request(body))
+    assert isinstance(error, ConfigurationError)
+    assert "the route /webhooks/dub has a body parameter" in str(error)
 
 
 @pytest.mark.parametrize("value", [0, -1, "5", None, True])
@@ -268,29 +115,11 @@ def test_read_timeout_that_is_none(function: Any, value: Any) -> None:
         function(hooks, read_timeout=value)
 
 
-class Raising:
-    """A client that raises what reached the server, although 500 was sent."""
-
-    def __init__(self, client: Client) -> None:
-        assert isinstance(client, AsgiClient)
-        self.sent = 0
-        self._client = client
-
-    def post(self, *args: Any, **options: Any) -> Any:
-        """Send one request."""
-        raised: list[Exception] = []
-        app = self._client._app
-
-        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-            try:
-                await app(scope, receive, send)
-            except Exception as error:
-                raised.append(error)
-                raise
-
-        response = AsgiClient(watched).post(*args, **options)
-        assert response.status == 500
-        raise raised[0]
+def raised_by(app: FastAPI, request: Request = SALE_REQUEST) -> Exception:
+    """Return what a request makes the application raise, beside its answer of 500."""
+    watched = Watched(app)
+    assert request.send(AsgiClient(watched)).status == 500
+    return watched.raised[0]
 
 
 def test_body_read_as_a_stream_by_a_dependency() -> None:
@@ -302,8 +131,9 @@ def test_body_read_as_a_stream_by_a_dependency() -> None:
 
     app = FastAPI(dependencies=[Depends(consume)])
     app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(sale))
-    with pytest.raises(ConfigurationError, match="the body was read before dubhooks saw it"):
-        SALE_REQUEST.send(Raising(AsgiClient(app)))
+    error = raised_by(app)
+    assert isinstance(error, ConfigurationError)
+    assert "the body was read before dubhooks saw it" in str(error)
 
 
 def test_body_read_by_a_dependency() -> None:
@@ -319,77 +149,12 @@ def test_body_read_by_a_dependency() -> None:
     assert with_signature("0" * 64).send(client).status == 401
 
 
-class Consuming:
-    """A middleware that reads the body and passes on an empty one."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        while (await receive()).get("more_body"):
-            pass
-
-        async def nothing() -> dict[str, Any]:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        await self.app(scope, nothing, send)
-
-
-@pytest.mark.parametrize("mount", ["webhook", "router"])
-def test_body_consumed_by_middleware(mount: str, caplog: pytest.LogCaptureFixture) -> None:
-    """An empty body is not a mismatch, and the log asks who has read it."""
-    app, hooks = FastAPI(), Webhooks(SECRET)
-    if mount == "webhook":
-        app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(sale))
-    else:
-        app.include_router(router(hooks))
-    app.add_middleware(Consuming)
-    response = SALE_REQUEST.send(AsgiClient(app))
-    assert (response.status, b"body_empty" in response.body) == (400, True)
-    assert "middleware" in caplog.text
-
-
-class Opaque:
-    """A middleware that hides the application that it wraps."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._hidden = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on."""
-        await self._hidden(scope, receive, send)
-
-
-def test_behind_any_middleware() -> None:
-    """Refusals keep their status behind middleware of every kind."""
-    for middleware in (Opaque, BaseHTTPMiddleware):
-        app, client = served()
-        options: Any = {} if middleware is Opaque else {"dispatch": passing}
-        app.add_middleware(middleware, **options)
-        assert with_signature().send(client).status == 401
-        assert PAYOUT_REQUEST.send(client).status == 501
-        assert SALE_REQUEST.send(client).status == 200
-
-
-def test_route_for_other_methods() -> None:
-    """A route that takes other methods too refuses them."""
-    app = FastAPI()
-    app.api_route("/webhooks/dub", methods=["GET", "POST"])(webhook(hooks, SaleCreated)(sale))
-    response = Request(b"", headers=[], method="GET").send(AsgiClient(app))
-    assert (response.status, response.headers["allow"]) == (405, "POST")
-
-
-async def passing(request: FastAPIRequest, call_next: Any) -> Any:
-    """Be a middleware that does nothing."""
-    return await call_next(request)
-
-
 def test_client_hangs_up_while_sending() -> None:
     """A body that stops in the middle runs nothing and logs no traceback."""
     import asyncio
 
-    app, _ = served()
+    app = FastAPI()
+    app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(sale))
     answers: list[Any] = []
     messages = [
         {"type": "http.request", "body": BODY[:10], "more_body": True},
@@ -405,14 +170,3 @@ def test_client_hangs_up_while_sending() -> None:
     scope = AsgiClient(app)._scope("POST", [(b"content-length", b"99")])
     asyncio.run(app(scope, receive, send))
     assert answers[0]["status"] == 400
-
-
-def test_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without FastAPI the error says what to install."""
-    import importlib
-    import sys
-
-    monkeypatch.setitem(sys.modules, "fastapi", None)
-    monkeypatch.delitem(sys.modules, "dubhooks.fastapi")
-    with pytest.raises(ImportError, match=r"install dubhooks\[fastapi\]"):
-        importlib.import_module("dubhooks.fastapi")

@@ -39,20 +39,6 @@ class Receipt(BaseModel):
     sale: str
 
 
-def test_response_model() -> None:
-    """FastAPI makes the response of what a handler returns, by its annotation."""
-
-    def sale(event: SaleCreated) -> Receipt:
-        return Receipt(sale=event.id)
-
-    app = FastAPI()
-    app.post("/x", status_code=201)(endpoint(sale))
-    response = SALE_REQUEST.send(AsgiClient(app, "/x"))
-    assert (response.status, response.body) == (201, f'{{"sale":"{SALE.id}"}}'.encode())
-    schema = app.openapi()["paths"]["/x"]["post"]["responses"]["201"]["content"]
-    assert schema["application/json"]["schema"]["$ref"].endswith("/Receipt")
-
-
 def test_duplicate_of_a_response_model() -> None:
     """A duplicate has dubhooks' own reply, which need not fit the response model."""
 
@@ -60,17 +46,12 @@ def test_duplicate_of_a_response_model() -> None:
         return Receipt(sale=event.id)
 
     app = FastAPI()
-    app.post("/x")(endpoint(sale))
+    app.post("/x", response_model=Receipt)(endpoint(sale))
     client = AsgiClient(app, "/x")
     assert [SALE_REQUEST.send(client).body for _ in range(2)] == [
         f'{{"sale":"{SALE.id}"}}'.encode(),
         b'{"outcome":"duplicate"}',
     ]
-
-
-def misses_a_field(event: SaleCreated) -> Receipt:
-    """Return what its response model refuses."""
-    return {}  # type: ignore[return-value]
 
 
 def returns_no_json(event: SaleCreated) -> dict[str, object]:
@@ -83,7 +64,7 @@ async def returns_no_json_async(event: SaleCreated) -> dict[str, object]:
     return returns_no_json(event)
 
 
-@pytest.mark.parametrize("handler", [misses_a_field, returns_no_json, returns_no_json_async])
+@pytest.mark.parametrize("handler", [returns_no_json, returns_no_json_async])
 def test_a_result_that_fastapi_cannot_send(handler: Callable[..., Any]) -> None:
     """FastAPI serialises when the event is done: the answer is 500, and the retry a duplicate."""
     app = FastAPI()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -93,33 +92,4 @@ def test_a_burst_of_sync_deliveries(mount: str, tmp_path: Path) -> None:
     with closing(Noting(tmp_path / "claims.db")) as store:
         hooks = Webhooks(SECRET, store=store)
         assert asyncio.run(asyncio.wait_for(burst(), 60)) == (THREADS, THREADS, [200])
-    assert sorted(ran) == sorted(event.id for event in SALES)
-
-
-@MOUNTS
-def test_a_plain_decorator_around_an_async_handler(mount: str, tmp_path: Path) -> None:
-    """However many come at once, none waits for a thread that another one holds."""
-    ran: list[str] = []
-
-    def timed(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def inner(event: SaleCreated) -> Any:
-            return function(event)
-
-        return inner
-
-    @timed
-    async def sale(event: SaleCreated) -> None:
-        # As every client does that resolves a name: in the loop's own threads.
-        await asyncio.get_running_loop().run_in_executor(None, ran.append, event.id)
-
-    async def burst() -> set[int]:
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
-        client = AsgiClient(serve(mount, hooks, sale))
-        bodies = [event.to_json() for event in SALES]
-        answers = await asyncio.gather(*(client.send(body, signed(body)) for body in bodies))
-        return {answer.status for answer in answers}
-
-    with closing(SQLiteStore(tmp_path / "claims.db")) as store:
-        hooks = Webhooks(SECRET, store=store)
-        assert asyncio.run(asyncio.wait_for(burst(), 60)) == {200}
     assert sorted(ran) == sorted(event.id for event in SALES)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from flask import Flask, request
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 import dubhooks.flask
 from dubhooks import Webhooks
@@ -66,38 +65,12 @@ def test_a_body_that_is_gone_is_named(
     assert "request.get_data() keeps the body" in caplog.text
 
 
-def test_chunks_without_an_end_are_named(caplog: pytest.LogCaptureFixture) -> None:
-    """On a server that does not mark the end of chunked bodies, the log says so."""
-    app = answering(None)
-
-    def server(environ: Any, start_response: Any) -> Any:
-        del environ["wsgi.input_terminated"]
-        return app(environ, start_response)
-
-    assert deliver(server, chunked=True).status == 400
-    assert "wsgi.input_terminated" in caplog.text
-
-
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
 def test_the_application_s_own_limit_does_not_cut(chunked: bool) -> None:
     """``max_body`` is the limit here, whatever the application sets for its forms."""
     app = answering(lambda: request.get_json()["id"])
     app.config["MAX_CONTENT_LENGTH"] = 10
     assert deliver(app, chunked=chunked).body == SALE.id.encode()
-
-
-def test_the_application_s_own_limit_when_it_read_first() -> None:
-    """A body that the application refuses before us is its 413, not an exception."""
-    app = answering(None)
-    app.config["MAX_CONTENT_LENGTH"] = 10
-    app.before_request(lambda: request.stream and None)
-    assert deliver(app).status == 413
-
-
-def test_behind_a_proxy() -> None:
-    """Middleware that leaves the body alone does no harm."""
-    app = answering(None)
-    assert deliver(ProxyFix(app)).status == 200
 
 
 @pytest.mark.parametrize("server", ["marks the end", "has it in memory"])

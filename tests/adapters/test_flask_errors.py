@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -102,17 +101,3 @@ def test_error_handlers_of_other_requests_are_left_alone() -> None:
 
     assert deliver(app).status == 500
     assert WsgiClient(app, "/page").post(b"", [], method="GET").status == 200
-
-
-def test_stopping_the_server_releases_the_claim() -> None:
-    """A handler that is interrupted by the server's stop leaves no claim behind."""
-    answers: Iterator[BaseException | None] = iter([SystemExit(1), None])
-
-    def handler(event: SaleCreated) -> None:
-        if error := next(answers):
-            raise error
-
-    app = app_with(handler)
-    with pytest.raises(SystemExit):
-        app.test_client().post(PATH, data=BODY, headers=signed(BODY))
-    assert deliver(app).status == 200

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import base64
-import json
+import importlib
+import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
-from django.db import connections, transaction
-from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
 from fastapi import FastAPI
-from flask import Flask, request
+from flask import Flask
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 import dubhooks.django
@@ -29,7 +25,7 @@ from dubhooks import ConfigurationError, Webhooks, asgi, aws_lambda, wsgi
 from dubhooks._headers import headers_in_environ
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.behaviour import BODY, SECRET, signed
-from tests.support.adapters.clients import AsgiClient, Response, WsgiClient
+from tests.support.adapters.clients import AsgiClient, Response, Watched, WsgiClient
 from tests.support.adapters.django_setup import MIDDLEWARE
 from tests.support.receiving import AsyncMemoryStore
 
@@ -47,25 +43,21 @@ class Served:
             "ROOT_URLCONF": urls,
             "MIDDLEWARE": [one for one in MIDDLEWARE if "LoginRequired" not in one],
         }
-        self.raised: list[Exception] = []
+        self._watched = Watched(None)
+
+    @property
+    def raised(self) -> list[Exception]:
+        """What reached the server."""
+        return self._watched.raised
 
     def post(self) -> Response:
         """Deliver a sale."""
         with override_settings(**self._settings):
             app = self.app() if isinstance(self.app, type) else self.app
             if self._is_asgi:
-                return AsgiClient(self._watched(app)).post(BODY, signed(BODY))
+                self._watched.app = app
+                return AsgiClient(self._watched).post(BODY, signed(BODY))
             return WsgiClient(app, PATH).post(BODY, signed(BODY))
-
-    def _watched(self, app: Any) -> Any:
-        async def application(scope: Any, receive: Any, send: Any) -> None:
-            try:
-                await app(scope, receive, send)
-            except Exception as error:
-                self.raised.append(error)
-                raise
-
-        return application
 
 
 def flask_app(view: Any) -> Served:
@@ -201,87 +193,61 @@ def test_a_store_for_an_event_loop_where_there_is_none(
     assert "AsyncMemoryStore needs an event loop" in said + caplog.text
 
 
-Taking = Callable[[Any, Any], Any]
-"""What a view of the user's own does with a body and headers."""
+# -- what decorators refuse -----------------------------------------------------------------------
 
-
-def own_flask(take: Taking, *, parses: bool) -> Served:
-    """Serve a view of Flask's."""
-
-    async def own() -> str:
-        take(request.get_json() if parses else request.get_data(), request.headers)
-        return "ok"
-
-    return flask_app(own)
-
-
-def own_starlette(take: Taking, *, parses: bool) -> Served:
-    """Serve a route of Starlette's."""
-
-    async def own(request: Request) -> PlainTextResponse:
-        take(await request.json() if parses else await request.body(), request.headers)
-        return PlainTextResponse("ok")
-
-    return starlette_app(own)
-
-
-def own_fastapi(take: Taking, *, parses: bool) -> Served:
-    """Serve a route of FastAPI's."""
-    app = FastAPI()
-
-    async def parsed(payload: dict[str, Any], request: Request) -> str:
-        take(payload, request.headers)
-        return "ok"
-
-    async def raw(request: Request) -> str:
-        take(await request.body(), request.headers)
-        return "ok"
-
-    # Postponed annotations name what FastAPI must resolve.
-    app.post(PATH)(parsed if parses else raw)
-    return Served(app, is_asgi=True)
-
-
-def own_django(take: Taking, *, parses: bool) -> Served:
-    """Serve an async view of Django's."""
-
-    async def own(request: HttpRequest) -> HttpResponse:
-        take(json.loads(request.body) if parses else request.body, request.headers)
-        return HttpResponse("ok")
-
-    own.csrf_exempt = True  # type: ignore[attr-defined]
-    for alias in connections:
-        transaction.non_atomic_requests(using=alias)(own)
-    return django_app(own, is_asgi=True)
-
-
-OWN: dict[str, Any] = {
-    "flask": own_flask,
-    "starlette": own_starlette,
-    "fastapi": own_fastapi,
-    "django": own_django,
+DECORATORS: dict[str, Any] = {
+    "flask": dubhooks.flask.webhook,
+    "fastapi": dubhooks.fastapi.webhook,
+    "django": dubhooks.django.webhook,
 }
 
 
-@pytest.mark.parametrize("framework", OWN)
-def test_a_parsed_body(framework: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Who gives a receiver parsed JSON is told that it takes the raw bytes."""
-    served = OWN[framework](Webhooks(SECRET).handle, parses=True)
-    with suppress(ConfigurationError):
-        assert served.post().status == 500
-    assert is_named(served, "must be the raw request bytes, not dict", caplog.text)
+class Shop:
+    """A class whose method is decorated."""
+
+    def take(self, event: SaleCreated, other: SaleCreated) -> None:
+        """Handle a sale."""
 
 
-@pytest.mark.parametrize("framework", OWN)
-def test_an_async_handler_in_a_sync_call(framework: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Who calls ``handle`` on an event loop is told to await ``ahandle``."""
-    hooks = Webhooks(SECRET)
+def generator(event: SaleCreated, other: SaleCreated) -> Any:
+    """Yield, so that calling it runs nothing."""
+    yield event, other
 
-    @hooks.on(SaleCreated)
-    async def sale(event: SaleCreated) -> None:
-        raise AssertionError(event.id)
 
-    served = OWN[framework](hooks.handle, parses=False)
-    with suppress(ConfigurationError):
-        assert served.post().status == 500
-    assert is_named(served, "await ahandle()", caplog.text)
+@pytest.mark.parametrize(
+    ("handler", "why"),
+    [
+        (lambda: None, "has no event parameter"),
+        (lambda *, event: None, "has no event parameter"),
+        (generator, "generator yields"),
+        (Shop.take, r"Shop\.take is a method, and nobody passes its self: decorate a function"),
+        ("take", "must be callable"),
+    ],
+)
+@pytest.mark.parametrize("framework", DECORATORS)
+def test_a_handler_that_cannot_work(framework: str, handler: Any, why: str) -> None:
+    """A handler that could not be called is refused where it is decorated, everywhere alike."""
+    with pytest.raises(ConfigurationError, match=why):
+        DECORATORS[framework](Webhooks(SECRET), SaleCreated)(handler)
+
+
+@pytest.mark.parametrize("framework", DECORATORS)
+def test_a_decorator_without_its_arguments(framework: str) -> None:
+    """``@webhook`` right above a function, and an event of the other family, say what is wrong."""
+    webhook = DECORATORS[framework]
+    for given in (generator, SaleCreated, None, SECRET):
+        with pytest.raises(ConfigurationError, match=r"the receiver comes first: @webhook\(hooks"):
+            webhook(given)
+    with pytest.raises(ConfigurationError, match=r"not a webhook event: .* dubhooks\.webhooks"):
+        webhook(Webhooks(SECRET), dubhooks.postbacks.SaleCreated)
+    with pytest.raises(ConfigurationError, match="needs a store"):
+        webhook(Webhooks(SECRET), SaleCreated, dedupe="natural")
+
+
+@pytest.mark.parametrize("framework", ["flask", "fastapi"])
+def test_a_framework_that_is_not_installed(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing the module says which extra to install."""
+    monkeypatch.setitem(sys.modules, framework, None)
+    monkeypatch.delitem(sys.modules, f"dubhooks.{framework}")
+    with pytest.raises(ImportError, match=rf"install dubhooks\[{framework}\]"):
+        importlib.import_module(f"dubhooks.{framework}")

@@ -92,8 +92,9 @@ def age(queue: HeldQueue, seconds: float) -> None:
 def test_a_queue_needs_store_and_dead_letters(tmp_path: Path) -> None:
     """The worker claims, and in the end keeps: without either an event could be lost."""
     letters = DeadLetterDirectory(tmp_path)
-    for settings in ({"store": MemoryStore()}, {"dead_letters": letters}):
-        hooks = Webhooks(SECRET, **settings)  # type: ignore[arg-type]
+    halves: list[dict[str, Any]] = [{"store": MemoryStore()}, {"dead_letters": letters}]
+    for settings in halves:
+        hooks = Webhooks(SECRET, **settings)
         with pytest.raises(ConfigurationError, match=r"without store= and dead_letters="):
             hooks.on(SaleCreated, queue=HeldQueue())
 

@@ -104,28 +104,6 @@ def test_a_killed_worker_loses_nothing(options: list[str], tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_killed_server_loses_nothing(tmp_path: Path) -> None:
-    """After all processes were killed, the next server runs the event when its lease is over."""
-    event = make_event(SaleCreated)
-    body, headers = signed_request(event, SECRET)
-    hold = tmp_path / "hold"
-    hold.touch()
-    with gunicorn(tmp_path, [], lease=2.0) as server, ThreadPoolExecutor(1) as pool:
-        first = pool.submit(server.post, "/route/acme", body, headers)
-        until(lambda: notes(tmp_path, "started", event.id), "the handler starts")
-        server.kill()
-        with pytest.raises((http.client.HTTPException, OSError)):
-            first.result()
-    hold.unlink()
-    with gunicorn(tmp_path, [], lease=2.0) as server:
-        until(
-            lambda: server.post("/route/acme", body, headers)[0] == 200,
-            "the lease ends and the event runs again",
-        )
-    assert len(notes(tmp_path, "finished", event.id)) == 1
-
-
-@pytest.mark.slow
 def test_a_stopped_server_finishes_and_loses_nothing(tmp_path: Path) -> None:
     """SIGTERM lets the handler finish: its answer arrives, and the event is done for good."""
     event = make_event(SaleCreated)
@@ -145,26 +123,3 @@ def test_a_stopped_server_finishes_and_loses_nothing(tmp_path: Path) -> None:
         status, _, answer = server.post("/route/acme", body, headers)
         assert (status, json.loads(answer)) == (200, {"outcome": "duplicate"})
     assert len(notes(tmp_path, "started", event.id)) == 1
-
-
-@pytest.mark.slow
-def test_a_server_that_is_not_given_time_loses_nothing(tmp_path: Path) -> None:
-    """A handler that outlives the server's patience after SIGTERM runs again later."""
-    event = make_event(SaleCreated)
-    body, headers = signed_request(event, SECRET)
-    hold = tmp_path / "hold"
-    hold.touch()
-    options = ["--graceful-timeout", "1"]
-    with gunicorn(tmp_path, options, lease=2.0) as server, ThreadPoolExecutor(1) as pool:
-        first = pool.submit(server.post, "/route/acme", body, headers)
-        until(lambda: notes(tmp_path, "started", event.id), "the handler starts")
-        server.signal(SIGTERM)
-        with pytest.raises((http.client.HTTPException, OSError)):
-            first.result()
-    hold.unlink()
-    with gunicorn(tmp_path, [], lease=2.0) as server:
-        until(
-            lambda: server.post("/route/acme", body, headers)[0] == 200,
-            "the lease ends and the event runs again",
-        )
-    assert len(notes(tmp_path, "finished", event.id)) == 1

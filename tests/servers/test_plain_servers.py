@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import signal
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from dubhooks.testing import make_event, signed_request
-from dubhooks.webhooks import LeadCreated, SaleCreated
+from dubhooks.webhooks import SaleCreated
 from tests.support.bodies import odd_bodies
-from tests.support.processes import Server, importing, python, serving, until
+from tests.support.processes import Server, importing, python, serving
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 APPLICATIONS = "tests.support.served.every_adapter"
@@ -45,27 +41,6 @@ def notes(directory: Path) -> Counter[str]:
     return Counter(line.rpartition(" ")[0] for line in lines)
 
 
-def begun(server: Server, directory: Path) -> int:
-    """Wait until the handler has begun; return its process."""
-    until(lambda: notes(directory)["begin"], f"the handler begins\n{server.log}")
-    return int((directory / "notes.txt").read_text().splitlines()[0].rpartition(" ")[2])
-
-
-def delivered(server: Server, request: tuple[bytes, dict[str, str]]) -> int:
-    """Deliver once, as the queue does: 0 when the connection breaks."""
-    try:
-        return server.post(PATH, *request)[0]
-    except (OSError, http.client.HTTPException):
-        return 0
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    """Yield a thread that waits for an answer."""
-    with ThreadPoolExecutor(1) as threads:
-        yield threads
-
-
 @EVERY_SERVER
 def test_raw_bytes_and_many_at_once(kind: str, tmp_path: Path) -> None:
     """Every byte is verified as it was sent, and 200 deliveries at once run once."""
@@ -82,36 +57,3 @@ def test_raw_bytes_and_many_at_once(kind: str, tmp_path: Path) -> None:
         assert set(server.post_at_once(PATH, *request, times=200)) <= {200, 409}
         assert notes(tmp_path)[f"sale {event.id}"] == 1
         assert json.loads(server.post(PATH, *request)[2]) == {"outcome": "duplicate"}
-
-
-@pytest.mark.slow
-@EVERY_SERVER
-def test_sigterm_mid_handler(kind: str, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
-    """A server that is told to stop finishes the delivery and answers it."""
-    request = signed_request(make_event(LeadCreated), SECRET)
-    with served(kind, tmp_path) as server:
-        answer = pool.submit(delivered, server, request)
-        begun(server, tmp_path)
-        server.signal(signal.SIGTERM)
-        (tmp_path / "go").touch()
-        assert answer.result(timeout=30) == 200, server.log
-        server.process.wait(timeout=30)
-    with served(kind, tmp_path) as server:
-        assert server.post(PATH, *request)[2] == b'{"outcome":"duplicate"}'
-    assert notes(tmp_path) == {"begin": 1, "end": 1}
-
-
-@pytest.mark.slow
-@EVERY_SERVER
-def test_everything_is_killed(kind: str, tmp_path: Path, pool: ThreadPoolExecutor) -> None:
-    """A delivery survives the end of every process: a retry runs it when the lease is over."""
-    request = signed_request(make_event(LeadCreated), SECRET)
-    with served(kind, tmp_path) as server:
-        answer = pool.submit(delivered, server, request)
-        begun(server, tmp_path)
-        server.kill()
-        assert answer.result(timeout=30) == 0
-    (tmp_path / "go").touch()
-    with served(kind, tmp_path) as server:
-        until(lambda: delivered(server, request) == 200, "a retry is handled")
-    assert notes(tmp_path) == {"begin": 2, "end": 1}

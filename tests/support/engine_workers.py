@@ -20,12 +20,14 @@ _PATIENCE = 40.0
 class EngineWorker:
     """A worker: the first process and all that it started."""
 
-    def __init__(self, command: Sequence[str], log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str], log: Path, cwd: Path, environment: dict[str, str]
+    ) -> None:
         inherited = filter(None, [os.environ.get("PYTHONPATH")])
         with log.open("ab") as output:
             self.process: subprocess.Popen[Any] = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=cwd,
                 env={
                     **os.environ,
                     "PYTHONPATH": os.pathsep.join([str(ROOT), *inherited]),
@@ -51,16 +53,17 @@ class EngineWorker:
 
 @contextmanager
 def running_worker(
-    command: Sequence[str], log: Path, **environment: str
+    command: Sequence[str], log: Path, cwd: Path = ROOT, **environment: str
 ) -> Generator[EngineWorker]:
     """Start a worker, and kill it in the end.
 
     Args:
         command: of the worker.
         log: where it writes.
+        cwd: its directory.
         environment: besides that of this process.
     """
-    worker = EngineWorker(command, log, environment)
+    worker = EngineWorker(command, log, cwd, environment)
     try:
         yield worker
     finally:

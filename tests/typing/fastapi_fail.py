@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import FastAPI
 
 import dubhooks
@@ -28,36 +26,13 @@ def no_event() -> None: ...
 async def swapped(tenant: str, event: SaleCreated) -> None: ...
 
 
-@webhook(hooks, SaleCreated)  # expect-error
-async def by_keyword(*, event: SaleCreated) -> None: ...
-
-
-@webhook(hooks, SaleCreated, LeadCreated)  # expect-error
-async def one_of_two(event: SaleCreated) -> None: ...
-
-
-@webhook(hooks, SaleCreated)  # expect-error
-def parsed(event: dict[str, Any]) -> None: ...
-
-
-@webhook(hooks)  # expect-error
-def not_every_event(event: SaleCreated) -> None: ...
-
-
-@webhook(hooks, SaleCreated)  # expect-error
-def other_family(event: postbacks.SaleCreated) -> None: ...
-
-
 @webhook  # expect-error
 def not_called(event: WebhookEvent) -> None: ...
 
 
 webhook(SaleCreated)  # expect-error
-webhook(hooks, SaleCreated, "invoice.refunded")  # expect-error
 webhook(hooks, postbacks.SaleCreated)  # expect-error
-webhook(partner_hooks, SaleCreated)  # expect-error
 webhook(hooks, SaleCreated, read_timeout="5")  # expect-error
-webhook(hooks, SaleCreated, dedupe="naturally")  # expect-error
 verified(hooks, SaleCreated, dedupe="natural")  # expect-error
 webhook(hooks=hooks)  # expect-error
 verified(hooks, postbacks.SaleCreated)  # expect-error

@@ -33,21 +33,8 @@ def returns_a_number(event: SaleCreated) -> int:
     return 200
 
 
-@for_sales  # expect-error
-async def returns_a_number_later(event: SaleCreated) -> int:
-    return 200
-
-
-@for_sales  # expect-error
-def of_the_other_family(event: postbacks.SaleCreated) -> None: ...
-
-
 @dubhooks.flask.webhook(hooks, SaleCreated, LeadCreated)  # expect-error
 def one_of_two(event: SaleCreated) -> None: ...
-
-
-@dubhooks.flask.webhook(hooks)  # expect-error
-def one_of_all(event: SaleCreated) -> None: ...
 
 
 @dubhooks.flask.webhook(hooks, "invoice.refunded")  # expect-error

@@ -2,10 +2,7 @@
 
 import asyncio
 import logging
-import sys
-import threading
 from collections.abc import Iterable, MutableMapping
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -109,14 +106,6 @@ class TestBodies:
             b"content-length": b"21",
         }
 
-    def test_messages_without_their_defaults(self) -> None:
-        """A message need not say that a body is empty or that it ends."""
-        connection = Connection([{"type": "http.request"}]).serve(asgi.app(receiver()))
-        assert (connection.status, connection.body) == (
-            400,
-            b'{"outcome":"malformed","code":"body_empty"}',
-        )
-
     @pytest.mark.parametrize("length", [b"4097", b"9" * 5_000])
     def test_length_is_too_large(self, length: bytes) -> None:
         """A body that says it is too large is refused without reading any of it."""
@@ -152,12 +141,6 @@ class TestBodies:
 
         assert Drops([]).serve(asgi.app(receiver(), read_timeout=0.03)).status == 408
 
-    def test_time_as_a_timedelta(self) -> None:
-        """The time may be a ``timedelta``."""
-        connection = Connection([part(b"x", more=True), NEVER])
-        application = asgi.app(receiver(), read_timeout=timedelta(milliseconds=20))
-        assert connection.serve(application).status == 408
-
     @pytest.mark.parametrize("time", [0, -1, "5", None, timedelta(0)])
     def test_no_time_at_all(self, time: Any) -> None:
         """A time in which nothing can arrive is refused by its name."""
@@ -184,80 +167,6 @@ class TestBodies:
         assert not connection.sent
         assert not records
 
-    def test_there_at_once(self) -> None:
-        """A body that is there already is handled like any other."""
-
-        class Ready(Connection):
-            async def receive(self) -> Message:
-                return self.coming.pop(0)
-
-        messages, headers = delivery(chunks=3)
-        connection = Ready(messages, headers=headers).serve(asgi.app(receiver()))
-        assert (connection.status, connection.body) == (200, b'{"outcome":"handled"}')
-
-    def test_cancelled_while_it_comes(self) -> None:
-        """A server that cancels a request still has its own clean-up run to the end."""
-        cleaned: list[str] = []
-
-        class Cleaning(Connection):
-            async def receive(self) -> Message:
-                try:
-                    await asyncio.Event().wait()
-                finally:
-                    await asyncio.sleep(0)
-                    cleaned.append("up")
-                return NEVER
-
-        connection = Cleaning([])
-        assert self.cancelled(connection)
-        assert cleaned == ["up"]
-        assert not connection.sent
-
-    def test_a_server_that_keeps_a_cancellation_to_itself(self) -> None:
-        """What such a server then says of the body counts."""
-        messages, headers = delivery()
-
-        class Deaf(Connection):
-            async def receive(self) -> Message:
-                with suppress(asyncio.CancelledError):
-                    await asyncio.Event().wait()
-                return messages[0]
-
-        connection = Deaf([], headers=headers)
-        if self.cancelled(connection):
-            assert sys.version_info < (3, 11)  # its wait_for() insists
-        else:
-            assert connection.status == 200
-
-    def cancelled(self, connection: Connection) -> bool:
-        """Serve a connection, cancel it while its body is awaited, and tell if that stopped it."""
-
-        async def main() -> bool:
-            served = asyncio.ensure_future(
-                asgi.app(receiver())(connection.scope, connection.receive, connection.send)
-            )
-            await asyncio.sleep(0.01)
-            served.cancel()
-            await asyncio.wait([served])
-            return served.cancelled()
-
-        return asyncio.run(main())
-
-    def test_compressed(self) -> None:
-        """A compressed body is refused with its code."""
-        messages, headers = delivery()
-        headers.append((b"content-encoding", b"gzip"))
-        connection = Connection(messages, headers=headers).serve(asgi.app(receiver()))
-        assert connection.status == 415
-
-    def test_a_header_that_is_not_ascii(self) -> None:
-        """Any bytes can be a signature's value, and then it is malformed."""
-        messages, _ = delivery()
-        headers = [(b"dub-signature", bytes(range(128, 192)))]
-        connection = Connection(messages, headers=headers).serve(asgi.app(receiver()))
-        assert connection.status == 401
-        assert b"signature_malformed" in connection.body
-
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
 def test_other_methods(method: str) -> None:
@@ -283,30 +192,6 @@ def test_the_handler_fails(caplog: Log) -> None:
     [record] = caplog.records
     assert record.exc_info is not None
     assert record.exc_info[0] is ValueError
-
-
-def test_a_sync_handler_does_not_block_the_loop() -> None:
-    """While a sync handler waits, the loop serves others: here it lets the handler go on."""
-    hooks = Webhooks(SECRET)
-    go_on = threading.Event()
-    ticks: list[int] = []
-    hooks.on(SaleCreated)(lambda _: go_on.wait(10))
-    messages, headers = delivery()
-    connection = Connection(messages, headers=headers)
-
-    async def main() -> None:
-        served = asyncio.ensure_future(
-            asgi.app(hooks)(connection.scope, connection.receive, connection.send)
-        )
-        while len(ticks) < 20:
-            ticks.append(len(connection.sent))
-            await asyncio.sleep(0.001)
-        go_on.set()
-        await served
-
-    asyncio.run(main())
-    assert ticks == [0] * 20
-    assert connection.status == 200
 
 
 def test_cancelled_by_the_server() -> None:
@@ -352,13 +237,6 @@ def test_lifespan() -> None:
         "lifespan.shutdown.complete",
     ]
     assert "_parse" in vars(family)
-
-
-def test_websocket() -> None:
-    """A websocket is closed: there is nothing to talk about."""
-    connection = Connection([{"type": "websocket.connect"}], kind="websocket")
-    connection.serve(asgi.app(receiver()))
-    assert connection.sent == [{"type": "websocket.close", "code": 1003}]
 
 
 def test_without_an_event_loop_of_asyncio() -> None:

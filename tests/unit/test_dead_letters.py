@@ -166,13 +166,3 @@ def test_a_place_that_is_no_directory(
     assert (reply.status, reply.outcome) == (422, "invalid")
     assert "the dead letter could not be kept" in errors(caplog)[0]
     assert str(tmp_path) not in caplog.text
-
-
-def test_a_letter_can_be_sent_again(tmp_path: Path) -> None:
-    """Body and headers of a letter are a delivery that verifies."""
-    hooks = Webhooks(SECRET, dead_letters=DeadLetterDirectory(tmp_path))
-    assert hooks.handle(*signed(unfit(sale()))).status == 200
-    [letter] = tmp_path.glob("*.json")
-    headers = json.loads(letter.read_text())["headers"]
-    with pytest.raises(InvalidEvent):
-        hooks.unwrap(letter.with_suffix(".body").read_bytes(), headers)

@@ -75,23 +75,6 @@ def test_what_on_unhandled_was_told(store_type: Any, by: str) -> None:
     assert shop.runs == [event, event]
 
 
-@pytest.mark.parametrize("store_type", STORES)
-def test_an_event_of_an_odd_id(store_type: Any) -> None:
-    """An id that is hashed in the store is forgotten like any other."""
-    shop, event = Shop(store_type), sale(id="é" * 300, data__sale__invoiceId=None)
-    assert shop.deliver(event) == "handled"
-    assert forget(shop.hooks, event.id)
-    assert shop.deliver(event) == "handled"
-
-
-@pytest.mark.parametrize("store_type", STORES)
-def test_nothing_to_forget(store_type: Any) -> None:
-    """What never came, or failed, was not handled."""
-    shop = Shop(store_type)
-    assert forget(shop.hooks, "evt_never") is False
-    assert forget(shop.hooks, sale()) is False
-
-
 def test_while_its_handler_runs() -> None:
     """An event whose handler runs right now is not forgotten, or it would run twice at once."""
     hooks, event = Webhooks(SECRET, store=MemoryStore()), sale()

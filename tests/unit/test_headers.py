@@ -60,12 +60,6 @@ def test_other_name(name: str) -> None:
     assert find_signature({name: VALUE}) is None
 
 
-def test_no_headers() -> None:
-    """Without headers there is no signature."""
-    assert list_pairs([]) == []
-    assert find_signature([]) is None
-
-
 def test_none_is_no_value() -> None:
     """What ``headers.get()`` returns for a missing header is no header, and nobody's mistake."""
     assert list_pairs({"Dub-Signature": None, "A": "b"}) == [("a", "b")]
@@ -154,15 +148,6 @@ def test_bad_shape(headers: Any) -> None:
     with pytest.raises(ConfigurationError, match="mapping or an iterable") as raised:
         list_pairs(headers)
     assert VALUE not in f"{raised.value} {raised.value.__context__}"
-
-
-@pytest.mark.parametrize("headers", BAD.values(), ids=BAD.keys())
-def test_bad_shape_where_a_signature_is_looked_for(headers: Any) -> None:
-    """It is the same error there, unless only a header that does not matter is odd."""
-    if headers == BAD["value number"]:
-        assert find_signature(headers) is None
-    else:
-        assert isinstance(find_signature(headers), ConfigurationError)
 
 
 def test_a_list_is_not_copied() -> None:

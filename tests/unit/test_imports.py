@@ -27,6 +27,7 @@ ROOMS: list[set[str]] = [
     {"dead_letters", "health"},
     {"receiver"},
     {"stores"},  # where claims live
+    {"queues"},  # work later
     {"wsgi", "asgi"},  # doors
     {"aws_lambda", "flask", "fastapi", "django"},
     {"_explain"},  # workshop

@@ -4,20 +4,19 @@ from typing import Any
 
 import pytest
 
-from dubhooks import ConfigurationError, MemoryStore, Webhooks, postbacks
+from dubhooks import ConfigurationError, postbacks
 from dubhooks.idempotency._keys import (
     build_event_keys,
     build_inbox_key,
     build_key,
     build_unhandled_key,
     check_dedupe,
-    check_namespace,
     list_inbox_keys,
     list_keys_of,
 )
 from dubhooks.testing import make_event
-from dubhooks.webhooks import CommissionCreated, SaleCreated
-from tests.support.receiving import SECRET, InlineStore, fingerprint, sale, signed
+from dubhooks.webhooks import CommissionCreated
+from tests.support.receiving import fingerprint, sale
 
 
 def test_an_ordinary_id() -> None:
@@ -92,12 +91,6 @@ def test_none_is_another_ones() -> None:
     assert len(keys) == 5 + 4 + 1 + 4
 
 
-@pytest.mark.parametrize("name", ["a", "shop", "A.b-c_9", "n" * 64])
-def test_a_namespace(name: str) -> None:
-    """Letters, digits, dots, dashes and underscores."""
-    assert check_namespace(name) == name
-
-
 @pytest.mark.parametrize("dedupe", ["ID", "", None, True, "both"])
 def test_unknown_dedupe(dedupe: object) -> None:
     """A misspelt way to deduplicate is refused, in inboxes as well."""
@@ -105,26 +98,6 @@ def test_unknown_dedupe(dedupe: object) -> None:
         check_dedupe(dedupe)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match='"id" or "natural"'):
         build_inbox_key("default", sale(), dedupe)  # type: ignore[arg-type]
-
-
-def test_namespaces_share_a_store() -> None:
-    """Two receivers on one store, in two namespaces, both handle an event."""
-    store, outcomes = InlineStore(), list[str]()
-    for namespace in ("shop", "crm", "shop"):
-        hooks = Webhooks(SECRET, store=store, namespace=namespace)
-        hooks.on(SaleCreated)(lambda _: None)
-        outcomes.append(hooks.handle(*signed(sale(id="evt_1"))).outcome)
-    assert outcomes == ["handled", "handled", "conflict"]
-    assert store.calls[0] == "claim shop:evt_1"
-
-
-@pytest.mark.parametrize("odd", ["a:b", "é" * 300])
-def test_odd_ids_are_deduplicated(odd: str) -> None:
-    """An odd id is handled once, like any other."""
-    hooks = Webhooks(SECRET, store=MemoryStore())
-    hooks.on(SaleCreated)(lambda _: None)
-    request = signed(sale(id=odd))
-    assert [hooks.handle(*request).outcome for _ in range(2)] == ["handled", "duplicate"]
 
 
 @pytest.mark.parametrize("what", [None, "", 5, b"evt_1"])

@@ -77,15 +77,6 @@ class TestOnARunningLoop:
         asyncio.run(main())
         assert state_of(hooks.store, key_of(event)) == "free"
 
-    def test_a_sync_handler(self) -> None:
-        """It works, and blocks the loop as any call does."""
-        hooks = receive(MemoryStore, lambda _: None)
-
-        async def main() -> str:
-            return hooks.handle(*signed(sale())).outcome
-
-        assert asyncio.run(main()) == "handled"
-
 
 def test_an_async_handler_runs_on_the_callers_loop() -> None:
     """``ahandle`` awaits an async handler in its own task, where locks and clients belong."""
@@ -156,27 +147,6 @@ def test_a_handler_that_delivers_to_another_receiver() -> None:
     assert asyncio.run(main()) == ["handled"] * 20
 
 
-@pytest.mark.parametrize("store_type", STORES)
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-def test_an_exit_out_of_a_wrapped_handler(store_type: Any, error: Any) -> None:
-    """An exit in a coroutine that a thread waits for is its delivery's, and stops no loop."""
-
-    async def handler(_: Any) -> None:
-        raise error
-
-    hooks = receive(store_type, lambda event: handler(event))
-    event = sale()
-
-    async def main() -> None:
-        with pytest.raises(error):
-            await hooks.ahandle(*signed(event))
-        await asyncio.sleep(0)
-
-    asyncio.run(main())
-    if hooks.store is not None:
-        assert state_of(hooks.store, key_of(event)) == "free"
-
-
 def test_ctrl_c_in_an_async_handler() -> None:
     """A Ctrl-C while ``handle`` runs an async handler is one for the caller, too."""
 
@@ -224,15 +194,3 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
     """A child of a process that has delivered before runs sync handlers."""
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK, "."]
     subprocess.run(command, check=True, timeout=60)
-
-
-@pytest.mark.parametrize("store_type", [None, InlineStore, AsyncMemoryStore])
-def test_stop_iteration_does_not_hang(store_type: Any) -> None:
-    """A handler that raises StopIteration in its thread fails at once."""
-    hooks = receive(store_type, lambda _: next(iter(())))
-
-    async def main() -> None:
-        await asyncio.wait_for(hooks.ahandle(*signed(sale())), 10)
-
-    with pytest.raises(RuntimeError, match="StopIteration"):
-        asyncio.run(main())

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dubhooks import MemoryStore, Postbacks, Reject, UnknownEvent, Webhooks
+from dubhooks import MemoryStore, Postbacks, Reject, Webhooks
 from dubhooks._body import Request
 from dubhooks.receiver import pipeline_of
 from dubhooks.receiver._registry import is_payout
@@ -194,13 +194,6 @@ class TestRoute:
         result = self.run(hooks, sale(), LinkClicked)
         assert (result.reply.outcome, result.response) == ("handled", None)
         assert len(told) == 2
-
-    def test_what_a_handler_of_a_route_must_accept(self) -> None:
-        """The classes that it names; for a name an unknown event; without any every event."""
-        hooks = Webhooks(SECRET)
-        assert plan_route(hooks, (SaleCreated, LinkClicked)).classes == (SaleCreated, LinkClicked)
-        assert plan_route(hooks, ("a.b",)).classes == (UnknownEvent,)
-        assert {SaleCreated, PayoutConfirmed, UnknownEvent} < {*plan_route(hooks, ()).classes}
 
     def test_turned_away(self, discreet: Log) -> None:
         """What may go nowhere else is ignored, or 501 for a payout, and told once."""

@@ -9,14 +9,6 @@ from typing import Any
 import pytest
 
 from dubhooks import DeadLetterDirectory, DeliveryRecord, Reply, Webhooks, sign
-from dubhooks.errors import (
-    BodyCompressed,
-    BodyIncomplete,
-    BodyTooLarge,
-    BodyTooSlow,
-    MethodNotAllowed,
-)
-from dubhooks.receiver import pipeline_of
 from dubhooks.testing import make_event, make_unknown_event
 from dubhooks.webhooks import PayoutConfirmed, SaleCreated
 from tests.support.receiving import (
@@ -111,30 +103,6 @@ def test_refused(handle: Handle, request_: Any, expected: Reply) -> None:
     assert record.event_name == ("sale.created" if expected.event_id else None)
     assert f'"code":"{record.error_code}"'.encode() in expected.body
     assert (record.handler, record.attempt, record.age) == (None, None, None)
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (MethodNotAllowed("no"), reply(405, "wrong_method", None, Allow="POST")),
-        (BodyTooLarge("no"), reply(413, "too_large", None, Connection="close")),
-        (BodyTooSlow("no"), reply(408, "too_slow", None, Connection="close")),
-        (BodyIncomplete("no"), reply(400, "malformed", None)),
-        (BodyCompressed("no"), reply(415, "compressed", None)),
-    ],
-    ids=lambda it: getattr(it, "code", None) or it.outcome,
-)
-def test_refused_by_an_adapter(error: Any, expected: Reply) -> None:
-    """What an adapter refuses before the body is there is observed like the rest."""
-    records: list[DeliveryRecord] = []
-    pipeline = pipeline_of(Webhooks(SECRET, observers=[records.append]))
-    refused = pipeline.refuse(error)
-    assert (refused.status, refused.outcome, refused.headers) == (
-        expected.status,
-        expected.outcome,
-        expected.headers,
-    )
-    assert [record.error_code for record in records] == [error.code]
 
 
 class TestDeadLetters:

@@ -51,36 +51,22 @@ async def async_observer(_: object) -> None:
 BAD: list[tuple[Mapping[str, Any], str]] = [
     ({"store": "dubhooks.db"}, rf"store needs the methods {METHODS}, and str has no claim: pass"),
     ({"store": NoStore()}, "NoStore has no forget: pass an object such as SQLiteStore"),
-    ({"store": 0}, "int has no claim"),
     ({"store": MemoryStore}, r"store is the class MemoryStore: pass MemoryStore\("),
     ({"namespace": ""}, "a namespace must be 1 to 64"),
-    ({"namespace": "a" * 65}, "a namespace must be"),
     ({"namespace": "a:b"}, "a namespace must be"),
     ({"namespace": "a\n"}, "a namespace must be"),
-    ({"namespace": "é"}, "a namespace must be"),
     ({"namespace": None}, "a namespace must be"),
-    ({"namespace": b"shop"}, "a namespace must be"),
     ({"lease": 0}, "lease takes seconds or a timedelta, more than 0"),
-    ({"lease": -1}, "lease takes"),
-    ({"lease": float("nan")}, "lease takes"),
-    ({"lease": float("inf")}, "lease takes"),
     ({"lease": True}, "lease takes"),
-    ({"lease": "60"}, "lease takes"),
     ({"lease": None}, "lease takes"),
-    ({"lease": timedelta(0)}, "lease takes"),
     ({"lease": 3601, "retention": timedelta(hours=1)}, "lease is longer than retention"),
     ({"retention": None}, "retention takes"),
-    ({"retention": 0}, "retention takes"),
-    ({"retention": -DAY}, "retention takes"),
     ({"retention": timedelta.max}, "retention takes"),
-    ({"max_age": timedelta(0)}, "max_age takes"),
     ({"max_age": False}, "max_age takes"),
     ({"store": MemoryStore(), "max_age": 31 * DAY}, "max_age is longer than retention"),
     ({"max_body": 0}, "max_body must be a whole number of bytes"),
-    ({"max_body": 1.5}, "max_body must be"),
     ({"max_body": True}, "max_body must be"),
     ({"max_body": "1 MB"}, "max_body must be"),
-    ({"max_body": None}, "max_body must be"),
     ({"dead_letters": "letters"}, "dead_letters needs the methods keep, and str has no keep: pass"),
     ({"dead_letters": AsyncLetters()}, "keep of AsyncLetters is async, and nobody would await it"),
     ({"observers": FailureWatch()}, "observers must be a list of callables"),
@@ -99,26 +85,6 @@ def test_bad_settings(settings: dict[str, Any], message: str) -> None:
     for receiver in (Webhooks, Postbacks):
         with pytest.raises(ConfigurationError, match=message):
             receiver(SECRET, **settings)
-
-
-@pytest.mark.parametrize("name", ["lease", "retention", "max_age"])
-@pytest.mark.parametrize(
-    ("given", "seconds"),
-    [(90, 90.0), (90.5, 90.5), (timedelta(minutes=1.5), 90.0), (timedelta(days=1), 86_400.0)],
-)
-def test_durations(name: str, given: Any, seconds: float) -> None:
-    """Seconds or a ``timedelta``, everywhere."""
-    settings: dict[str, Any] = {"retention": 2 * DAY, name: given}
-    hooks = Webhooks(SECRET, **settings)
-    kept = getattr(pipeline_of(hooks).settings, name)
-    assert kept == seconds
-    assert type(kept) is float
-
-
-def test_settings_are_keyword_only() -> None:
-    """Only the secret can be given by position."""
-    with pytest.raises(TypeError):
-        Webhooks(SECRET, MemoryStore())  # type: ignore[call-arg]
 
 
 def test_what_a_receiver_shows() -> None:
@@ -268,15 +234,6 @@ class TestSecrets:
         assert reply.headers["Retry-After"] == "30"
         with pytest.raises((ConfigurationError, OSError)):
             hooks.unwrap(*signed(sale()))
-
-    def test_a_callable_that_stops_the_process(self) -> None:
-        """An interrupt is not an outage."""
-
-        def load() -> str:
-            raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            Webhooks(load).handle(*signed(sale()))
 
 
 class TestUnwrap:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from functools import partial, wraps
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -29,7 +29,6 @@ from dubhooks.receiver._functions import (
     read_signature,
     resolve,
 )
-from dubhooks.receiver._registry import _find_status
 from dubhooks.receiver._route import plan_route
 from dubhooks.testing import make_event, make_unknown_event
 from dubhooks.webhooks import (
@@ -42,20 +41,11 @@ from dubhooks.webhooks import (
 )
 from tests.support.receiving import SECRET, sale, signed
 
-if TYPE_CHECKING:
-    pass
-
 Log = pytest.LogCaptureFixture
 
 
 def nothing(_: object) -> None:
     """Do nothing with an event."""
-
-
-class SupportsId(Protocol):
-    """Something with an id."""
-
-    id: str
 
 
 class Lazy:
@@ -73,20 +63,15 @@ class TestOn:
     """Registering handlers by class."""
 
     @pytest.mark.parametrize(
-        "cls", dict.fromkeys(webhooks.family.classes.values()), ids=lambda it: it.__name__
+        ("receiver", "cls"),
+        [
+            *((Webhooks, cls) for cls in dict.fromkeys(webhooks.family.classes.values())),
+            *((Postbacks, cls) for cls in postbacks.family.classes.values()),
+        ],
     )
-    def test_every_webhook(self, cls: Any) -> None:
-        """Every class of a webhook event registers a handler that gets that event."""
-        hooks, seen = Webhooks(SECRET), list[Any]()
-        hooks.on(cls)(seen.append)
-        event = make_event(cls)
-        assert hooks.handle(*signed(event)).outcome == "handled"
-        assert seen == [event]
-
-    @pytest.mark.parametrize("cls", postbacks.family.classes.values(), ids=lambda it: it.__name__)
-    def test_every_postback(self, cls: Any) -> None:
-        """Every class of a postback event registers a handler that gets that event."""
-        hooks, seen = Postbacks(SECRET), list[Any]()
+    def test_every_class(self, receiver: Any, cls: Any) -> None:
+        """Every class of an event registers a handler that gets that event."""
+        hooks, seen = receiver(SECRET), list[Any]()
         hooks.on(cls)(seen.append)
         event = make_event(cls)
         assert hooks.handle(*signed(event)).outcome == "handled"
@@ -120,55 +105,23 @@ class TestOn:
             hooks.on(*second)(nothing)
         hooks.on(LinkClicked)(nothing)
 
-    def test_the_same_class_twice_in_one_call(self) -> None:
-        """Naming an event twice in one call is naming it."""
-        hooks = Webhooks(SECRET)
-        hooks.on(SaleCreated, SaleCreated)(nothing)
-        assert hooks.handle(*signed(sale())).outcome == "handled"
-
     @pytest.mark.parametrize(
         ("events", "message"),
         [
             ((), r"name the webhook events by their class: on\(SaleCreated\)"),
-            (
-                (postbacks.SaleCreated,),
-                "SaleCreated is not a webhook event: webhooks and postbacks",
-            ),
+            ((postbacks.SaleCreated,), r"not a webhook event: .* from dubhooks\.webhooks"),
             ((UnknownEvent,), "unknown events are taken by their name"),
-            ((SaleCreated, UnknownEvent), "unknown events are taken by their name"),
-            ((nothing,), "a function is no event: the events come first"),
-            ((SaleCreated, nothing), "a function is no event"),
-            (([SaleCreated, LinkClicked],), "pass the classes one by one"),
-            (((SaleCreated,),), "pass the classes one by one"),
-            ((SaleCreated | LinkClicked,), "pass the classes one by one"),
-            ((webhooks.WebhookEvent,), "pass the classes one by one"),
-            ((["invoice.refunded"],), "pass the classes one by one"),
-            ((SaleCreated, "invoice.refunded"), r"a name stands alone, on\('invoice\.refunded'\)"),
-            (("a.b", "invoice.refunded"), r"a name stands alone, on\('a\.b'\)"),
-            ((int,), "an event is named by its class, such as SaleCreated"),
-            ((None,), "an event is named by its class"),
-            ((5,), "an event is named by its class"),
-            ((sale(),), "pass the classes one by one|an event is named by its class"),
-            ((b"sale.created",), "pass the classes one by one"),
+            ((SaleCreated, "a.b"), r"a name stands alone, on\('a\.b'\)"),
+            *(
+                ((what,), "events are named by their classes, one by one, before")
+                for what in (nothing, [SaleCreated], SaleCreated | LinkClicked, int, None, sale())
+            ),
         ],
     )
     def test_what_is_no_event(self, events: tuple[Any, ...], message: str) -> None:
         """Anything but this family's events is refused at once, before a function is given."""
         with pytest.raises(ConfigurationError, match=message):
             Webhooks(SECRET).on(*events)
-
-    def test_without_brackets(self) -> None:
-        """``@hooks.on`` right above a function says what is missing."""
-        hooks = Webhooks(SECRET)
-        with pytest.raises(ConfigurationError, match=r"as in @hooks\.on\(SaleCreated\)"):
-
-            @hooks.on  # type: ignore[call-overload]
-            def handler(_: SaleCreated) -> None: ...
-
-    def test_a_class_of_webhooks_for_postbacks(self) -> None:
-        """A receiver of postbacks refuses it, and says where the right one is."""
-        with pytest.raises(ConfigurationError, match=r"take it from dubhooks\.postbacks"):
-            Postbacks(SECRET).on(webhooks.SaleCreated)  # type: ignore[type-var]
 
     @pytest.mark.parametrize("function", [None, "nothing", 1, sale()])
     def test_what_cannot_be_called(self, function: Any) -> None:
@@ -177,12 +130,6 @@ class TestOn:
         for decorate in (hooks.on(SaleCreated), hooks.on_unhandled):
             with pytest.raises(ConfigurationError, match=f"this is {type(function).__name__}: a"):
                 decorate(function)
-
-    @pytest.mark.parametrize("dedupe", ["ID", None, True])
-    def test_unknown_dedupe(self, dedupe: Any) -> None:
-        """A misspelt way to deduplicate is refused."""
-        with pytest.raises(ConfigurationError, match='"id" or "natural"'):
-            Webhooks(SECRET).on(SaleCreated, dedupe=dedupe)
 
     def test_nothing_to_deduplicate_with(self) -> None:
         """Without a store no claim is made, so the natural key would count for nothing."""
@@ -250,13 +197,6 @@ class TestNames:
         assert [hooks.handle(*signed(event)).outcome for event in events] == ["handled"] * 2
         assert seen == events
 
-    def test_a_second_handler_is_refused(self) -> None:
-        """A name has one handler."""
-        hooks = Webhooks(SECRET)
-        hooks.on("a.b")(nothing)
-        with pytest.raises(ConfigurationError, match=r"a\.b has a handler already"):
-            hooks.on("a.b")(nothing)
-
     @pytest.mark.parametrize("name", sorted(webhooks.family.classes))
     def test_a_name_that_has_a_model(self, name: str) -> None:
         """It is refused, and the class is named with where it comes from."""
@@ -272,38 +212,6 @@ class TestNames:
         """A name is letters, digits, dots and underscores; ``on_unhandled`` takes the rest."""
         with pytest.raises(ConfigurationError, match=r"is no name of an event: .* on_unhandled"):
             Webhooks(SECRET).on(name)
-
-    @pytest.mark.parametrize(
-        ("name", "meant"),
-        [
-            ("sale.craeted", "SaleCreated"),
-            ("sale.create", "SaleCreated"),
-            ("sales.created", "SaleCreated"),
-            ("sale_created", "SaleCreated"),
-            ("SALE.CREATED", "SaleCreated"),
-            ("payout.confirmd", "PayoutConfirmed"),
-        ],
-    )
-    def test_a_misspelt_name(self, name: str, meant: str, discreet: Log) -> None:
-        """It may be a new event, so it is registered with a WARNING."""
-        Webhooks(SECRET).on(name)(nothing)
-        [record] = discreet.records
-        assert record.levelname == "WARNING"
-        assert f"did you mean on({meant})" in record.getMessage()
-
-    @pytest.mark.parametrize(
-        "name",
-        [
-            "invoice.refunded",
-            "discount_code.updated",
-            "bounty.deleted",
-            "payout.external_confirmed",
-        ],
-    )
-    def test_a_new_name(self, name: str, discreet: Log) -> None:
-        """What is not one letter beside a known name is a new event."""
-        Webhooks(SECRET).on(name)(nothing)
-        assert not discreet.records
 
 
 DEPENDS: Any = SimpleNamespace(dependency=nothing)
@@ -374,10 +282,8 @@ class TestParameters:
             ConfigurationError, match=r"Shop\.record is a method, and nobody passes"
         ):
             hooks.on(SaleCreated)(Shop.record)  # type: ignore[arg-type]
-        with pytest.raises(ConfigurationError, match=r"its self: decorate a function"):
-            check_handler(Shop.record, (SaleCreated,))
         with pytest.raises(ConfigurationError, match="is a method, and nobody passes its cls"):
-            check_handler(vars(Shop)["note"].__func__, (SaleCreated,), 1)
+            check_handler(vars(Shop)["note"].__func__, position=1)
         hooks.on(SaleCreated)(Shop().record)
         Webhooks(SECRET).on(SaleCreated)(Shop.note)
 
@@ -403,76 +309,14 @@ class TestParameters:
 
         def view(request: object, event: SaleCreated, tenant: str) -> None: ...
 
-        check_handler(view, (SaleCreated,), 1)
-        with pytest.raises(
-            ConfigurationError, match=r"the second parameter of .*view is the event"
-        ):
-            check_handler(view, (LeadCreated,), 1)
+        check_handler(view, position=1)
+        check_handler(lambda *_: None, position=1)
         with pytest.raises(ConfigurationError, match="has no event parameter: the second one"):
-            check_handler(lambda _: None, (SaleCreated,), 1)
-        check_handler(lambda *_: None, (SaleCreated,), 1)
+            check_handler(lambda _: None, position=1)
 
 
 class TestAnnotations:
-    """What an annotation says, if it says something: when in doubt, a handler is accepted."""
-
-    @pytest.mark.parametrize(
-        ("annotation", "events"),
-        [
-            (SaleCreated, (SaleCreated,)),
-            (SaleCreated | LeadCreated, (SaleCreated,)),
-            (SaleCreated | LeadCreated, (LeadCreated, SaleCreated)),
-            (Annotated[SaleCreated, "x"], (SaleCreated,)),
-            (webhooks.WebhookEvent, (SaleCreated, LinkClicked)),
-            (Any, (SaleCreated,)),
-            (object, (SaleCreated,)),
-            (UnknownEvent, ("a.b",)),
-            ("SaleCreated", (SaleCreated,)),
-            ("LinkUpdated", (SaleCreated,)),
-            ("SaleCreated | LinkUpdated", (LeadCreated,)),
-            ("not python", (SaleCreated,)),
-            (Iterator[int], ()),
-        ],
-    )
-    def test_accepted(self, annotation: Any, events: tuple[Any, ...]) -> None:
-        """It takes every event, or only a type checker can tell."""
-
-        def handler(event: Any) -> None: ...
-
-        handler.__annotations__["event"] = annotation
-        if events:
-            Webhooks(SECRET).on(*events)(handler)
-
-    @pytest.mark.parametrize(
-        ("annotation", "events", "wanted"),
-        [
-            (LeadCreated, (SaleCreated,), "SaleCreated"),
-            ("LeadCreated", (SaleCreated,), "SaleCreated"),
-            (SaleCreated, (SaleCreated, LeadCreated), "SaleCreated | LeadCreated"),
-            (postbacks.SaleCreated, (SaleCreated,), "SaleCreated"),
-            (SaleCreated, ("a.b",), "UnknownEvent"),
-            (dict, (SaleCreated,), "SaleCreated"),
-            (dict[str, Any], (SaleCreated,), "SaleCreated"),
-            (str | None, (SaleCreated,), "SaleCreated"),
-        ],
-    )
-    def test_refused(self, annotation: Any, events: tuple[Any, ...], wanted: str) -> None:
-        """It is for other events, or for none."""
-
-        def handler(event: Any) -> None: ...
-
-        handler.__annotations__["event"] = annotation
-        with pytest.raises(ConfigurationError) as raised:
-            Webhooks(SECRET).on(*events)(handler)
-        assert str(raised.value).endswith(f"handler is the event and takes {wanted}")
-
-    def test_on_unhandled(self) -> None:
-        """It may be given any event."""
-
-        def handler(event: SaleCreated) -> None: ...
-
-        with pytest.raises(ConfigurationError, match="is the event and takes every event"):
-            Webhooks(SECRET).on_unhandled(handler)  # type: ignore[arg-type]
+    """An annotation is for type checkers, and for frameworks that fill in the other parameters."""
 
     def test_a_signature_that_cannot_be_told(self) -> None:
         """With a name for type checkers only, Python 3.14 raises NameError: it is a handler."""
@@ -480,13 +324,6 @@ class TestAnnotations:
         hooks = Webhooks(SECRET)
         hooks.on(SaleCreated)(Lazy())
         assert hooks.handle(*signed(sale())).outcome == "handled"
-
-    def test_a_protocol_for_type_checkers(self) -> None:
-        """What cannot be asked at run time is accepted."""
-
-        def handler(event: "SupportsId") -> None: ...
-
-        Webhooks(SECRET).on(SaleCreated)(handler)  # type: ignore[arg-type]
 
     def test_resolving(self) -> None:
         """Names are those of the function that was decorated, through wrappers and partials."""
@@ -583,57 +420,6 @@ class TestHandlers:
             assert is_async_callable(handler) == ("async" in kind or kind == "coroutine")
 
 
-class TestStatus:
-    """What a handler of ``on`` returned."""
-
-    @pytest.mark.parametrize(
-        ("result", "status"),
-        [
-            (SimpleNamespace(status_code=503), 503),
-            (SimpleNamespace(status_code="503"), "503"),
-            (("down", 503), 503),
-            (("down", 503, {}), 503),
-            (("down", {"X-Added": "1"}), {"X-Added": "1"}),
-            ((503,), None),
-            (("a", 1, 2, 503), None),
-            (Reply(503, {}, b"", "unavailable"), 503),
-            ("text", None),
-            (500, None),
-            (False, None),
-        ],
-    )
-    def test_in_a_result(self, result: object, status: object) -> None:
-        """What a framework takes for a response holds one."""
-        assert _find_status(result) == status
-
-    @pytest.mark.parametrize(
-        ("status", "read", "is_told"),
-        [
-            (200, 200, False),
-            (202, 202, False),
-            (204, 200, False),
-            (205, 200, False),
-            (302, 302, False),
-            (599, 599, False),
-            (True, 200, True),
-            (7, 200, True),
-            (600, 200, True),
-            ("503", 200, True),
-            (None, 200, True),
-        ],
-    )
-    def test_of_a_result(self, status: Any, read: int, is_told: bool, discreet: Log) -> None:
-        """What is no HTTP status counts for nothing; a reply with a body is not 204 or 205."""
-        hooks = Webhooks(SECRET)
-        hooks.on(SaleCreated)(lambda _: None)
-        delivery: Any = pipeline_of(hooks).open(Request(*signed(sale())))
-        handler = pipeline_of(hooks).find(delivery)
-        assert handler is not None
-        assert handler.status_of(SimpleNamespace(status_code=status)) == read
-        assert bool(discreet.records) == is_told
-        assert handler.status_of(None) == 200
-
-
 def test_hiding_the_event() -> None:
     """A view shows the parameters that a caller fills in: all but the event."""
 
@@ -647,3 +433,31 @@ def test_hiding_the_event() -> None:
     assert list(read_signature(view).parameters) == ["arguments"]  # type: ignore[union-attr]
     hide_event(view, Lazy())
     assert list(read_signature(view).parameters) == ["arguments"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome", "is_told"),
+    [
+        (SimpleNamespace(status_code=503), "failed", False),
+        (("down", 503), "failed", False),
+        (("down", 503, {}), "failed", False),
+        (Reply(503, {}, b"", "unavailable"), "failed", False),
+        (SimpleNamespace(status_code=204), "handled", False),
+        (SimpleNamespace(status_code=True), "handled", True),
+        (SimpleNamespace(status_code=600), "handled", True),
+        (("down", {"X-Added": "1"}), "handled", True),
+        ((503,), "handled", True),
+        (500, "handled", True),
+        (False, "handled", True),
+    ],
+)
+def test_what_a_handler_returned(result: Any, outcome: str, is_told: bool, discreet: Log) -> None:
+    """A framework's response counts; what is none means nothing, and is told once."""
+    hooks = Webhooks(SECRET)
+    hooks.on(SaleCreated)(lambda _: result)
+    for _ in range(2):
+        reply = hooks.handle(*signed(sale()))
+        assert reply.outcome == outcome
+        assert reply.status in (200, 503)
+    told = [one for one in discreet.records if "means nothing here" in one.getMessage()]
+    assert len(told) == is_told

@@ -283,23 +283,6 @@ class TestInAThread:
         renewal.renew()
         assert claimed == ["default:evt_1"]
 
-    def test_receivers_of_one_store_share_it(self) -> None:
-        """Two receivers on one store have one thread, which renews for both."""
-        store = MemoryStore()
-        together = threading.Barrier(2)
-
-        def handler(_: Any) -> None:
-            together.wait(10)
-            assert len(threads()) == 1
-            together.wait(10)
-
-        hooks = [Webhooks(SECRET, store=store, namespace=name, lease=0.3) for name in ("a", "b")]
-        with ThreadPoolExecutor(2) as pool:
-            for one in hooks:
-                one.on(SaleCreated)(handler)
-            replies = [pool.submit(one.handle, *signed(sale())) for one in hooks]
-            assert {reply.result().outcome for reply in replies} == {"handled"}
-
     def test_a_shorter_lease_wakes_it(self) -> None:
         """A claim that is due sooner than what the thread waits for is renewed in time."""
         store = Store()
@@ -330,24 +313,6 @@ class TestInAThread:
         assert hooks.handle(*signed(sale())).outcome == "handled"
         until(lambda: len(closed) >= 3, "it is closed")
         assert set(closed) == {THREAD}
-
-    def test_no_more_threads(self, monkeypatch: pytest.MonkeyPatch, discreet: Log) -> None:
-        """Where none can be started the event is handled all the same, and one is tried again."""
-
-        class NoThread(threading.Thread):
-            def start(self) -> None:
-                raise RuntimeError("can't start new thread")
-
-        store = Store()
-        seen: list[int] = []
-        hooks = self.receive(store, lambda _: seen.append(len(threads())))
-        with monkeypatch.context() as patch:
-            patch.setattr(_renewal, "Thread", NoThread)
-            assert hooks.handle(*signed(sale())).outcome == "handled"
-        [message] = lines(discreet, logging.WARNING)
-        assert message == ("a claim is not renewed while its handler runs: can't start new thread")
-        hooks.handle(*signed(sale()))
-        assert seen == [0, 1]
 
 
 FORK = f"""

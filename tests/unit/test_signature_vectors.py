@@ -12,7 +12,6 @@ from typing import NamedTuple
 import pytest
 
 from dubhooks import postbacks, webhooks
-from dubhooks.errors import ConfigurationError
 from dubhooks.signature import Key, sign, verify
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -28,13 +27,7 @@ class Vector(NamedTuple):
 
 
 PUBLIC = [
-    # RFC 4231, sections 4.2 to 4.8.
-    Vector(
-        "rfc4231-1",
-        b"\x0b" * 20,
-        b"Hi There",
-        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
-    ),
+    # RFC 4231, sections 4.3 and 4.7.
     Vector(
         "rfc4231-2",
         b"Jefe",
@@ -42,47 +35,10 @@ PUBLIC = [
         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
     ),
     Vector(
-        "rfc4231-3",
-        b"\xaa" * 20,
-        b"\xdd" * 50,
-        "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
-    ),
-    Vector(
-        "rfc4231-4",
-        bytes(range(1, 26)),
-        b"\xcd" * 50,
-        "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
-    ),
-    Vector(
-        "rfc4231-5, truncated to 128 bits",
-        b"\x0c" * 20,
-        b"Test With Truncation",
-        "a3b6167473100ee06e0c796c2955552b",
-    ),
-    Vector(
         "rfc4231-6",
         b"\xaa" * 131,
         b"Test Using Larger Than Block-Size Key - Hash Key First",
         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
-    ),
-    Vector(
-        "rfc4231-7",
-        b"\xaa" * 131,
-        b"This is a test using a larger than block-size key and a larger than block-size data. "
-        b"The key needs to be hashed before being used by the HMAC algorithm.",
-        "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
-    ),
-    Vector(
-        "wikipedia",
-        b"key",
-        b"The quick brown fox jumps over the lazy dog",
-        "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8",
-    ),
-    Vector(
-        "wikipedia, empty",
-        b"",
-        b"",
-        "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad",
     ),
     Vector(
         "github docs",
@@ -116,21 +72,6 @@ def _name(vector: NamedTuple) -> str:
 def test_public_vector(vector: Vector) -> None:
     """The digest of every public HMAC-SHA256 vector is the published one."""
     assert Key(vector.key).digest(vector.message).hex().startswith(vector.expected)
-
-
-@pytest.mark.parametrize(
-    "vector",
-    [vector for vector in PUBLIC if vector.key and len(vector.expected) == 64],
-    ids=_name,
-)
-def test_public_vector_through_sign_and_verify(vector: Vector) -> None:
-    """Keys that a secret can be give the published signature through the public functions."""
-    if vector.key.strip() != vector.key:
-        with pytest.raises(ConfigurationError):
-            sign(vector.message, vector.key)
-    else:
-        assert sign(vector.message, vector.key) == vector.expected
-        verify(vector.message, vector.expected, vector.key)
 
 
 def test_every_key_length_agrees_with_the_standard_library() -> None:

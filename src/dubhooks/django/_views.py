@@ -84,7 +84,7 @@ def webhook(hooks: Any, /, *events: Any, dedupe: Dedupe = "id") -> Any:
     plan = plan_route(hooks, events, dedupe)
 
     def decorate(handler: Any) -> Any:
-        check_handler(handler, plan.classes, position=1)
+        check_handler(handler, position=1)
         _refuse_swapped(handler)
         _refuse_registered(handler)
         is_async = is_async_callable(handler)

@@ -7,7 +7,7 @@ route of plain Starlette.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any
 
 try:
     from fastapi import APIRouter
@@ -16,38 +16,23 @@ except ModuleNotFoundError as error:
 
 from starlette.routing import Route
 
-from .. import postbacks as p
-from .. import webhooks as w
 from .._body import READ_TIMEOUT
 from ..asgi import app
 from ..errors import ConfigurationError, to_seconds
-from ..receiver._route import InFastAPI, plan_route, type_route
+from ..receiver._route import AsDependency, InFastAPI, plan_route, type_route
 from ._openapi import operation_of
 from ._route import build_endpoint, build_verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
     from datetime import timedelta
     from typing import TypeAlias
 
-    from ..events.unknown import UnknownEvent
     from ..idempotency._keys import Dedupe
     from ..receiver import Receiver
-    from ..receiver._typed import Postbacks, Webhooks
 
     Seconds: TypeAlias = float | timedelta
-    EventT = TypeVar("EventT")
-    Dependency: TypeAlias = Callable[..., Coroutine[Any, Any, EventT]]
 
 __all__ = ["openapi", "router", "verified", "webhook"]
-
-W1 = TypeVar("W1", bound=w.KnownWebhookEvent)
-W2 = TypeVar("W2", bound=w.KnownWebhookEvent)
-W3 = TypeVar("W3", bound=w.KnownWebhookEvent)
-W4 = TypeVar("W4", bound=w.KnownWebhookEvent)
-P1 = TypeVar("P1", bound=p.KnownPostbackEvent)
-P2 = TypeVar("P2", bound=p.KnownPostbackEvent)
-P3 = TypeVar("P3", bound=p.KnownPostbackEvent)
 
 
 def router(
@@ -117,30 +102,11 @@ def webhook(
     return partial(build_endpoint, plan, to_seconds("read_timeout", read_timeout))
 
 
-# fmt: off
-@overload
-def verified(hooks: Webhooks | Postbacks, name: str, /, *, read_timeout: Seconds = ...) -> Dependency[UnknownEvent]: ...  # noqa: E501
-@overload
-def verified(hooks: Webhooks, /, *, read_timeout: Seconds = ...) -> Dependency[w.WebhookEvent]: ...
-@overload
-def verified(hooks: Webhooks, a: type[W1], /, *, read_timeout: Seconds = ...) -> Dependency[W1]: ...
-@overload
-def verified(hooks: Webhooks, a: type[W1], b: type[W2], /, *, read_timeout: Seconds = ...) -> Dependency[W1 | W2]: ...  # noqa: E501
-@overload
-def verified(hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], /, *, read_timeout: Seconds = ...) -> Dependency[W1 | W2 | W3]: ...  # noqa: E501
-@overload
-def verified(hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], d: type[W4], /, *, read_timeout: Seconds = ...) -> Dependency[W1 | W2 | W3 | W4]: ...  # noqa: E501
-@overload
-def verified(hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], d: type[W4], /, *more: type[w.KnownWebhookEvent], read_timeout: Seconds = ...) -> Dependency[Any]: ...  # noqa: E501
-@overload
-def verified(hooks: Postbacks, /, *, read_timeout: Seconds = ...) -> Dependency[p.PostbackEvent]: ...  # noqa: E501
-@overload
-def verified(hooks: Postbacks, a: type[P1], /, *, read_timeout: Seconds = ...) -> Dependency[P1]: ...  # noqa: E501
-@overload
-def verified(hooks: Postbacks, a: type[P1], b: type[P2], /, *, read_timeout: Seconds = ...) -> Dependency[P1 | P2]: ...  # noqa: E501
-@overload
-def verified(hooks: Postbacks, a: type[P1], b: type[P2], c: type[P3], /, *, read_timeout: Seconds = ...) -> Dependency[P1 | P2 | P3]: ...  # noqa: E501
-# fmt: on
+def _verified_options(*, read_timeout: Seconds = READ_TIMEOUT) -> None:
+    """Have the options of ``verified``."""
+
+
+@type_route(AsDependency, _verified_options)
 def verified(hooks: Any, /, *events: Any, read_timeout: Seconds = READ_TIMEOUT) -> Any:
     """Return a dependency that verifies a delivery and gives its event; nothing is claimed.
 

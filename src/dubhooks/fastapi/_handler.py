@@ -4,57 +4,38 @@ from __future__ import annotations
 
 import gc
 import inspect
-from typing import TYPE_CHECKING, Any, ForwardRef, cast
+from typing import Any, cast
 
 from fastapi.routing import APIRoute
-from starlette.responses import Response
 
 from ..errors import ConfigurationError
-from ..receiver._functions import (
-    check_event,
-    check_handler,
-    globals_of,
-    members_of,
-    name_of,
-    read_signature,
-    resolve,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ..events._base import Event
+from ..receiver._functions import check_handler, globals_of, name_of, read_signature, resolve
 
 __all__ = ["read_rest", "refuse_body_parameter", "refuse_routed"]
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def read_rest(handler: Any, classes: Sequence[type[Event]]) -> inspect.Signature:
+def read_rest(handler: Any) -> inspect.Signature:
     """Return the signature of ``handler`` without its first parameter, the event.
 
     Raises:
-        ConfigurationError: the handler cannot take these events.
+        ConfigurationError: the handler cannot take an event.
     """
-    check_handler(handler, classes)
+    check_handler(handler)
     # Of what a decorator in between wraps, because FastAPI follows wrappers too.
     signature = read_signature(handler) or inspect.Signature()
-    parameters = list(signature.parameters.values())
-    if parameters and parameters[0].kind not in _VARIADIC:
-        check_event(handler, parameters[0], classes)
     scope = globals_of(handler)
     rest = [
         # By keyword, as FastAPI passes everything: so no default is in the way of our own.
         parameter.replace(
             kind=inspect.Parameter.KEYWORD_ONLY, annotation=resolve(parameter.annotation, scope)
         )
-        for parameter in parameters[1:]
+        for parameter in list(signature.parameters.values())[1:]
         if parameter.kind not in _VARIADIC
     ]
-    returned = resolve(signature.return_annotation, scope)
-    if any(map(_is_no_model, members_of(returned))):
-        returned = inspect.Signature.empty
-    return inspect.Signature(rest, return_annotation=returned)
+    # What it returns is no response model: None and responses are no models.
+    return inspect.Signature(rest)
 
 
 def refuse_routed(handler: Any) -> None:
@@ -90,10 +71,3 @@ def refuse_body_parameter(endpoint: Any) -> None:
             f"{name_of(endpoint)} has a body parameter, so FastAPI would parse the body before "
             "its signature is checked: take what you need from the event instead"
         )
-
-
-def _is_no_model(annotation: Any) -> bool:
-    """Tell whether FastAPI could not make a response model of a union with ``annotation``."""
-    if isinstance(annotation, (str, ForwardRef)):
-        return True
-    return isinstance(annotation, type) and issubclass(annotation, Response)

@@ -11,18 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ..asgi import read_request
-from ..errors import (
-    BodyIncomplete,
-    ConfigurationError,
-    EventFromFuture,
-    EventTooOld,
-    InvalidEnvelope,
-    InvalidEvent,
-    InvalidJSON,
-    Reject,
-    RetryLater,
-)
-from ..idempotency._drivers import check_asyncio
+from ..errors import BodyIncomplete, ConfigurationError, EventFromFuture, Reject, RetryLater
+from ..receiver._reporting import SIGNED
 from ..reply import Reply
 
 if TYPE_CHECKING:
@@ -31,10 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_error", "build_response", "is_signed", "open_request"]
 
-_SIGNED: Final = frozenset(
-    error.code
-    for error in (InvalidJSON, InvalidEnvelope, EventTooOld, EventFromFuture, InvalidEvent)
-)
+_SIGNED: Final = frozenset(error.code for error in (*SIGNED, EventFromFuture))
 """Codes of the errors that are found once the signature has passed."""
 _CODES: Final[dict[str, str]] = {"retry": RetryLater.code, "rejected": Reject.code}
 
@@ -49,7 +36,6 @@ async def open_request(
             no event loop of asyncio.
         HTTPException: the client hung up.
     """
-    check_asyncio()
     # Of a dependency of the router or the application: the decorator has looked at all others.
     if getattr(request.scope.get("route"), "body_field", None) is not None:
         raise ConfigurationError(

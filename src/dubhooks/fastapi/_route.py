@@ -60,7 +60,7 @@ def build_endpoint(plan: RoutePlan, read_timeout: float, handler: Any) -> Endpoi
     Raises:
         ConfigurationError: ``handler`` cannot handle these events, or is a route already.
     """
-    rest = read_rest(handler, plan.classes)
+    rest = read_rest(handler)
     refuse_routed(handler)
     pipeline = plan.pipeline
 

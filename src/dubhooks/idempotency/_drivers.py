@@ -215,13 +215,11 @@ def is_on_event_loop() -> bool:
 
 def check_asyncio() -> None:
     """Raise ``ConfigurationError`` when no event loop of asyncio runs, as under trio."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not is_on_event_loop():
         raise ConfigurationError(
             "dubhooks needs asyncio, and no event loop of asyncio runs here: under trio use "
             "handle(), or run the server with asyncio (hypercorn without -k trio)"
-        ) from None
+        )
 
 
 def explain_running_loop() -> str:

@@ -190,11 +190,8 @@ class _ClaimSet:
         renewal = RenewalTerms(self._claim, tuple(self._held), terms.lease, terms.log)
         if terms.renewals is None:
             self._renewal = LoopRenewal(renewal)
-            return
-        try:
+        else:
             self._renewal = ThreadRenewal(renewal, terms.renewals)
-        except RuntimeError as error:  # of threading: there can be no more threads
-            terms.log.warning("a claim is not renewed while its handler runs: %s", error)
 
     async def stop_renewing(self) -> None:
         """Renew no more: a renewal after a release would take the claim again."""

@@ -16,22 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["log_store_error"]
 
+
 _PYTHONS_OWN = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError),
     *(NameError, RuntimeError, TypeError, ValueError),
 )
-_UNREACHABLE = frozenset(
-    (
-        *("ConnectionError", "InterfaceError", "InternalError", "OSError", "OperationalError"),
-        *("PostgresError", "TimeoutError"),
-    )
-)
-"""Every driver's class for a server that cannot be used has one of these among its bases."""
-_DRIVERS = _UNREACHABLE | {
-    *("DatabaseError", "DataError", "Error", "IntegrityError", "NotSupportedError"),
-    *("ProgrammingError", "RedisError", "SQLAlchemyError", "ValkeyError"),
+_DRIVERS = {
+    *("DataError", "Error", "InterfaceError", "PostgresError"),
+    *("RedisError", "SQLAlchemyError", "ValkeyError"),
 }
-"""And every class of a driver's has one of these."""
+"""Every driver's class has one of these among its bases, or is it."""
 
 
 def log_store_error(
@@ -48,9 +42,9 @@ def log_store_error(
     name = type(error).__qualname__
     if isinstance(error, DubhooksError):
         log.log(level, "%s: %s", what, error)
-    elif isinstance(error, _PYTHONS_OWN) and not _is_one_of(error, _DRIVERS):
+    elif _is_pythons_own(error):
         _log_with_traceback(log, f"{what}: {name}", error, level)
-    elif _is_one_of(error, _UNREACHABLE):
+    else:
         log.log(
             level,
             "%s: %s: see that the store's server runs, can be reached from here within its "
@@ -58,13 +52,17 @@ def log_store_error(
             what,
             name,
         )
-    else:
-        log.log(level, "%s: %s", what, name)
+
+
+def _is_pythons_own(error: BaseException) -> bool:
+    """Tell whether no driver made ``error``; some derive theirs from Python's classes as well."""
+    names = {each.__name__ for each in type(error).__mro__}
+    return isinstance(error, _PYTHONS_OWN) and names.isdisjoint(_DRIVERS)
 
 
 def _log_with_traceback(log: Log, what: str, error: BaseException, level: int) -> None:
     cause = error.__cause__ or error.__context__
-    while cause is not None and not _is_one_of(cause, _DRIVERS):
+    while cause is not None and _is_pythons_own(cause):
         cause = cause.__cause__ or cause.__context__
     if cause is None:
         log.log(level, "%s: %s", what, error, exc_info=error)
@@ -72,7 +70,3 @@ def _log_with_traceback(log: Log, what: str, error: BaseException, level: int) -
         # A traceback quotes what an error came from, and here that is a driver's message.
         lines = "".join(traceback.format_tb(error.__traceback__))
         log.log(level, "%s: %s\n%s", what, error, lines)
-
-
-def _is_one_of(error: BaseException, names: frozenset[str]) -> bool:
-    return not names.isdisjoint(each.__name__ for each in type(error).__mro__)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from threading import Condition, Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from weakref import WeakValueDictionary
+from weakref import WeakSet
 
 from ._drivers import finish
 from ._log import log_store_error
@@ -31,7 +31,6 @@ __all__ = [
     "RenewalTerms",
     "RenewalThread",
     "ThreadRenewal",
-    "share_renewal_thread",
 ]
 
 MOST_LEASES: Final = 10
@@ -95,50 +94,53 @@ class ThreadRenewal:
     def __init__(self, terms: RenewalTerms, thread: RenewalThread) -> None:
         self.due_at = monotonic() + terms.every
         """When to renew, by the monotonic clock."""
-        self._terms: RenewalTerms | None = terms
+        self._terms = terms
+        self._is_over = False
         self._lock = Lock()
         self._thread = thread
         thread.add(self)
 
     def renew(self) -> None:
         """Renew every claim once."""
+        terms = self._terms
         with self._lock:
-            terms = self._terms
-            if terms is None:
+            if self._is_over:
                 return
             try:
-                is_over = terms.is_over() or any(terms.is_lost(terms.claim(k)) for k in terms.keys)
+                self._is_over = terms.is_over() or any(
+                    terms.is_lost(terms.claim(key)) for key in terms.keys
+                )
             except BaseException as error:  # noqa: BLE001 - the thread must last; it tries again
                 terms.log_failure(error)
-                is_over = False
             self.due_at = monotonic() + terms.every
-            if is_over:
-                self._terms = None
-        if is_over:
+        if self._is_over:
             self._thread.discard(self)
 
     async def stop(self, caller: Caller) -> None:
-        """Renew no more; what is referred to is dropped."""
+        """Renew no more."""
         self._thread.discard(self)
         if self._lock.acquire(blocking=False):
-            self._terms = None
+            self._is_over = True
             self._lock.release()
         else:  # a renewal is under way, and must not come after the release
-            await caller.call(self._drop)
+            await caller.call(self._wait_for_renewal)
 
-    def _drop(self) -> None:
+    def _wait_for_renewal(self) -> None:
         with self._lock:
-            self._terms = None
+            self._is_over = True
 
 
 class RenewalThread:
-    """The thread that renews the claims in one store; it ends when there are none."""
+    """The thread that renews one receiver's claims in its store; it ends when there are none.
+
+    Each has its own: a frozen store must not stop the renewals in others.
+    """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
         # Nobody else closes the connection that a store opens for a thread of ours.
         self._close: Callable[[], None] | None = getattr(store, "close_connection", None)
         self.start_anew()
+        _THREADS.add(self)
 
     def start_anew(self) -> None:
         """Forget everything, as a forked child must."""
@@ -224,19 +226,11 @@ class LoopRenewal:
             self._timer.cancel()
 
 
-_THREADS: WeakValueDictionary[int, RenewalThread] = WeakValueDictionary()
-
-
-def share_renewal_thread(store: Store) -> RenewalThread:
-    """Return the one thread of ``store``: a frozen store must not stop the renewals of others."""
-    thread = _THREADS.get(id(store))
-    if thread is None:
-        thread = _THREADS[id(store)] = RenewalThread(store)
-    return thread
+_THREADS: WeakSet[RenewalThread] = WeakSet()
 
 
 def _start_anew_in_child() -> None:  # pragma: no cover - in a forked child
-    for thread in list(_THREADS.values()):
+    for thread in _THREADS:
         thread.start_anew()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._headers import list_pairs
 from ..errors import DubhooksError, GivenUp
+from ..receiver._queued import open_queued, run_queued
 
 if TYPE_CHECKING:
     from ..idempotency._lifecycle import Ending
@@ -47,12 +48,12 @@ class Work:
         if request is None:
             self._postpone(pipeline, "its delivery cannot be unpacked")
             return
-        delivery = pipeline.open_queued(request)
+        delivery = open_queued(pipeline, request)
         del request
         if isinstance(delivery, DubhooksError):
             self._postpone(pipeline, str(delivery))
             return
-        ending = pipeline.run_queued(delivery, time() - self._letter.received_at)
+        ending = run_queued(pipeline, delivery, time() - self._letter.received_at)
         if ending is None:
             self._postpone(pipeline, "no handler takes it in this worker")
         else:

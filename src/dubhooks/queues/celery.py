@@ -57,8 +57,7 @@ class CeleryQueue(Queue):
 
         self._app = app
         self._queue = queue
-        self._task: Any = app.task(
-            work,
+        register = app.task(
             name=name,
             shared=False,
             serializer="json",
@@ -68,6 +67,7 @@ class CeleryQueue(Queue):
             reject_on_worker_lost=True,
             acks_on_failure_or_timeout=False,
         )
+        self._task: Any = register(work)
 
     @override
     def put(self, message: str, after: float = 0.0) -> None:
@@ -90,8 +90,8 @@ class CeleryQueue(Queue):
         """
         if self._app.conf.task_always_eager:
             raise ConfigurationError("task_always_eager runs handlers at once: switch it off")
-        options: dict[str, Any] = dict(self._app.conf.broker_transport_options or {})
-        broker = self._app.connection_for_write().transport.driver_type
+        options: dict[str, Any] = self._app.conf.broker_transport_options or {}
+        broker: str = self._app.connection_for_write().transport.driver_type
         if broker == "amqp":
             is_bounded = all(
                 _is_short(options.get(it)) for it in ("confirm_timeout", "read_timeout")

@@ -8,14 +8,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from .._body import Request
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, to_seconds
 from ..events._base import Event
 from ..idempotency._drivers import check_asyncio, run_in_thread
-from ..idempotency._keys import check_dedupe, list_keys_of
+from ..idempotency._keys import check_dedupe, check_namespace, list_keys_of
 from ..signature import Keyring, explain_odd_secret
 from ._pipeline import Pipeline
 from ._registry import resolve_events
-from ._settings import DEFAULT_RETENTION, UNSET, Settings, Unset, check_methods
+from ._settings import (
+    DEFAULT_RETENTION,
+    UNSET,
+    Settings,
+    Unset,
+    check_dead_letters,
+    check_max_body,
+    check_methods,
+    check_observers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -76,20 +85,19 @@ class Receiver(Generic[EventT]):
         warning = explain_odd_secret(secret, self._family.name)
         del secret  # error trackers send the variables of a frame that raises
         keyring.check()
-        self._pipeline: Pipeline[EventT] = Pipeline(
-            self._family,
-            keyring,
-            Settings(
-                store=store,
-                namespace=namespace,
-                lease=lease,
-                retention=retention,
-                max_age=max_age,
-                max_body=max_body,
-                dead_letters=dead_letters,
-                observers=observers,
-            ),
+        if isinstance(max_age, Unset):
+            max_age = None if store is None else retention
+        settings = Settings(
+            store=check_methods("store", store, "claim", "complete", "release", "forget"),
+            namespace=check_namespace(namespace),
+            lease=to_seconds("lease", lease),
+            retention=to_seconds("retention", retention),
+            max_age=None if max_age is None else to_seconds("max_age", max_age),
+            max_body=check_max_body(max_body),
+            dead_letters=check_dead_letters(dead_letters),
+            observers=check_observers(observers),
         )
+        self._pipeline: Pipeline[EventT] = Pipeline(self._family, keyring, settings)
         if warning is not None:
             self._pipeline.log.warning(warning)
 
@@ -209,7 +217,7 @@ class Receiver(Generic[EventT]):
         is_paid_when_queued: bool,
     ) -> Callable[[Any], Any]:
         pipeline = self._pipeline
-        takes = resolve_events(self._family, events, pipeline.log)
+        takes = resolve_events(self._family, events)
         check_dedupe(dedupe)
         if dedupe == "natural" and self.store is None:
             raise ConfigurationError('dedupe="natural" needs a store: Webhooks(secret, store=...)')

@@ -1,7 +1,7 @@
 """What a function takes, looked at where it is registered.
 
-When in doubt, accept: an annotation that only a type checker can resolve, or a
-decorator in between that takes anything, is no reason to refuse a handler.
+When in doubt, accept: a decorator in between that takes anything is no reason to
+refuse a handler.  Whether its annotation fits the events is for type checkers to say.
 """
 
 from __future__ import annotations
@@ -9,32 +9,26 @@ from __future__ import annotations
 import inspect
 import sys
 from functools import partial
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from ..events._base import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 __all__ = [
     "check_callable",
-    "check_event",
     "check_handler",
     "check_takes_event_only",
     "globals_of",
     "hide_event",
     "is_async_callable",
     "list_parameters",
-    "members_of",
     "name_of",
     "read_signature",
     "resolve",
 ]
 
-_NTH = ("first", "second")
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -53,34 +47,42 @@ def check_callable(function: Any) -> None:
         )
 
 
-def check_handler(function: Any, events: Sequence[type[Event]], position: int = 0) -> None:
-    """Check what a framework calls with the event at ``position``, counted from 0.
+def check_handler(function: Any, *, position: int = 0) -> None:
+    """Check that a framework can call ``function`` with the event at ``position``.
 
     Args:
         function: the handler.
-        events: the classes that it is to take.
-        position: 1 where the framework's request comes first.
+        position: of the event, counted from 0; 1 where the framework's request comes first.
 
     Raises:
-        ConfigurationError: it cannot be called so, or not with these events.
+        ConfigurationError: it cannot be called so.
     """
     check_callable(function)
     parameters = list_parameters(function)
     if parameters is None:
         return
-    _refuse_method(function, parameters)
-    upto = parameters[: position + 1]
-    if not any(one.kind is one.VAR_POSITIONAL for one in upto):
-        check_event(function, upto[position] if len(upto) > position else None, events, position)
+    if parameters and parameters[0].name in ("self", "cls"):
+        raise ConfigurationError(
+            f"{name_of(function)} is a method, and nobody passes its {parameters[0].name}: "
+            "decorate a function, or register the method of an object, hooks.on(...)(it.method)"
+        )
+    positional = [one for one in parameters if one.kind <= one.POSITIONAL_OR_KEYWORD]
+    if len(positional) <= position and not any(
+        one.kind is one.VAR_POSITIONAL for one in parameters
+    ):
+        nth = "second" if position else "first"
+        raise ConfigurationError(
+            f"{name_of(function)} has no event parameter: the {nth} one is the event"
+        )
 
 
-def check_takes_event_only(function: Any, events: Sequence[type[Event]]) -> None:
+def check_takes_event_only(function: Any) -> None:
     """Check a handler of ``on``, which is called with the event and nothing else.
 
     Raises:
-        ConfigurationError: it takes more, less, or other events.
+        ConfigurationError: it takes more, or less.
     """
-    check_handler(function, events)
+    check_handler(function)
     parameters = list_parameters(function) or []
     given = function.keywords if isinstance(function, partial) else {}
     more = [
@@ -92,27 +94,6 @@ def check_takes_event_only(function: Any, events: Sequence[type[Event]]) -> None
             "gets only the event; for dependencies and parts of the URL decorate a route with "
             "@webhook(hooks, ...)"
         )
-
-
-def check_event(
-    function: Any,
-    parameter: inspect.Parameter | None,
-    events: Sequence[type[Event]],
-    position: int = 0,
-) -> None:
-    """Check that ``parameter`` takes all of these events.
-
-    Raises:
-        ConfigurationError: it does not, or there is none.
-    """
-    nth, name = _NTH[position], name_of(function)
-    if parameter is None or parameter.kind not in _POSITIONAL:
-        raise ConfigurationError(f"{name} has no event parameter: the {nth} one is the event")
-    annotation = resolve(parameter.annotation, globals_of(function))
-    if annotation is inspect.Parameter.empty or _accepts(annotation, events):
-        return
-    wanted = " | ".join(cls.__name__ for cls in events) if len(events) <= 4 else "every event"
-    raise ConfigurationError(f"the {nth} parameter of {name} is the event and takes {wanted}")
 
 
 def list_parameters(function: Any) -> list[inspect.Parameter] | None:
@@ -189,34 +170,6 @@ def resolve(annotation: Any, scope: dict[str, Any]) -> Any:
         return eval(annotation, scope)  # as inspect.get_annotations() does
     except Exception:  # noqa: BLE001 - a name of ``if TYPE_CHECKING``, or an operator on such
         return annotation
-
-
-def members_of(annotation: Any) -> tuple[Any, ...]:
-    """Return the members of a union, or the one annotation there is."""
-    if get_origin(annotation) is Annotated:
-        return members_of(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return tuple(one for member in get_args(annotation) for one in members_of(member))
-    return (annotation,)
-
-
-def _refuse_method(function: Any, parameters: list[inspect.Parameter]) -> None:
-    if parameters and parameters[0].name in ("self", "cls"):
-        raise ConfigurationError(
-            f"{name_of(function)} is a method, and nobody passes its {parameters[0].name}: "
-            "decorate a function, or register the method of an object, hooks.on(...)(it.method)"
-        )
-
-
-def _accepts(annotation: Any, events: Sequence[type[Event]]) -> bool:
-    members = tuple(get_origin(one) or one for one in members_of(annotation))
-    # In Python 3.11 Any is a class, and nothing is a subclass of it.
-    if Any in members or not all(isinstance(one, type) for one in members):
-        return True
-    try:
-        return all(issubclass(cls, members) for cls in events)
-    except TypeError:  # a protocol that is for type checkers only
-        return True
 
 
 def _matches(is_kind: Callable[[object], bool], function: object) -> bool:

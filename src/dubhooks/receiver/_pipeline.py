@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 from .._headers import list_pairs
 from ..errors import (
@@ -33,7 +33,7 @@ from ..idempotency._drivers import (
 )
 from ..idempotency._keys import build_event_keys, build_fingerprints, build_unhandled_key
 from ..idempotency._lifecycle import ClaimTerms, Ending, Job, run_claimed, run_handler
-from ..idempotency._renewal import share_renewal_thread
+from ..idempotency._renewal import RenewalThread
 from ..reply import Reply, build_refusal, build_reply
 from ..signature import body_empty_error, check_body, check_request
 from ._age import check_age
@@ -42,10 +42,11 @@ from ._reporting import Reporter, build_log
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
 
     from .._body import Request
     from ..events._family import Family
+    from ..idempotency import Store
     from ..idempotency._drivers import Caller
     from ..queues import Queue
     from ..reply import Outcome, Refusal
@@ -82,26 +83,23 @@ class Pipeline(Generic[EventT]):
         self.family = family
         self.settings = settings
         self.log = build_log(family.name, settings.namespace)
-        self.registry = Registry(family, self.log)
-        self._keyring = keyring
+        self.registry = Registry(self.log)
+        self.keyring = keyring
         self._reporter = Reporter(family.name, settings.namespace, settings.observers, self.log)
         self._terms: ClaimTerms | None = None
         store = settings.store
         self.needs_loop = store is not None and is_async_store(store)
         """The store has coroutines, so claims are made on an event loop."""
         if store is not None:
-            renewals: Any = None if self.needs_loop else share_renewal_thread(store)  # type: ignore[arg-type]
+            renewals = None if self.needs_loop else RenewalThread(cast("Store", store))
             self._terms = ClaimTerms(store, settings.lease, settings.retention, self.log, renewals)
-
-    def __repr__(self) -> str:
-        return f"<Pipeline of {self.family.name}s>"
 
     # -- bytes → verified → event -------------------------------------------------------------
 
     def unwrap(self, request: Request) -> EventT:
         """Return the verified event, or raise; see :meth:`Receiver.unwrap`."""
-        keys = self._keyring.fixed or self._keyring.keys()
-        event = self._read(request, keys, self.settings.max_age)
+        keys = self.keyring.fixed or self.keyring.keys()
+        event = self.read(request, keys, self.settings.max_age)
         if isinstance(event, DubhooksError):
             raise event
         return event
@@ -135,25 +133,25 @@ class Pipeline(Generic[EventT]):
 
     def _open(self, request: Request, started: float) -> Delivery | Reply | Refusal:
         try:
-            keys = self._keyring.fixed or self._keyring.keys()
+            keys = self.keyring.fixed or self.keyring.keys()
         except Exception as error:  # noqa: BLE001 - somebody's callable may raise anything
             reply = build_reply("unavailable")
             self._reporter.report_missing_secret(reply, error, started)
             return reply
-        event = self._read(request, keys, self.settings.max_age)
+        event = self.read(request, keys, self.settings.max_age)
         if not isinstance(event, DubhooksError):
             return Delivery(event, started, request)
         if isinstance(event, ConfigurationError):
             raise event
         return event
 
-    def _read(
+    def read(
         self, request: Request, keys: tuple[Key, ...], max_age: float | None
     ) -> EventT | VerificationError | PayloadError | ConfigurationError:
-        if type(request.body) is not bytes:
-            unusable = check_body(request)
-            if unusable is not None:
-                return unusable
+        """Return the verified event, or why there is none; ``max_age`` in seconds."""
+        unusable = check_body(request)
+        if unusable is not None:
+            return unusable
         size, max_body = len(request.body), self.settings.max_body
         if size > max_body:
             return BodyTooLarge(f"the body has more than max_body={max_body} bytes")
@@ -242,14 +240,12 @@ class Pipeline(Generic[EventT]):
         """
         if handler is None:
             return self._finish_unhandled(delivery)
-        if handler.queue is not None:
-            return self._enqueue(delivery, handler, handler.queue)
         if self.needs_loop:
             raise ConfigurationError(
                 f"{type(self.settings.store).__name__} needs an event loop: use ahandle or an "
                 "ASGI adapter, or the sync store of the same engine"
             )
-        if handler.is_async and is_on_event_loop():
+        if handler.is_async and handler.queue is None and is_on_event_loop():
             raise ConfigurationError(explain_running_loop())
         return self._run_here(delivery, handler)
 
@@ -261,11 +257,8 @@ class Pipeline(Generic[EventT]):
         """
         if handler is None:
             return self._finish_unhandled(delivery)
-        queue = handler.queue
-        if queue is not None:
-            # As with a handler, the put goes on when the client has gone.
-            return await run_in_thread(lambda _: self._enqueue(delivery, handler, queue), self.log)
-        if not handler.is_async and not self.needs_loop:
+        # What is put into a queue is put although the client has gone.
+        if handler.queue is not None or not (handler.is_async or self.needs_loop):
             return await run_in_thread(
                 lambda loop: self._run_here(delivery, handler, loop), self.log
             )
@@ -276,9 +269,15 @@ class Pipeline(Generic[EventT]):
     def _run_here(
         self, delivery: Delivery, handler: Handler, loop: AbstractEventLoop | None = None
     ) -> Result:
-        job = self._build_job(delivery, handler)
-        ending = run_here(self._start(job, CallerHere(loop)))
-        return self._finish(delivery, handler, ending)
+        if handler.queue is not None:
+            return self._enqueue(delivery, handler, handler.queue)
+        return self._finish(delivery, handler, self.run_job(delivery, handler, loop))
+
+    def run_job(
+        self, delivery: Delivery, handler: Handler, loop: AbstractEventLoop | None = None
+    ) -> Ending:
+        """Claim and run a handler in this thread; an async one runs on ``loop``."""
+        return run_here(self._start(self._build_job(delivery, handler), CallerHere(loop)))
 
     def _start(self, job: Job, caller: Caller) -> Coroutine[Any, Any, Ending]:
         if self._terms is None:
@@ -295,48 +294,39 @@ class Pipeline(Generic[EventT]):
     def _build_job(self, delivery: Delivery, handler: Handler) -> Job:
         event: Event = delivery.event
         call = partial(handler.function, event)
-        outcome: Outcome = "handled"
+        job = Job(call, handler.is_async, handler.status_of, is_payout=is_payout(event))
         if handler.is_fallback:
-            outcome = _outcome_without_handler(event)
+            job = job._replace(outcome=_outcome_without_handler(event))
         if self._terms is None:
-            return Job(call, handler.is_async, handler.status_of, (), (), outcome)
+            return job
         keys = build_event_keys(self.settings.namespace, event, handler.dedupe)
         if handler.is_fallback:
-            keys = tuple(build_unhandled_key(key) for key in keys)
-        return Job(
-            call,
-            handler.is_async,
-            handler.status_of,
-            keys,
-            build_fingerprints(event, keys),
-            outcome,
-            is_payout(event),
-        )
+            keys = tuple(map(build_unhandled_key, keys))
+        return job._replace(keys=keys, fingerprints=build_fingerprints(event, keys))
 
     def _finish_unhandled(self, delivery: Delivery) -> Result:
         return self._finish(delivery, None, Ending(_outcome_without_handler(delivery.event)))
 
     def _finish(self, delivery: Delivery, handler: Handler | None, ending: Ending) -> Result:
-        reply = self._report(delivery, handler, ending)
+        reply = self.report(delivery, handler, ending)
         if ending.error is not None:
             raise ending.error
         return Result(reply, ending.result)
 
-    def _report(
+    def report(
         self,
         delivery: Delivery,
         handler: Handler | None,
         ending: Ending,
         queued_seconds: float | None = None,
     ) -> Reply:
+        """Log and observe how a delivery ended, and return the reply to it."""
         event: Event = delivery.event
         reply = build_reply(
             ending.outcome, event.id, status=ending.status, retry_after=ending.retry_after
         )
         self._reporter.report(reply, event, handler, ending, delivery.started, queued_seconds)
         return reply
-
-    # -- a queue, and its worker --------------------------------------------------------------
 
     @property
     def name(self) -> str:
@@ -353,38 +343,6 @@ class Pipeline(Generic[EventT]):
             self._reporter.report_queue_error(error)
             return self._finish(delivery, handler, Ending("unavailable"))
         return self._finish(delivery, handler, Ending("queued"))
-
-    def open_queued(self, request: Request) -> Delivery | DubhooksError:
-        """Verify and parse a delivery that waited in a queue, so that its age does not count."""
-        started = perf_counter()
-        try:
-            keys = self._keyring.fixed or self._keyring.keys()
-        except Exception:  # noqa: BLE001 - somebody's callable, and its message may hold the secret
-            return ConfigurationError("there is no usable secret, so it cannot be verified")
-        event = self._read(request, keys, None)
-        return event if isinstance(event, DubhooksError) else Delivery(event, started, request)
-
-    def run_queued(self, delivery: Delivery, queued_seconds: float) -> Ending | None:
-        """Claim and run what waited in a queue; ``None``: it has no handler.
-
-        Args:
-            delivery: what was opened again.
-            queued_seconds: since it was taken.
-        """
-        handler = self.registry.find(delivery.event)
-        if handler is None:
-            return None
-        ending = run_here(self._start(self._build_job(delivery, handler), CallerHere()))
-        self._report(delivery, handler, ending, queued_seconds)
-        return ending
-
-    def keep_dead_letter(
-        self, body: bytes, headers: Mapping[str, str], error: DubhooksError
-    ) -> None:
-        """Keep one delivery that a queue gives up."""
-        if self.settings.dead_letters is None:
-            raise ConfigurationError("the receiver has no dead_letters")
-        self.settings.dead_letters.keep(body, headers, error)
 
 
 def _outcome_without_handler(event: Event) -> Outcome:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from difflib import get_close_matches
-from types import UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from ..errors import ConfigurationError
@@ -18,7 +15,7 @@ from ..reply import Reply
 from ._functions import check_callable, check_takes_event_only, is_async_callable, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ..events._family import Family
     from ..idempotency._log import Log
@@ -30,9 +27,6 @@ Taken: TypeAlias = "type[Event] | str"
 """What a handler takes: a class, or the name of an event that has none."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.]+")
-_TYPO = 0.9
-"""How alike a name and a known one are when one is the other misspelt; ``discount_code.updated``
-and ``discount_code.created`` are not."""
 
 
 class Handler(NamedTuple):
@@ -78,8 +72,7 @@ class Route(NamedTuple):
 class Registry:
     """One handler per event type, fixed with the first delivery; and the routes there are."""
 
-    def __init__(self, family: Family[Any], log: Log) -> None:
-        self._family = family
+    def __init__(self, log: Log) -> None:
         self._log = log
         self._handlers: dict[Taken, Handler] = {}
         self._routes: dict[str, Route] = {}
@@ -91,6 +84,11 @@ class Registry:
     def is_empty(self) -> bool:
         """Nothing takes any event."""
         return not (self._handlers or self._routes or self.fallback)
+
+    @property
+    def queues(self) -> set[Queue]:
+        """The queues of all handlers."""
+        return {one.queue for one in self._handlers.values() if one.queue is not None}
 
     def add(
         self,
@@ -106,8 +104,7 @@ class Registry:
         Raises:
             ConfigurationError: it cannot take them, one has a handler, or it is too late.
         """
-        classes = [one if isinstance(one, type) else UnknownEvent for one in takes]
-        handler = self._build(function, classes, dedupe)._replace(
+        handler = self._build(function, dedupe)._replace(
             queue=queue, is_paid_when_queued=is_paid_when_queued
         )
         for one in takes:
@@ -118,11 +115,6 @@ class Registry:
                     "functions from one handler"
                 )
         self._handlers.update(dict.fromkeys(takes, handler))
-
-    @property
-    def queues(self) -> set[Queue]:
-        """The queues of all handlers."""
-        return {one.queue for one in self._handlers.values() if one.queue is not None}
 
     def add_fallback(self, function: object) -> None:
         """Register ``function`` for every event without a handler.
@@ -135,8 +127,7 @@ class Registry:
                 f"on_unhandled has a handler already, {self.fallback.name}: call both functions "
                 "from one"
             )
-        every_event: tuple[type[Event], ...] = (*self._family.classes.values(), UnknownEvent)
-        self.fallback = self._build(function, every_event, "id")._replace(is_fallback=True)
+        self.fallback = self._build(function, "id")._replace(is_fallback=True)
 
     def add_route(self, route: Route) -> None:
         """Note a route, for messages; a route takes its events by itself."""
@@ -154,19 +145,19 @@ class Registry:
         """Return the name of a route that takes ``event``."""
         return next((one.name for one in self._routes.values() if one.matches(event)), None)
 
-    def _build(self, function: Any, classes: Sequence[type[Event]], dedupe: Dedupe) -> Handler:
+    def _build(self, function: Any, dedupe: Dedupe) -> Handler:
         check_callable(function)
         if not self._is_open:
             raise ConfigurationError(
                 f"{name_of(function)} is registered after the first delivery: import the modules "
                 "that register handlers when the application starts"
             )
-        check_takes_event_only(function, classes)
+        check_takes_event_only(function)
         status_of = _StatusReader(name_of(function), self._log)
         return Handler(function, is_async_callable(function), name_of(function), status_of, dedupe)
 
 
-def resolve_events(family: Family[Any], events: tuple[object, ...], log: Log) -> tuple[Taken, ...]:
+def resolve_events(family: Family[Any], events: tuple[object, ...]) -> tuple[Taken, ...]:
     """Return the classes, or the one name, that a handler is to take.
 
     Raises:
@@ -176,7 +167,7 @@ def resolve_events(family: Family[Any], events: tuple[object, ...], log: Log) ->
     if not events:
         raise ConfigurationError(f"name the {family.name} events by their class: on(SaleCreated)")
     if len(events) == 1 and isinstance(events[0], str):
-        return (_check_name(family, events[0], log),)
+        return (_check_name(family, events[0]),)
     return tuple(_check_class(family, event) for event in events)
 
 
@@ -189,7 +180,7 @@ def _key_of(event: Event) -> Taken:
     return event.event if isinstance(event, UnknownEvent) else type(event)
 
 
-def _check_name(family: Family[Any], name: str, log: Log) -> str:
+def _check_name(family: Family[Any], name: str) -> str:
     if name in family.classes:
         cls = family.classes[name]
         raise ConfigurationError(
@@ -200,14 +191,6 @@ def _check_name(family: Family[Any], name: str, log: Log) -> str:
         raise ConfigurationError(
             f"{name!r} is no name of an event: letters, digits, dots and underscores; for every "
             "event without a handler there is on_unhandled"
-        )
-    close = get_close_matches(name.lower(), family.classes, 1, _TYPO)
-    if close:
-        log.warning(
-            "on(%r) is for an event that no model knows: did you mean on(%s), for %r?",
-            name,
-            family.classes[close[0]].__name__,
-            close[0],
         )
     return name
 
@@ -229,14 +212,10 @@ def _check_class(family: Family[Any], event: object) -> type[Event]:
         raise ConfigurationError(
             f"a name stands alone, on({event!r}): register the same function again for the classes"
         )
-    if isinstance(event, (Iterable, UnionType)) and not isinstance(event, type):
-        raise ConfigurationError("pass the classes one by one: on(LinkCreated, LinkUpdated)")
-    if callable(cast("Any", event)) and not isinstance(event, type):
-        raise ConfigurationError(
-            "a function is no event: the events come first, as in @hooks.on(SaleCreated) or "
-            "@webhook(hooks, SaleCreated)"
-        )
-    raise ConfigurationError("an event is named by its class, such as SaleCreated")
+    raise ConfigurationError(
+        "events are named by their classes, one by one, before there is a function: "
+        "@hooks.on(LinkCreated, LinkUpdated) or @webhook(hooks, SaleCreated)"
+    )
 
 
 class _StatusReader:

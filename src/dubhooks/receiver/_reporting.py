@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from threading import Lock
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import (
     DubhooksError,
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from ._registry import Handler, Registry, Route
     from ._settings import Observer
 
-__all__ = ["Reporter", "build_log"]
+__all__ = ["SIGNED", "Reporter", "build_log"]
 
 _FLOOD_SECONDS: Final = 60.0
-_SIGNED = (InvalidJSON, InvalidEnvelope, EventTooOld, InvalidEvent)
+SIGNED = (InvalidJSON, InvalidEnvelope, EventTooOld, InvalidEvent)
 """Errors in a body that Dub has signed; all others say that it was not seen to have."""
 
 
@@ -61,36 +61,28 @@ class Reporter:
         self, reply: Reply, error: DubhooksError, started: float, *, is_kept: bool
     ) -> None:
         """Report a request that did not become an event; ``is_kept``: it is a dead letter."""
-        name: str | None = None
+        name = getattr(error, "event_name", None)
         if isinstance(error, (InvalidEvent, EventTooOld)):
-            name = error.event_name
             level = logging.ERROR if isinstance(error, InvalidEvent) else logging.WARNING
             what = "kept a dead letter" if is_kept else "refused a delivery"
             self._log.log(level, "%s of event %.64r: %s", what, error.event_id, error)
-        elif isinstance(error, _SIGNED):
+        elif isinstance(error, SIGNED):
             self._log.warning("refused a delivery (%s): %s", error.code, error)
         elif isinstance(error, MethodNotAllowed):
             # Anybody may send a GET, and many monitors do.
             self._log.info("refused a request (%s): %s", error.code, error)
         else:
-            self._log_unsigned(error)
-        if self._observers:
-            self._observe(reply, name, None, None, error.code, started, None)
+            what = f"refused a delivery ({error.code}): {error}"
+            self._log_flood(self._unsigned, logging.WARNING, what)
+        self._observe(reply, started, event_name=name, error_code=error.code)
 
     def report_missing_secret(self, reply: Reply, error: Exception, started: float) -> None:
         """Report a request that could not be verified, because there was no usable secret."""
         # The message of somebody else's error may hold the secret.
         what = str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
-        count = self._unverified.count()
-        if count:
-            self._log.error(
-                "there is no usable secret, so nothing can be verified (requests since the last "
-                "such line: %d): %s",
-                count,
-                what,
-            )
-        if self._observers:
-            self._observe(reply, None, None, None, None, started, None)
+        what = f"there is no usable secret, so nothing can be verified: {what}"
+        self._log_flood(self._unverified, logging.ERROR, what)
+        self._observe(reply, started)
 
     def report(
         self,
@@ -118,24 +110,28 @@ class Reporter:
                 _explain_registration(event),
             )
         level = logging.WARNING if reply.outcome == "rejected" else logging.INFO
-        if log.logger.isEnabledFor(level):
-            self._log_delivery(level, reply, event, ending, started)
-        if self._observers:
+        reason = f": {ending.reason}" if ending.reason is not None else ""
+        seconds = perf_counter() - started
+        line = "%s %.64r %.64r in %.3f s%s"
+        log.log(level, line, reply.outcome, event.event, event.id, seconds, reason)
+        self._observe(
+            reply,
+            started,
+            event_name=event.event,
+            handler=handler.name if handler is not None else None,
+            attempt=ending.attempt,
+            age=measure_age(event),
             # Other errors may have a ``code`` of their own, and anything in it.
-            code = ending.error.code if isinstance(ending.error, DubhooksError) else None
-            name = handler.name if handler is not None else None
-            age = measure_age(event)
-            self._observe(
-                reply, event.event, name, ending.attempt, code, started, age, queued_seconds
-            )
+            error_code=ending.error.code if isinstance(ending.error, DubhooksError) else None,
+            queued_seconds=queued_seconds,
+        )
 
     def report_queue_error(self, error: Exception) -> None:
-        """Report that a queue did not take an event; Dub sends it again."""
+        """Report that a queue did not take an event, which Dub sends again."""
+        # The message of an engine's error may hold a password.
         what = str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
         self._log.error(
-            "the queue did not take an event, which Dub sends again: %s; does the queue's server "
-            "run, and can it be reached from here?",
-            what,
+            "the queue did not take an event: %s; does its server run, and can it be reached?", what
         )
 
     def report_ignored(self, event: Event, route: Route | None, registry: Registry) -> None:
@@ -175,56 +171,22 @@ class Reporter:
             self._warned.add(about)
         self._log.warning(message, *arguments)
 
-    def _log_unsigned(self, error: DubhooksError) -> None:
-        count = self._unsigned.count()
-        if count == 1:
-            self._log.warning("refused a delivery (%s): %s", error.code, error)
-        elif count:
-            self._log.warning(
-                "refused %d requests since the last such line, the last one (%s): %s",
-                count,
-                error.code,
-                error,
-            )
+    def _log_flood(self, flood: _Flood, level: int, what: str) -> None:
+        count = flood.count()
+        if count:
+            self._log.log(level, "%s (requests since the last such line: %d)", what, count)
 
-    def _log_delivery(
-        self, level: int, reply: Reply, event: Event, ending: Ending, started: float
-    ) -> None:
-        reason = f": {ending.reason}" if ending.reason is not None else ""
-        self._log.log(
-            level,
-            "%s %.64r %.64r in %.3f s%s",
-            reply.outcome,
-            event.event,
-            event.id,
-            perf_counter() - started,
-            reason,
-        )
-
-    def _observe(
-        self,
-        reply: Reply,
-        event_name: str | None,
-        handler: str | None,
-        attempt: int | None,
-        code: str | None,
-        started: float,
-        age: float | None,
-        queued_seconds: float | None = None,
-    ) -> None:
+    def _observe(self, reply: Reply, started: float, **known: Any) -> None:
+        if not self._observers:
+            return
         record = DeliveryRecord(
             outcome=reply.outcome,
             status=reply.status,
             family=self._family,
             namespace=self._namespace,
-            event_name=event_name,
-            event_id=reply.event_id,
-            handler=handler,
-            attempt=attempt,
             seconds=perf_counter() - started,
-            age=age,
-            error_code=code,
-            queued_seconds=queued_seconds,
+            event_id=reply.event_id,
+            **known,
         )
         for observer in self._observers:
             try:

@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-from .. import postbacks as p
-from .. import webhooks as w
 from ..errors import ConfigurationError
-from ..events._base import Event
-from ..events.unknown import UnknownEvent
 from ..idempotency._keys import check_dedupe
 from . import pipeline_of
 from ._functions import name_of
@@ -23,13 +19,25 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
     from flask import Response
     from flask.typing import ResponseReturnValue
+    from starlette.requests import Request
 
+    from .. import postbacks as p
+    from .. import webhooks as w
+    from ..events.unknown import UnknownEvent
     from ..idempotency._keys import Dedupe
     from ._pipeline import Pipeline
     from ._registry import Taken
-    from ._typed import Postbacks, Webhooks
+    from ._typed import P1, P2, P3, W1, W2, W3, W4, Postbacks, Webhooks
 
-__all__ = ["InDjango", "InFastAPI", "InFlask", "RoutePlan", "plan_route", "type_route"]
+__all__ = [
+    "AsDependency",
+    "InDjango",
+    "InFastAPI",
+    "InFlask",
+    "RoutePlan",
+    "plan_route",
+    "type_route",
+]
 
 
 @dataclass(frozen=True)
@@ -39,13 +47,6 @@ class RoutePlan:
     pipeline: Pipeline[Any]
     takes: tuple[Taken, ...]
     dedupe: Dedupe
-
-    @property
-    def classes(self) -> tuple[type[Event], ...]:
-        """The classes that the handler's parameter must accept."""
-        if not self.takes:
-            return (*self.pipeline.family.classes.values(), UnknownEvent)
-        return tuple(one if isinstance(one, type) else UnknownEvent for one in self.takes)
 
     def add_route(self, handler: Any, *, is_async: bool, status_of: Callable[[Any], int]) -> Route:
         """Return the route of ``handler``; the receiver notes that it exists.
@@ -76,7 +77,7 @@ def plan_route(hooks: object, events: tuple[object, ...], dedupe: Dedupe = "id")
     check_dedupe(dedupe)
     if dedupe == "natural" and pipeline.settings.store is None:
         raise ConfigurationError('dedupe="natural" needs a store: Webhooks(secret, store=...)')
-    takes = resolve_events(pipeline.family, events, pipeline.log) if events else ()
+    takes = resolve_events(pipeline.family, events) if events else ()
     return RoutePlan(pipeline, takes, dedupe)
 
 
@@ -88,6 +89,10 @@ class InFastAPI:
     """FastAPI's: the event, then what FastAPI fills in."""
 
 
+class AsDependency:
+    """FastAPI's shape of a dependency: it gives the event of a request."""
+
+
 class InDjango:
     """Django's: the request, the event, then the parts of the URL."""
 
@@ -95,56 +100,54 @@ class InDjango:
 EventT_co = TypeVar("EventT_co", covariant=True)
 ShapeT = TypeVar("ShapeT")
 ShapeT_co = TypeVar("ShapeT_co", covariant=True)
-W1 = TypeVar("W1", bound=w.KnownWebhookEvent)
-W2 = TypeVar("W2", bound=w.KnownWebhookEvent)
-W3 = TypeVar("W3", bound=w.KnownWebhookEvent)
-W4 = TypeVar("W4", bound=w.KnownWebhookEvent)
-P1 = TypeVar("P1", bound=p.KnownPostbackEvent)
-P2 = TypeVar("P2", bound=p.KnownPostbackEvent)
-P3 = TypeVar("P3", bound=p.KnownPostbackEvent)
 Rest = ParamSpec("Rest")
 O = ParamSpec("O")  # noqa: E741 - the options of a framework's decorator
 
 
 # fmt: off
-class Decorator(Protocol[EventT_co, ShapeT_co]):
-    """Takes a handler, sync or async, and returns what the framework routes to."""
+class Typed(Protocol[EventT_co, ShapeT_co]):
+    """Takes a handler, sync or async, and returns what the framework routes to.
+
+    As a dependency, it takes the request and returns the event.
+    """
 
     @overload
-    def __call__(self: Decorator[EventT_co, InFlask], handler: Callable[Concatenate[EventT_co, Rest], ResponseReturnValue | Awaitable[ResponseReturnValue | None] | None], /) -> Callable[Rest, Response]: ...  # noqa: E501
+    def __call__(self: Typed[EventT_co, InFlask], handler: Callable[Concatenate[EventT_co, Rest], ResponseReturnValue | Awaitable[ResponseReturnValue | None] | None], /) -> Callable[Rest, Response]: ...  # noqa: E501
     @overload
-    def __call__(self: Decorator[EventT_co, InFastAPI], handler: Callable[Concatenate[EventT_co, Rest], object], /) -> Callable[..., Coroutine[Any, Any, Any]]: ...  # noqa: E501
+    def __call__(self: Typed[EventT_co, InFastAPI], handler: Callable[Concatenate[EventT_co, Rest], object], /) -> Callable[..., Coroutine[Any, Any, Any]]: ...  # noqa: E501
     @overload
-    def __call__(self: Decorator[EventT_co, InDjango], handler: Callable[Concatenate[HttpRequest, EventT_co, Rest], Coroutine[Any, Any, HttpResponseBase | None]], /) -> Callable[Concatenate[HttpRequest, Rest], Coroutine[Any, Any, HttpResponseBase]]: ...  # noqa: E501
+    def __call__(self: Typed[EventT_co, InDjango], handler: Callable[Concatenate[HttpRequest, EventT_co, Rest], Coroutine[Any, Any, HttpResponseBase | None]], /) -> Callable[Concatenate[HttpRequest, Rest], Coroutine[Any, Any, HttpResponseBase]]: ...  # noqa: E501
     @overload
-    def __call__(self: Decorator[EventT_co, InDjango], handler: Callable[Concatenate[HttpRequest, EventT_co, Rest], HttpResponseBase | None], /) -> Callable[Concatenate[HttpRequest, Rest], HttpResponseBase]: ...  # noqa: E501
+    def __call__(self: Typed[EventT_co, InDjango], handler: Callable[Concatenate[HttpRequest, EventT_co, Rest], HttpResponseBase | None], /) -> Callable[Concatenate[HttpRequest, Rest], HttpResponseBase]: ...  # noqa: E501
+    @overload
+    async def __call__(self: Typed[EventT_co, AsDependency], request: Request) -> EventT_co: ...
 
 
 class RouteTable(Protocol[ShapeT_co, O]):
-    """The signatures of ``webhook`` in every framework."""
+    """The signatures of ``webhook`` in every framework, and of ``verified``."""
 
     @overload
-    def __call__(self, hooks: Webhooks | Postbacks, name: str, /, *_: O.args, **options: O.kwargs) -> Decorator[UnknownEvent, ShapeT_co]: ...  # noqa: E501
+    def __call__(self, hooks: Webhooks | Postbacks, name: str, /, *_: O.args, **options: O.kwargs) -> Typed[UnknownEvent, ShapeT_co]: ...  # noqa: E501
     @overload
-    def __call__(self, hooks: Webhooks, /, *_: O.args, **options: O.kwargs) -> Decorator[w.WebhookEvent, ShapeT_co]: ...  # noqa: E501
+    def __call__(self, hooks: Webhooks, /, *_: O.args, **options: O.kwargs) -> Typed[w.WebhookEvent, ShapeT_co]: ...  # noqa: E501
     @overload
-    def __call__(self, hooks: Webhooks, a: type[W1], /, *_: O.args, **options: O.kwargs) -> Decorator[W1, ShapeT_co]: ...  # noqa: E501
+    def __call__(self, hooks: Webhooks, a: type[W1], /, *_: O.args, **options: O.kwargs) -> Typed[W1, ShapeT_co]: ...  # noqa: E501
     @overload
-    def __call__(self, hooks: Webhooks, a: type[W1], b: type[W2], /, *_: O.args, **options: O.kwargs) -> Decorator[W1 | W2, ShapeT_co]: ...  # noqa: E501
+    def __call__(self, hooks: Webhooks, a: type[W1], b: type[W2], /, *_: O.args, **options: O.kwargs) -> Typed[W1 | W2, ShapeT_co]: ...  # noqa: E501
     @overload
-    def __call__(self, hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], /, *_: O.args, **options: O.kwargs) -> Decorator[W1 | W2 | W3, ShapeT_co]: ...  # noqa: E501
+    def __call__(self, hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], /, *_: O.args, **options: O.kwargs) -> Typed[W1 | W2 | W3, ShapeT_co]: ...  # noqa: E501
     @overload
-    def __call__(self, hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], d: type[W4], /, *_: O.args, **options: O.kwargs) -> Decorator[W1 | W2 | W3 | W4, ShapeT_co]: ...  # noqa: E501
+    def __call__(self, hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], d: type[W4], /, *_: O.args, **options: O.kwargs) -> Typed[W1 | W2 | W3 | W4, ShapeT_co]: ...  # noqa: E501
     @overload
-    def __call__(self, hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], d: type[W4], e: type[w.KnownWebhookEvent], /, *more: type[w.KnownWebhookEvent], dedupe: Dedupe = "id", read_timeout: float | timedelta = ...) -> Decorator[Any, ShapeT_co]: ...  # noqa: E501
+    def __call__(self, hooks: Webhooks, a: type[W1], b: type[W2], c: type[W3], d: type[W4], e: type[w.KnownWebhookEvent], /, *more: type[w.KnownWebhookEvent], dedupe: Dedupe = "id", read_timeout: float | timedelta = ...) -> Typed[Any, ShapeT_co]: ...  # noqa: E501
     @overload
-    def __call__(self, hooks: Postbacks, /, *_: O.args, **options: O.kwargs) -> Decorator[p.PostbackEvent, ShapeT_co]: ...  # noqa: E501
+    def __call__(self, hooks: Postbacks, /, *_: O.args, **options: O.kwargs) -> Typed[p.PostbackEvent, ShapeT_co]: ...  # noqa: E501
     @overload
-    def __call__(self, hooks: Postbacks, a: type[P1], /, *_: O.args, **options: O.kwargs) -> Decorator[P1, ShapeT_co]: ...  # noqa: E501
+    def __call__(self, hooks: Postbacks, a: type[P1], /, *_: O.args, **options: O.kwargs) -> Typed[P1, ShapeT_co]: ...  # noqa: E501
     @overload
-    def __call__(self, hooks: Postbacks, a: type[P1], b: type[P2], /, *_: O.args, **options: O.kwargs) -> Decorator[P1 | P2, ShapeT_co]: ...  # noqa: E501
+    def __call__(self, hooks: Postbacks, a: type[P1], b: type[P2], /, *_: O.args, **options: O.kwargs) -> Typed[P1 | P2, ShapeT_co]: ...  # noqa: E501
     @overload
-    def __call__(self, hooks: Postbacks, a: type[P1], b: type[P2], c: type[P3], /, *_: O.args, **options: O.kwargs) -> Decorator[P1 | P2 | P3, ShapeT_co]: ...  # noqa: E501
+    def __call__(self, hooks: Postbacks, a: type[P1], b: type[P2], c: type[P3], /, *_: O.args, **options: O.kwargs) -> Typed[P1 | P2 | P3, ShapeT_co]: ...  # noqa: E501
 # fmt: on
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import ConfigurationError, to_seconds
-from ..idempotency._keys import check_namespace
+from ..errors import ConfigurationError
 from ._functions import is_async_callable, name_of
 
 if TYPE_CHECKING:
@@ -22,7 +21,16 @@ if TYPE_CHECKING:
     Observer: TypeAlias = Callable[[DeliveryRecord], object]
     Duration: TypeAlias = float | timedelta
 
-__all__ = ["DEFAULT_RETENTION", "UNSET", "Settings", "Unset", "check_methods"]
+__all__ = [
+    "DEFAULT_RETENTION",
+    "UNSET",
+    "Settings",
+    "Unset",
+    "check_dead_letters",
+    "check_max_body",
+    "check_methods",
+    "check_observers",
+]
 
 DEFAULT_RETENTION: Final = timedelta(days=30)
 
@@ -37,9 +45,9 @@ class Unset:
 UNSET: Final = Unset()
 
 
-@dataclass(init=False, repr=False)
+@dataclass(frozen=True, repr=False)
 class Settings:
-    """What the pipeline needs to know; durations in seconds."""
+    """What the pipeline needs to know, each of it checked; durations in seconds."""
 
     store: Store | AsyncStore | None
     namespace: str
@@ -50,55 +58,34 @@ class Settings:
     dead_letters: DeadLetters | None
     observers: tuple[Observer, ...]
 
-    def __init__(
-        self,
-        *,
-        store: Store | AsyncStore | None,
-        namespace: str,
-        lease: Duration,
-        retention: Duration,
-        max_age: Duration | Unset | None,
-        max_body: int,
-        dead_letters: DeadLetters | None,
-        observers: Iterable[Observer],
-    ) -> None:
-        """Check every setting.
-
-        Raises:
-            ConfigurationError: one of them cannot work.
-        """
-        self.store = check_methods("store", store, "claim", "complete", "release", "forget")
-        self.namespace = check_namespace(namespace)
-        self.lease = to_seconds("lease", lease)
-        self.retention = to_seconds("retention", retention)
+    def __post_init__(self) -> None:
+        """Raise ``ConfigurationError`` for settings that do not fit together."""
         if self.lease > self.retention:
             raise ConfigurationError(
                 "lease is longer than retention: a claim would be forgotten while its handler runs"
             )
-        self.max_age = self._choose_max_age(max_age)
-        if not isinstance(max_body, int) or isinstance(max_body, bool) or max_body <= 0:
-            raise ConfigurationError("max_body must be a whole number of bytes, more than 0")
-        self.max_body = max_body
-        self.dead_letters = check_methods("dead_letters", dead_letters, "keep")
-        if is_async_callable(getattr(dead_letters, "keep", None)):
-            raise ConfigurationError(
-                f"keep of {type(dead_letters).__name__} is async, and nobody would await it: "
-                "dead_letters needs a plain method, which runs in a thread where there is a loop"
-            )
-        self.observers = _check_observers(observers)
-
-    def _choose_max_age(self, max_age: Duration | Unset | None) -> float | None:
-        if isinstance(max_age, Unset):
-            return None if self.store is None else self.retention
-        if max_age is None:
-            return None
-        seconds = to_seconds("max_age", max_age)
-        if self.store is not None and seconds > self.retention:
+        if self.store is not None and self.max_age is not None and self.max_age > self.retention:
             raise ConfigurationError(
                 "max_age is longer than retention: an event that is no longer remembered would "
                 "run again; make retention at least as long"
             )
-        return seconds
+
+
+def check_max_body(max_body: int) -> int:
+    """Return ``max_body``, or raise ``ConfigurationError`` when it is no number of bytes."""
+    if not isinstance(max_body, int) or isinstance(max_body, bool) or max_body <= 0:
+        raise ConfigurationError("max_body must be a whole number of bytes, more than 0")
+    return max_body
+
+
+def check_dead_letters(dead_letters: Any) -> Any:
+    """Return ``dead_letters``, or raise ``ConfigurationError`` when they could keep nothing."""
+    if is_async_callable(getattr(dead_letters, "keep", None)):
+        raise ConfigurationError(
+            f"keep of {type(dead_letters).__name__} is async, and nobody would await it: "
+            "dead_letters needs a plain method, which runs in a thread where there is a loop"
+        )
+    return check_methods("dead_letters", dead_letters, "keep")
 
 
 _EXAMPLES: Final = {
@@ -109,7 +96,7 @@ _EXAMPLES: Final = {
 
 
 def check_methods(name: str, given: Any, *methods: str) -> Any:
-    """Return ``given``, unless it is a class or lacks one of these methods."""
+    """Return ``given``, or raise ``ConfigurationError`` when it lacks a method."""
     if isinstance(given, type):
         raise ConfigurationError(
             f"{name} is the class {given.__name__}: pass {given.__name__}(...)"
@@ -123,7 +110,8 @@ def check_methods(name: str, given: Any, *methods: str) -> Any:
     return given
 
 
-def _check_observers(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+def check_observers(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    """Return ``observers`` as a tuple, or raise ``ConfigurationError`` for one that is none."""
     if not isinstance(observers, Iterable):
         raise ConfigurationError("observers must be a list of callables, such as [FailureWatch()]")
     given = tuple(observers)

@@ -49,7 +49,7 @@ class QueueShop:
         shop = QueueShop(later)
     """
 
-    def __init__(self, queue: Queue, directory: Path | None = None) -> None:
+    def __init__(self, queue: Queue, directory: str | os.PathLike[str] | None = None) -> None:
         """Open the shop.
 
         Args:
@@ -60,6 +60,7 @@ class QueueShop:
         if given is None:
             raise ConfigurationError(f"only a worker of the QueueContract has {PLACE}")
         self.directory = Path(given)
+        self.directory.mkdir(exist_ok=True)
         self.letters = self.directory / "letters"
         self.claims = self.directory / "claims.db"
         self.store = SQLiteStore(self.claims)

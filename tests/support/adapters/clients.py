@@ -228,6 +228,22 @@ class AsgiClient:
         }
 
 
+class Watched:
+    """An ASGI application, and what it raised."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.raised: list[Exception] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve a request as a server does."""
+        try:
+            await self.app(scope, receive, send)
+        except Exception as error:
+            self.raised.append(error)
+            raise
+
+
 class _Exchange:
     """One request and its response, as ASGI messages."""
 

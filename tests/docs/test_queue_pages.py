@@ -1,0 +1,67 @@
+"""The program of each page about an engine, with its own commands, a server and a worker."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dubhooks.testing import make_event, signed_request
+from dubhooks.webhooks import SaleCreated
+from tests.support.engine_workers import running_worker
+from tests.support.processes import importing, python, serving, until
+from tests.support.rabbitmq import RabbitMQServer
+
+pytestmark = pytest.mark.slow
+
+PAGES = Path(__file__).parents[2] / "docs" / "queues"
+SECRET = "whsec_0123456789abcdef0123456789abcdef"
+FILE = re.compile(r"^```python\n# (\S+\.py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def write_program(name: str, place: Path) -> None:
+    """Write the files of a page."""
+    for path, code in FILE.findall((PAGES / name).read_text(encoding="utf-8")):
+        file = place / path
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(code, encoding="utf-8")
+
+
+def find_command(name: str, program: str) -> list[str]:
+    """Return the page's command line of a program, run by this Python."""
+    text = (PAGES / name).read_text(encoding="utf-8")
+    [line] = re.findall(rf"^{program} .*$", text, re.MULTILINE)
+    return [sys.executable, "-m", *shlex.split(line)]
+
+
+@pytest.fixture
+def rabbitmq() -> Iterator[RabbitMQServer]:
+    """A RabbitMQ that runs."""
+    with RabbitMQServer() as server:
+        yield server
+
+
+def test_celery(rabbitmq: RabbitMQServer, tmp_path: Path) -> None:
+    """Two copies of a delivery are answered 202, and the worker of the page runs one."""
+    write_program("celery.md", tmp_path)
+    environment = {
+        **importing(tmp_path),
+        "AMQP_URL": rabbitmq.url,
+        "DUB_WEBHOOK_SECRET": SECRET,
+    }
+    web = python("-m", "flask", "--app", "shop.web", "run", "--port", "{port}")
+    log = tmp_path / "worker.log"
+    body, headers = signed_request(make_event(SaleCreated), SECRET)
+    with (
+        serving(web, tmp_path, environment) as server,
+        running_worker(find_command("celery.md", "celery"), log, tmp_path, **environment),
+    ):
+        assert server.post("/webhooks/dub", body, headers)[0] == 202
+        until(lambda: "sale of" in log.read_text(), "the handler runs")
+        assert server.post("/webhooks/dub", body, headers)[0] == 202
+        until(lambda: "duplicate" in log.read_text(), "the second copy is a duplicate")
+    assert log.read_text().count("sale of") == 1
