@@ -141,13 +141,13 @@ class DjangoQueue(Queue):
             raise ConfigurationError(
                 f'there is no {where}: set it to {{"BACKEND": "django_tasks_db.DatabaseBackend"}}'
             )
-        backend: Any = _tasks.task_backends[self.backend]
+        backend: object = _tasks.task_backends[self.backend]
         if not isinstance(backend, DatabaseBackend):
             raise ConfigurationError(
                 f"{where} is a {type(backend).__name__}, which runs handlers at once, or loses "
                 'them: set its BACKEND to "django_tasks_db.DatabaseBackend"'
             )
-        names: Any = backend.queues
+        names = _tasks.task_backends[self.backend].queues
         if names and self.queue_name not in names:
             raise ConfigurationError(f"add {self.queue_name!r} to the QUEUES of {where}")
         connection: Any = connections[self._alias()]
