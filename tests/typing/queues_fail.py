@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dubhooks
+from dubhooks.django import DjangoQueue
 from dubhooks.queues import Queue
 from dubhooks.queues.celery import CeleryQueue
+from dubhooks.queues.procrastinate import ProcrastinateQueue
 from dubhooks.testing import HeldQueue
 from dubhooks.webhooks import LeadCreated, SaleCreated
 
@@ -21,6 +23,9 @@ HeldQueue(retry_for="3 days")  # expect-error
 HeldQueue(retry=3)  # expect-error
 CeleryQueue("amqp://broker")  # expect-error
 CeleryQueue()  # expect-error
+ProcrastinateQueue("postgresql://db")  # expect-error
+DjangoQueue("default")  # expect-error
+DjangoQueue(queue="dub")  # expect-error
 Queue()  # expect-error
 later.put(b"message")  # expect-error
 

@@ -6,16 +6,23 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from celery import Celery
+from procrastinate import App, SyncPsycopgConnector
 from typing_extensions import assert_type, override
 
 import dubhooks
+from dubhooks.django import DjangoQueue
 from dubhooks.queues import Queue
 from dubhooks.queues.celery import CeleryQueue
+from dubhooks.queues.procrastinate import ProcrastinateQueue
 from dubhooks.testing import HeldQueue, QueueContract, QueueShop
 from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, UnknownEvent
 
 app = Celery("shop")
 later = CeleryQueue(app, name="dub", queue="dub", retry_for=timedelta(days=2))
+jobs = ProcrastinateQueue(
+    App(connector=SyncPsycopgConnector()), name="dub", retry_for=timedelta(days=2)
+)
+rows = DjangoQueue(backend="default", queue_name="dub", may_lose_events=False)
 unsafe = CeleryQueue(app, may_lose_events=True)
 held = HeldQueue(retry_for=timedelta(hours=1), may_lose_events=False)
 hooks = dubhooks.Webhooks(
