@@ -62,7 +62,7 @@ def _declare(function: Callable[..., None]) -> Any:
 
 @_declare
 def run(context: Any, message: str) -> None:
-    """Work off one message, in a worker."""
+    """Work off one message, in a worker; rows name this function by its path."""
     result = context.task_result
     queue = _QUEUES.get((result.backend, result.task.queue_name))
     if queue is None:

@@ -41,11 +41,11 @@ _OPEN_ON_A_LOOP: Final = (
 
 
 class _UntilGivenUp(BaseRetryStrategy):
-    """Gives a job that was interrupted back: changing its row cannot lose it."""
+    """Gives back a job that was interrupted: its row changes once, so that nothing is lost."""
 
     @override
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        return None if isinstance(exception, GivenUp) else RetryDecision(retry_in={"seconds": 0})
+        return None if isinstance(exception, GivenUp) else RetryDecision(retry_in={"seconds": 1})
 
 
 class ProcrastinateQueue(Queue):
