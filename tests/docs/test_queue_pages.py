@@ -65,3 +65,18 @@ def test_celery(rabbitmq: RabbitMQServer, tmp_path: Path) -> None:
         assert server.post("/webhooks/dub", body, headers)[0] == 202
         until(lambda: "duplicate" in log.read_text(), "the second copy is a duplicate")
     assert log.read_text().count("sale of") == 1
+
+
+def test_dbos(tmp_path: Path) -> None:
+    """A delivery is answered 202, and the worker of the page runs it."""
+    write_program("dbos.md", tmp_path)
+    environment = {**importing(tmp_path), "DUB_WEBHOOK_SECRET": SECRET}
+    web = python("-m", "flask", "--app", "shop", "run", "--port", "{port}")
+    log = tmp_path / "worker.log"
+    command = find_command("dbos.md", "python -m dubhooks.queues.dbos")[3:]
+    with serving(web, tmp_path, environment) as server:
+        assert (
+            server.post("/webhooks/dub", *signed_request(make_event(SaleCreated), SECRET))[0] == 202
+        )
+        with running_worker(python(*command), log, tmp_path, **environment):
+            until(lambda: "sale of" in log.read_text(), "the worker runs the handler")

@@ -1,0 +1,72 @@
+"""DBOS on one SQLite file, with real workers."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from contextlib import AbstractContextManager
+
+import pytest
+
+from dubhooks.queues.dbos import DBOSQueue
+from dubhooks.testing import QueueContract, QueueWorker
+from tests.support.engine_workers import running_worker
+from tests.support.workload import KILLS
+
+pytestmark = pytest.mark.slow
+
+
+class LockedFile:
+    """The file as a server: it is locked when the server is frozen or gone."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def freeze(self) -> None:
+        """Lock the file."""
+        self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=30)
+        self._connection.execute("BEGIN EXCLUSIVE")
+
+    def thaw(self) -> None:
+        """Unlock the file."""
+        assert self._connection is not None
+        self._connection.close()
+
+    kill = freeze
+    start = thaw
+
+
+class TestDBOS(QueueContract):
+    """DBOSQueue on a file in the test's directory."""
+
+    kills = KILLS
+
+    def make_queue(self) -> DBOSQueue:
+        """Return a queue of the test's file, which a worker has made."""
+        self.path = str(self.directory / "queue.db")
+        self.url = f"sqlite:///{self.path}"
+        return DBOSQueue(self.url)
+
+    def worker(self) -> AbstractContextManager[QueueWorker]:
+        """Start the worker's command."""
+        return running_worker(
+            [sys.executable, "-m", "dubhooks.queues.dbos", "tests.queues.apps.dbos_app:later"],
+            self.directory / "worker.log",
+            DBOS_URL=self.url,
+        )
+
+    @property
+    def server(self) -> LockedFile:
+        """Return the file."""
+        if not hasattr(self, "_file"):
+            self._file = LockedFile(self.path)
+        return self._file
+
+    def read_storage(self) -> str:
+        """Return the file and the workers' logs."""
+        return "".join(
+            path.read_bytes().decode("latin-1")
+            for path in self.directory.iterdir()
+            if path.name.startswith(("queue.db", "worker.log"))
+        )
