@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from typing_extensions import LiteralString
 
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
@@ -37,7 +38,12 @@ def find_commands(name: str) -> dict[str, list[str]]:
 
 
 def run_page(
-    name: str, commands: list[list[str]], place: Path, path: str, left: str, **environment: str
+    name: str,
+    commands: list[list[str]],
+    place: Path,
+    path: str,
+    left: LiteralString,
+    **environment: str,
 ) -> None:
     """Deliver an event twice to a page's web server; its worker has one effect.
 
