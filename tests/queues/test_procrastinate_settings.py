@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import time
@@ -122,6 +125,34 @@ def test_application_on_an_event_loop(url: str, tmp_path: Path) -> None:
                 shop.hooks.warm_up()
 
     asyncio.run(receive())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_application_opened_before_a_fork(url: str) -> None:
+    """Two processes on one connection would read each other's answers, so it is refused."""
+    script = """
+import os, sys
+from dubhooks import ConfigurationError
+from dubhooks.queues.procrastinate import ProcrastinateQueue
+from tests.queues.apps.procrastinate_app import make_app
+queue = ProcrastinateQueue(make_app(sys.argv[1]).open(), name="forked")
+late = ProcrastinateQueue(make_app(sys.argv[1]), name="late")
+queue.put("{}")
+child = os.fork()
+if not child:
+    late._app.open()
+    late.put("{}")
+    try:
+        queue.put("{}")
+    except ConfigurationError as error:
+        os._exit(7 if "before this process was forked" in str(error) else 1)
+    os._exit(2)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+queue.put("{}")
+os._exit(status)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script, url]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 7
 
 
 def test_tables_are_there(url: str) -> None:

@@ -144,8 +144,8 @@ class DjangoQueue(Queue):
         backend: object = _tasks.task_backends[self.backend]
         if not isinstance(backend, DatabaseBackend):
             raise ConfigurationError(
-                f"{where} is a {type(backend).__name__}, which runs handlers at once, or loses "
-                'them: set its BACKEND to "django_tasks_db.DatabaseBackend"'
+                f"{where} has the backend {type(backend).__name__}, which runs handlers at once, "
+                'or may lose them: set its BACKEND to "django_tasks_db.DatabaseBackend"'
             )
         names = _tasks.task_backends[self.backend].queues
         if names and self.queue_name not in names:

@@ -7,7 +7,7 @@ threads of ours, eight at most: when all of them hang, others wait and are given
 from __future__ import annotations
 
 import os
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -74,7 +74,8 @@ def call_bounded(function: Callable[[], ResultT]) -> ResultT:
         TimeoutError: it has not returned; if it had begun, it goes on.
     """
     future = _threads.submit(function)
-    try:
-        return future.result(MOST_SECONDS)
-    finally:
-        future.cancel()
+    wait([future], MOST_SECONDS)
+    if future.done():
+        return future.result()
+    future.cancel()
+    raise TimeoutError(f"no answer within {MOST_SECONDS:.0f} seconds")

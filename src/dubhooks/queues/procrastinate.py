@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from threading import local
 from time import time
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
-from procrastinate import BaseRetryStrategy, RetryDecision
+from procrastinate import BaseRetryStrategy, RetryDecision, SyncPsycopgConnector
 from procrastinate.connector import BaseAsyncConnector
 from procrastinate.exceptions import AppNotOpen, TaskAlreadyRegistered
 from procrastinate.testing import InMemoryConnector
@@ -34,10 +36,26 @@ _NOT_OPEN: Final = (
     "the Procrastinate application is not open in this process: call app.open() before the first "
     "delivery, for example in the lifespan of FastAPI, or when a worker of gunicorn starts"
 )
+_OPENED_BEFORE_A_FORK: Final = (
+    "the Procrastinate application was opened before this process was forked, and its parent uses "
+    "the same connections: call app.open() in each process, for example in gunicorn's post_fork"
+)
 _OPEN_ON_A_LOOP: Final = (
     "the Procrastinate application was opened on an event loop, which a put would block: call "
     "app.open() and not open_async(), on an application of its own if you need both"
 )
+
+_queues: WeakSet[ProcrastinateQueue] = WeakSet()
+# Never used in this process: two processes on one connection read each other's answers.
+_inherited: list[object] = []
+
+
+def _note_inherited() -> None:
+    _inherited.extend(filter(None, (queue.find_pool() for queue in _queues)))
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_note_inherited)
 
 
 class _UntilGivenUp(BaseRetryStrategy):
@@ -93,6 +111,7 @@ class ProcrastinateQueue(Queue):
             ) from None
         again = app.task(name=f"{name}.take_back", queue=name, queueing_lock=f"{name}.take_back")
         app.periodic(cron="* * * * *")(again(take_back))
+        _queues.add(self)
 
     @override
     def put(self, message: str, after: float = 0.0) -> None:
@@ -123,6 +142,14 @@ class ProcrastinateQueue(Queue):
                 "--apply"
             )
 
+    def find_pool(self) -> object | None:
+        """Return the open connections of this process, or ``None``."""
+        connector = self._app.connector.get_sync_connector()
+        try:
+            return connector.pool if isinstance(connector, SyncPsycopgConnector) else None
+        except AppNotOpen:
+            return None
+
     def _ask(self, call: Callable[[], object]) -> object:
         """Return what ``call`` returns, which talks to PostgreSQL."""
         connector = self._app.connector
@@ -133,6 +160,8 @@ class ProcrastinateQueue(Queue):
                 connector.get_sync_connector() is connector
             ):
                 raise ConfigurationError(_OPEN_ON_A_LOOP)
+            if _inherited and self.find_pool() in _inherited:
+                raise ConfigurationError(_OPENED_BEFORE_A_FORK)
             return call_bounded(call)
         except AppNotOpen:
             raise ConfigurationError(_NOT_OPEN) from None
