@@ -22,24 +22,16 @@ if TYPE_CHECKING:
     from . import wsgi as wsgi
     from ._explain import Explanation as Explanation
     from ._explain import explain as explain
-    from .dead_letters import DeadLetterDirectory as DeadLetterDirectory
-    from .dead_letters import DeadLetters as DeadLetters
+    from .dead_letters import *
     from .errors import *
-    from .events.unknown import UnknownEvent as UnknownEvent
-    from .idempotency import AsyncStore as AsyncStore
-    from .idempotency import Claim as Claim
-    from .idempotency import Store as Store
+    from .events.unknown import *
+    from .idempotency import *
     from .receiver import Receiver as Receiver
-    from .receiver._typed import Postbacks as Postbacks
-    from .receiver._typed import Webhooks as Webhooks
-    from .reply import DeliveryRecord as DeliveryRecord
-    from .reply import Outcome as Outcome
-    from .reply import Reply as Reply
-    from .signature import sign as sign
-    from .signature import verify as verify
-    from .stores.memory import MemoryStore as MemoryStore
-    from .stores.sqlite import SQLiteInbox as SQLiteInbox
-    from .stores.sqlite import SQLiteStore as SQLiteStore
+    from .receiver._typed import *
+    from .reply import *
+    from .signature import *
+    from .stores.memory import *
+    from .stores.sqlite import *
 
 __version__ = "0.1.0"
 

@@ -9,7 +9,6 @@ from .errors import BodyTooLarge
 if TYPE_CHECKING:
     from ._headers import Headers
 
-__all__ = ["READ_TIMEOUT", "BodyReader", "Request"]
 
 READ_TIMEOUT = 10.0
 """Seconds for a whole body to arrive.  Dub's bodies are a few kilobytes."""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         | Iterable[tuple[bytes, bytes]]
     )
 
-__all__ = ["find_signature", "headers_in_environ", "list_items", "list_pairs"]
 
 # Dub sends Dub-Signature; X-Dub-Signature is what documentation elsewhere names.
 SIGNATURE_NAMES = ("dub-signature", "x-dub-signature")

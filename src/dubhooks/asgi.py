@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Send: TypeAlias = Callable[[Message], Awaitable[None]]
     Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-__all__ = ["app", "read_request"]
+__all__ = ["app"]
 
 
 def app(hooks: Receiver[Any], *, read_timeout: float | timedelta = READ_TIMEOUT) -> Application:
@@ -62,32 +62,33 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http":
-            connection = _Connection(scope, receive, send)
-            del scope, receive, send
-            await self._serve(connection)
+            has_framework = "app" in scope  # Starlette, or what is made of it, is around this
+            reading = read_request(self._pipeline, scope, receive, self._read_timeout)
+            del scope, receive  # error trackers send the variables of every frame
+            await self._serve(reading, send, has_framework)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
-    async def _serve(self, connection: _Connection) -> None:
-        request = await read_request(
-            self._pipeline, connection.scope, connection.receive, self._read_timeout
-        )
+    async def _serve(
+        self, reading: Awaitable[Request | Reply | None], send: Send, has_framework: bool
+    ) -> None:
+        request = await reading
         if request is None:
             return
         if isinstance(request, Reply):
-            await send_reply(request, connection.send)
+            await send_reply(request, send)
             return
         try:
             reply = await self._pipeline.ahandle(request)
         except Exception:
-            if not connection.has_framework:
+            if not has_framework:
                 self._pipeline.log.exception("the handler of a delivery failed")
             # The reply first: after it, no exception handler of a framework can send a success.
-            await send_reply(build_reply("failed"), connection.send)
-            if connection.has_framework:
+            await send_reply(build_reply("failed"), send)
+            if has_framework:
                 raise
         else:
-            await send_reply(reply, connection.send)
+            await send_reply(reply, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -97,29 +98,6 @@ class Endpoint:
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 return
-
-
-class _Connection:
-    """One HTTP connection, as a server hands it over.
-
-    Its headers are in the scope, and error trackers send the variables of every
-    frame: this ``repr`` shows nothing.
-    """
-
-    __slots__ = ("receive", "scope", "send")
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = scope
-        self.receive = receive
-        self.send = send
-
-    @property
-    def has_framework(self) -> bool:
-        """Starlette, or what is made of it, stands around the application."""
-        return "app" in self.scope
-
-    def __repr__(self) -> str:
-        return "<_Connection>"
 
 
 async def read_request(

@@ -7,6 +7,7 @@ a body: to say why, or to repair what Dub may really send and that parser refuse
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from math import isfinite
 from typing import Any, NoReturn, cast
@@ -22,6 +23,8 @@ NOT_JSON = (
 )
 
 _NOTHING = object()
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""An escape of half a character: of a whole pair, or a lone one."""
 
 
 def read_document(body: bytes) -> dict[str, Any]:
@@ -51,7 +54,8 @@ def _loaded(body: bytes) -> Any:
     # ValueErrors.  They hold the body, so none of them may become the context of our error.
     try:
         text = body.decode()
-        return _mended(json.loads(text, parse_constant=_not_finite, parse_float=_finite))
+        document = json.loads(text, parse_constant=_not_finite, parse_float=_finite)
+        return _mended(document) if _SURROGATE.search(body) else document
     except (ValueError, RecursionError):
         return _NOTHING
 

@@ -4,21 +4,43 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .events import postback
 from .events._family import Family
 from .events.click import Click
 from .events.commission import CommissionStatus, CommissionType
 from .events.customer import PostbackCustomer
 from .events.link import LinkRef
-from .events.postback import *
+from .events.postback import (
+    CommissionCreated,
+    LeadCreated,
+    PostbackCommission,
+    PostbackLeadData,
+    PostbackSale,
+    PostbackSaleData,
+    SaleCreated,
+)
 from .events.unknown import UnknownEvent
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = ["Click", "CommissionStatus", "CommissionType", "KnownPostbackEvent", "LinkRef"]
-__all__ += ["PostbackCustomer", "PostbackEvent", "UnknownEvent", "parse"]
-__all__ += postback.__all__
+__all__ = [
+    "Click",
+    "CommissionCreated",
+    "CommissionStatus",
+    "CommissionType",
+    "KnownPostbackEvent",
+    "LeadCreated",
+    "LinkRef",
+    "PostbackCommission",
+    "PostbackCustomer",
+    "PostbackEvent",
+    "PostbackLeadData",
+    "PostbackSale",
+    "PostbackSaleData",
+    "SaleCreated",
+    "UnknownEvent",
+    "parse",
+]
 
 KnownPostbackEvent: TypeAlias = LeadCreated | SaleCreated | CommissionCreated
 """An event that this version has a model for."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Refusal: TypeAlias = VerificationError | PayloadError
 
-__all__ = ["DeliveryRecord", "Outcome", "Reply", "build_refusal", "build_reply", "find_outcome"]
+__all__ = ["DeliveryRecord", "Outcome", "Reply"]
 
 Outcome: TypeAlias = Literal[
     "handled",

@@ -37,17 +37,7 @@ if TYPE_CHECKING:
     Secrets: TypeAlias = OneSecret | Sequence[OneSecret]
     Secret: TypeAlias = Secrets | Callable[[], Secrets]
 
-__all__ = [
-    "Key",
-    "Keyring",
-    "body_empty_error",
-    "check_body",
-    "check_request",
-    "explain_odd_secret",
-    "raw_body",
-    "sign",
-    "verify",
-]
+__all__ = ["sign", "verify"]
 
 _BLOCK_SIZE = 64
 _DIGEST_SIZE = 32
@@ -81,14 +71,12 @@ class Key:
 class Keyring:
     """The keys of one secret, of several, or of a callable that is asked every time."""
 
-    __slots__ = ("_ask", "_made", "fixed")
+    __slots__ = ("_ask", "_made")
 
     def __init__(self, secret: Secret) -> None:
         # The plain secret is not kept: only its keys, or the callable.
         self._ask = secret if callable(secret) else None
         self._made = () if callable(secret) else _make_keys(secret)
-        self.fixed = () if isinstance(self._made, str) else self._made
-        """The keys that need not be asked for; empty when there are none."""
 
     def __repr__(self) -> str:
         return "<Keyring>"

@@ -4,51 +4,129 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .events import (
-    application,
-    bounty,
-    click,
-    commission,
-    conversion,
-    discount_code,
-    enrollment,
-    link,
-    message,
-    partner,
-    payout,
-    unknown,
-)
 from .events._family import Family
-from .events.application import *
-from .events.bounty import *
-from .events.click import *
-from .events.commission import *
-from .events.conversion import *
+from .events.application import (
+    Application,
+    ApplicationPartner,
+    FormAnswer,
+    PartnerApplicationSubmitted,
+    Platform,
+    ProgramApplication,
+    ProgramApplicationCreated,
+    ProgramApplicationPartner,
+)
+from .events.bounty import (
+    Bounty,
+    BountyCreated,
+    BountyUpdated,
+    ImageRequirement,
+    IncrementalBonus,
+    ObjectRef,
+    PerformanceCondition,
+    SocialMetrics,
+    SubmissionRequirements,
+    UrlRequirement,
+)
+from .events.click import Click
+from .events.commission import Commission, CommissionCreated, CommissionStatus, CommissionType
+from .events.conversion import LeadCreated, LeadData, Sale, SaleCreated, SaleData
 from .events.customer import CommissionCustomer, ConversionCustomer
-from .events.discount_code import *
-from .events.enrollment import *
-from .events.link import *
-from .events.message import *
-from .events.partner import *
-from .events.payout import *
-from .events.unknown import *
+from .events.discount_code import Discount, DiscountCode, DiscountCodeCreated, DiscountCodeDeleted
+from .events.enrollment import (
+    BannedReason,
+    EnrolledPartner,
+    EnrollmentStatus,
+    NetworkStatus,
+    PartnerEnrolled,
+    PartnerLink,
+    PayoutMethod,
+)
+from .events.link import (
+    Link,
+    LinkClicked,
+    LinkClickedData,
+    LinkCreated,
+    LinkDeleted,
+    LinkRef,
+    LinkTag,
+    LinkUpdated,
+    LinkVariant,
+)
+from .events.message import Message, MessageAttachment, MessagePartner, MessageReceived
+from .events.partner import MergedPartner, PartnerMerged, PartnerMergedData, WebhookPartner
+from .events.payout import Payout, PayoutConfirmed, PayoutPartner
+from .events.unknown import UnknownEvent
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = ["CommissionCustomer", "ConversionCustomer", "KnownWebhookEvent", "WebhookEvent", "parse"]
-__all__ += application.__all__
-__all__ += bounty.__all__
-__all__ += click.__all__
-__all__ += commission.__all__
-__all__ += conversion.__all__
-__all__ += discount_code.__all__
-__all__ += enrollment.__all__
-__all__ += link.__all__
-__all__ += message.__all__
-__all__ += partner.__all__
-__all__ += payout.__all__
-__all__ += unknown.__all__
+__all__ = [
+    "Application",
+    "ApplicationPartner",
+    "BannedReason",
+    "Bounty",
+    "BountyCreated",
+    "BountyUpdated",
+    "Click",
+    "Commission",
+    "CommissionCreated",
+    "CommissionCustomer",
+    "CommissionStatus",
+    "CommissionType",
+    "ConversionCustomer",
+    "Discount",
+    "DiscountCode",
+    "DiscountCodeCreated",
+    "DiscountCodeDeleted",
+    "EnrolledPartner",
+    "EnrollmentStatus",
+    "FormAnswer",
+    "ImageRequirement",
+    "IncrementalBonus",
+    "KnownWebhookEvent",
+    "LeadCreated",
+    "LeadData",
+    "Link",
+    "LinkClicked",
+    "LinkClickedData",
+    "LinkCreated",
+    "LinkDeleted",
+    "LinkRef",
+    "LinkTag",
+    "LinkUpdated",
+    "LinkVariant",
+    "MergedPartner",
+    "Message",
+    "MessageAttachment",
+    "MessagePartner",
+    "MessageReceived",
+    "NetworkStatus",
+    "ObjectRef",
+    "PartnerApplicationSubmitted",
+    "PartnerEnrolled",
+    "PartnerLink",
+    "PartnerMerged",
+    "PartnerMergedData",
+    "Payout",
+    "PayoutConfirmed",
+    "PayoutMethod",
+    "PayoutPartner",
+    "PerformanceCondition",
+    "Platform",
+    "ProgramApplication",
+    "ProgramApplicationCreated",
+    "ProgramApplicationPartner",
+    "Sale",
+    "SaleCreated",
+    "SaleData",
+    "SocialMetrics",
+    "SubmissionRequirements",
+    "UnknownEvent",
+    "UrlRequirement",
+    "WebhookEvent",
+    "WebhookPartner",
+    "parse",
+]
 
 KnownWebhookEvent: TypeAlias = (
     LinkCreated

@@ -20,16 +20,7 @@ if TYPE_CHECKING:
     from .receiver import Receiver
     from .receiver._pipeline import Pipeline
 
-__all__ = [
-    "app",
-    "empty_body_error",
-    "handle_logging",
-    "headers_to_send",
-    "read_body",
-    "read_request",
-    "refuse_async_store",
-    "status_line",
-]
+__all__ = ["app"]
 
 _CHUNK = 65_536
 _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {489: "Not Retryable"}

@@ -190,40 +190,10 @@ class TestHttpApi(LambdaBehaviour):
     shape = "http_api"
 
 
-class TestFunctionUrl(LambdaBehaviour):
-    """Behind a function URL, with an async handler."""
-
-    shape = "function_url"
-
-    def mount(self, setup: Setup) -> Client:
-        """Make a function."""
-        hooks = setup.registry(is_async=True)
-        return LambdaClient(aws_lambda.handler(hooks), function_url, base=True)
-
-
-class TestLoadBalancer(LambdaBehaviour):
-    """Behind a load balancer."""
-
-    cannot = LambdaBehaviour.cannot | {"doubles"}
-    shape = "load_balancer"
-
-
 class TestLoadBalancerMultiple(LambdaBehaviour):
     """Behind a load balancer with multiple headers."""
 
     shape = "load_balancer_multiple"
-
-
-class TestLatticeV1(LambdaBehaviour):
-    """Behind VPC Lattice, version 1."""
-
-    shape = "lattice_v1"
-
-
-class TestLatticeV2(LambdaBehaviour):
-    """Behind VPC Lattice, version 2."""
-
-    shape = "lattice_v2"
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from django.conf.urls.i18n import i18n_patterns
 from django.core.checks import run_checks
-from django.core.management import call_command
-from django.db import connections
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path
@@ -25,7 +23,6 @@ from dubhooks import (
     Postbacks,
     SignatureMismatch,
     Webhooks,
-    postbacks,
 )
 from dubhooks.django import DjangoStore, _settings
 from dubhooks.testing import make_event, signed_request
@@ -53,22 +50,6 @@ def test_settings_become_receivers() -> None:
     assert isinstance(dubhooks.django.postback_hooks, Postbacks)
     assert dubhooks.django.hooks is dubhooks.django.hooks
     assert isinstance(dubhooks.django.hooks.store, DjangoStore)
-
-
-def test_a_sale_that_comes_to_both_receivers_is_two_events() -> None:
-    """Webhooks and postbacks share the store but not their claims."""
-    event_id = make_event(SaleCreated).id
-    for hooks, event, secret in (
-        (dubhooks.django.hooks, make_event(SaleCreated, id=event_id), SECRET),
-        (
-            dubhooks.django.postback_hooks,
-            make_event(postbacks.SaleCreated, id=event_id),
-            POSTBACK_SECRET,
-        ),
-    ):
-        request = signed_request(event, secret)
-        assert [hooks.handle(*request).outcome for _ in range(2)] == ["handled", "duplicate"]
-    connections.close_all()
 
 
 def test_every_setting_counts(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,23 +112,14 @@ def test_the_secret_is_asked_for_every_delivery() -> None:
         ({"STORE": "dubhooks.NoStore"}, "names 'dubhooks.NoStore', which cannot be imported"),
         ({"STORE": object()}, "store needs the methods claim"),
         ({"NAMESPACE": "a b"}, "a namespace must be"),
+        ({"max_body": 1}, "DUBHOOKS has no 'max_body': it has WEBHOOK_SECRET, POSTBACK_SECRET, "),
     ],
-    ids=["lease", "retention", "path", "store", "namespace"],
+    ids=["lease", "retention", "path", "store", "namespace", "key"],
 )
 def test_bad_settings_are_named(given: dict[str, Any], hint: str) -> None:
     """A value that cannot work raises when the receiver is built."""
     with pytest.raises(ConfigurationError, match=hint):
         receiver(**given)
-
-
-@pytest.mark.parametrize("given", [None, {}])
-def test_a_receiver_without_settings_is_named(given: Any) -> None:
-    """Asking for a receiver where there is no setting says what to write."""
-    with (
-        override_settings(DUBHOOKS=given),
-        pytest.raises(ConfigurationError, match=r'DUBHOOKS = \{"WEBHOOK_SECRET"'),
-    ):
-        _settings.hooks.__wrapped__()
 
 
 @pytest.mark.parametrize("given", [{"POSTBACK_SECRET": "pbsec_x"}, {"WEBHOOK_SECRET": None}])
@@ -188,17 +160,11 @@ def test_bad_settings_stop_the_start() -> None:
     for given, hint in (
         ("DUBHOOKS={'WEBHOOK_SECRET': 'whsec_x', 'LEASE': -1}", "lease takes seconds"),
         ("DUBHOOKS=['whsec_x']", "DUBHOOKS must be a dictionary"),
+        ("DUBHOOKS={'WEBHOOKSECRET': 'whsec_x'}", "DUBHOOKS has no 'WEBHOOKSECRET'"),
     ):
         started = start(given)
         assert started.returncode != 0
         assert hint in started.stderr
-
-
-@pytest.mark.parametrize("given", ["", "DUBHOOKS={'WEBHOOK_SECRET': None}", "DUBHOOKS={}"])
-def test_commands_run_without_a_secret(given: str) -> None:
-    """Where there is no secret, as when an image is built, Django starts."""
-    started = start(given)
-    assert started.returncode == 0, started.stderr
 
 
 def manage(directory: Path, settings: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -221,15 +187,6 @@ def manage(directory: Path, settings: str, *arguments: str) -> subprocess.Comple
     return subprocess.run(
         [sys.executable, "-c", code], cwd=directory, capture_output=True, text=True, check=False
     )
-
-
-def test_a_misspelt_key_is_named_where_handlers_need_the_receiver(tmp_path: Path) -> None:
-    """The check names the key, although the secret of the receiver is not there by that."""
-    checked = manage(tmp_path, "{'WEBHOOKSECRET': 'whsec_x'}", "manage.py", "check")
-    assert checked.returncode == 1
-    assert "dubhooks.E001" in checked.stderr
-    assert "Did you mean 'WEBHOOK_SECRET'?" in checked.stderr
-    assert "Traceback" not in checked.stderr
 
 
 @pytest.mark.parametrize("secrets", ["'WEBHOOK_SECRET': None", "'POSTBACK_SECRET': 'pbsec_x'"])
@@ -260,25 +217,18 @@ def found(
 
 
 def test_the_project_passes_its_checks() -> None:
-    """Without a fault only the remark about ATOMIC_REQUESTS is there, and without it nothing."""
-    assert set(found(databases=["default"])) == {"I008"}
+    """Where nothing is wrong, nothing is said."""
+    assert found(databases=["default"]) == {}
     assert found(DUBHOOKS=None) == {}
 
 
 @pytest.mark.parametrize(
-    ("given", "code", "hint"),
-    [
-        ({"WEBHOOK_SECRET": SECRET, "WEBHOOK_SECRETS": SECRET}, "E001", "mean 'WEBHOOK_SECRET'?"),
-        ({"WEBHOOK_SECRET": SECRET, "max_body": 1}, "E001", "mean 'MAX_BODY'?"),
-        ({"WEBHOOK_SECRET": SECRET, "xyz": 1}, "E001", "It has ["),
-        ({"WEBHOOK_SECRET": f" {SECRET}"}, "E003", "space"),
-        ({"WEBHOOK_SECRET": f'"{SECRET}"'}, "E003", "quote"),
-        ({"WEBHOOK_SECRET": 7}, "E003", "no signing secret"),
-    ],
+    ("secret", "hint"),
+    [(f" {SECRET}", "space"), (f'"{SECRET}"', "quote"), (7, "no signing secret")],
 )
-def test_checks_of_the_setting(given: dict[str, Any], code: str, hint: str) -> None:
-    """A wrong key and a secret that cannot be right are errors that say what to do."""
-    message = found(DUBHOOKS=given)[code]
+def test_checks_of_a_secret_that_cannot_work(secret: Any, hint: str) -> None:
+    """A secret that cannot be right is an error that says what to do, without the secret."""
+    message = found(DUBHOOKS={"WEBHOOK_SECRET": secret})["E003"]
     assert hint in message
     assert SECRET not in message
 
@@ -292,26 +242,23 @@ def broken() -> str:
 
 
 @pytest.mark.parametrize(
-    ("given", "number", "hint"),
+    "given",
     [
-        ({"NAMESPACE": "shop"}, "002", "neither of WEBHOOK_SECRET and POSTBACK_SECRET"),
-        ({"WEBHOOK_SECRET": None, **OTHER}, "003", "environment variable"),
-        ({"WEBHOOK_SECRET": "", **OTHER}, "003", "environment variable"),
-        ({"WEBHOOK_SECRET": [], **OTHER}, "003", "environment variable"),
-        ({"WEBHOOK_SECRET": [None, ""], **OTHER}, "003", "environment variable"),
-        ({"WEBHOOK_SECRET": lambda: "", **OTHER}, "003", "environment variable"),
-        ({"WEBHOOK_SECRET": broken, **OTHER}, "003", "raised KeyError"),
-        (OTHER, "003", "no 'WEBHOOK_SECRET', and hooks is used"),
+        {"NAMESPACE": "shop"},
+        OTHER,
+        *(
+            {"WEBHOOK_SECRET": secret, **OTHER}
+            for secret in (None, "", [], [None, ""], lambda: "", broken)
+        ),
     ],
 )
-def test_checks_of_a_missing_secret(given: dict[str, Any], number: str, hint: str) -> None:
+def test_checks_of_a_missing_secret(given: dict[str, Any]) -> None:
     """It is a warning that says what to do; with ``--deploy`` it is an error too."""
-    messages = found(DUBHOOKS=given)
-    assert hint in messages[f"W{number}"]
-    assert "503" in messages[f"W{number}"]
-    assert f"E{number}" not in messages
-    assert found(DUBHOOKS=given, deploy=True)[f"E{number}"] == messages[f"W{number}"]
-    assert SECRET not in str(messages)
+    message = found(DUBHOOKS=given)["W003"]
+    for words in ("_SECRET'] ", "environment variable", "answered 503"):
+        assert words in message
+    assert found(DUBHOOKS=given, deploy=True)["E003"] == message
+    assert SECRET not in message
 
 
 def test_check_of_a_receiver_without_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,34 +295,13 @@ def test_checks_of_settings_that_redirect() -> None:
     header: dict[str, Any] = {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}
     assert "W005" not in found(SECURE_SSL_REDIRECT=True, **header)
     assert "W005" not in found(SECURE_SSL_REDIRECT=True, SECURE_REDIRECT_EXEMPT=["^dub/"])
-    assert "W005" not in found(SECURE_SSL_REDIRECT=True, MIDDLEWARE=[])
-    assert "www." in found(PREPEND_WWW=True)["W006"]
-    assert "W006" not in found(PREPEND_WWW=True, MIDDLEWARE=[])
+    assert "www." in found(PREPEND_WWW=True)["W005"]
 
 
 def test_check_of_urls_with_a_language() -> None:
     """A view inside ``i18n_patterns`` is warned of, and one beside it is not."""
     ours = path("dub/", include("dubhooks.django.urls"))
     inside = tuple(i18n_patterns(path("shop/", include([ours]))))
-    assert "'shop/dub/^postback/?$'" in found("urls", ROOT_URLCONF=inside)["W007"]
+    assert "'^postback/?$'" in found("urls", ROOT_URLCONF=inside)["W007"]
     beside = (ours, *i18n_patterns(path("x", lambda request: HttpResponse())))
     assert found("urls", ROOT_URLCONF=beside) == {}
-
-
-def test_check_of_the_body_limit() -> None:
-    """A site-wide limit below ``MAX_BODY`` is warned of."""
-    assert "(1000 bytes)" in found(DATA_UPLOAD_MAX_MEMORY_SIZE=1_000)["W004"]
-    assert "W004" not in found(DATA_UPLOAD_MAX_MEMORY_SIZE=None)
-
-
-def test_check_of_the_table() -> None:
-    """A table that is missing is warned of where the database is checked, until there is one."""
-    call_command("migrate", "dubhooks", "zero", verbosity=0)
-    try:
-        assert "Run manage.py migrate" in found("database", databases=["default"])["W009"]
-        assert found("database", databases=["other"]) == {}
-        assert "W009" not in found()
-    finally:
-        call_command("migrate", "dubhooks", verbosity=0)
-    assert found("database", databases=["default"]) == {}
-    connections.close_all()

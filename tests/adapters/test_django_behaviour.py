@@ -56,85 +56,62 @@ def webhook(setup: Setup, *, is_async: bool = False, asgi: bool = False) -> Clie
 class TestView(AdapterBehaviour):
     """The registry as a view, under WSGI."""
 
+    is_async, asgi = False, False
     cannot = CANNOT
 
     def mount(self, setup: Setup) -> Client:
         """Add a URL."""
-        return view(setup)
+        return view(setup, is_async=self.is_async, asgi=self.asgi)
 
 
-class TestViewAsyncHandler(AdapterBehaviour):
+class TestViewAsyncHandler(TestView):
     """The registry as a view with an async handler, under WSGI."""
 
-    cannot = CANNOT
-
-    def mount(self, setup: Setup) -> Client:
-        """Add a URL."""
-        return view(setup, is_async=True)
+    is_async = True
 
 
-class TestViewAsgi(AdapterBehaviour):
+class TestViewAsgi(TestView):
     """The registry as a view, under ASGI."""
 
+    asgi = True
     cannot = CANNOT_UNDER_ASGI
 
-    def mount(self, setup: Setup) -> Client:
-        """Add a URL."""
-        return view(setup, asgi=True)
 
-
-class TestViewAsyncHandlerAsgi(AdapterBehaviour):
+class TestViewAsyncHandlerAsgi(TestViewAsgi):
     """The registry as a view with an async handler, under ASGI."""
 
-    cannot = CANNOT_UNDER_ASGI
-
-    def mount(self, setup: Setup) -> Client:
-        """Add a URL."""
-        return view(setup, is_async=True, asgi=True)
+    is_async = True
 
 
 class TestWebhook(AdapterBehaviour):
     """The decorator, under WSGI."""
 
     is_route = True
+    is_async, asgi = False, False
     cannot = CANNOT
 
     def mount(self, setup: Setup) -> Client:
         """Decorate a handler."""
-        return webhook(setup)
+        return webhook(setup, is_async=self.is_async, asgi=self.asgi)
 
 
-class TestWebhookAsync(AdapterBehaviour):
+class TestWebhookAsync(TestWebhook):
     """The decorator on an async handler, under WSGI."""
 
-    is_route = True
-    cannot = CANNOT
-
-    def mount(self, setup: Setup) -> Client:
-        """Decorate a handler."""
-        return webhook(setup, is_async=True)
+    is_async = True
 
 
-class TestWebhookAsgi(AdapterBehaviour):
+class TestWebhookAsgi(TestWebhook):
     """The decorator, under ASGI."""
 
-    is_route = True
+    asgi = True
     cannot = CANNOT_UNDER_ASGI
 
-    def mount(self, setup: Setup) -> Client:
-        """Decorate a handler."""
-        return webhook(setup, asgi=True)
 
-
-class TestWebhookAsyncAsgi(AdapterBehaviour):
+class TestWebhookAsyncAsgi(TestWebhookAsgi):
     """The decorator on an async handler, under ASGI."""
 
-    is_route = True
-    cannot = CANNOT_UNDER_ASGI
-
-    def mount(self, setup: Setup) -> Client:
-        """Decorate a handler."""
-        return webhook(setup, is_async=True, asgi=True)
+    is_async = True
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])

@@ -143,33 +143,6 @@ def test_an_error_page_cannot_make_it_a_success(
 
 
 @BOTH
-@MOUNTS
-def test_pages_of_errors_are_sent_as_they_are(
-    mount: str, asgi: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    """An error page with its status is for Dub too, and nothing is logged about it."""
-
-    def page(request: HttpRequest) -> HttpResponse:
-        return HttpResponse("sorry", status=503, headers={"X-Page": "own"})
-
-    view, _ = failing(HandlerFailed(), mount)
-    response = SALE_REQUEST.send(client_of(view, asgi=asgi, handler500=page))
-    assert (seen(response), response.headers["x-page"]) == ((503, b"sorry"), "own")
-    assert "for a delivery that failed" not in caplog.text
-
-
-@BOTH
-def test_a_page_that_is_named_by_its_path(asgi: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A URLconf may name its page instead of importing it."""
-    pages = ModuleType("pages_of_a_project")
-    vars(pages)["sorry"] = sorry
-    monkeypatch.setitem(sys.modules, pages.__name__, pages)
-    view, _ = failing(HandlerFailed())
-    client = client_of(view, asgi=asgi, handler500=f"{pages.__name__}.sorry")
-    assert [seen(SALE_REQUEST.send(client)) for _ in range(2)] == [(500, FAILED)] * 2
-
-
-@BOTH
 def test_other_requests_are_left_alone(asgi: bool, caplog: pytest.LogCaptureFixture) -> None:
     """The project's pages answer what they like to every other request."""
     view, _ = failing(HandlerFailed())
@@ -183,16 +156,6 @@ def test_other_requests_are_left_alone(asgi: bool, caplog: pytest.LogCaptureFixt
     client._path = f"/{PATH}"
     assert with_signature().send(client).status == 401
     assert "for a delivery that failed" not in caplog.text
-
-
-def use_other_urls(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
-    """Be a middleware that chooses the URLconf, as for several hosts."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        vars(request)["urlconf"] = OTHER_URLS[0]
-        return get_response(request)
-
-    return middleware
 
 
 class AnswerExceptions:
@@ -210,25 +173,10 @@ class AnswerExceptions:
         return HttpResponse("sorry")
 
 
-OTHER_URLS: list[ModuleType] = []
-
-
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let Django import middleware from here, whatever pytest calls this module."""
     monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
-
-
-@BOTH
-@MOUNTS
-def test_the_urlconf_of_a_request(mount: str, asgi: bool) -> None:
-    """The pages of a URLconf that middleware has chosen are guarded as well."""
-    view, _ = failing(HandlerFailed(), mount)
-    other = client_of(view, handler500=sorry)._changes["ROOT_URLCONF"]
-    OTHER_URLS[:] = [other]
-    middleware = [f"{__name__}.use_other_urls", *WITHOUT_LOGIN]
-    client = DjangoClient(asgi=asgi, MIDDLEWARE=middleware)
-    assert seen(SALE_REQUEST.send(client)) == (500, FAILED)
 
 
 @BOTH
@@ -385,19 +333,6 @@ def test_claims_are_refused_inside_a_transaction(
     assert not Group.objects.filter(name=SALE.id).exists()
     for words in ("inside a transaction", "atomic()", "ATOMIC_REQUESTS", "@api_view"):
         assert words in caplog.text
-
-
-def test_an_api_view_outside_the_transaction() -> None:
-    """What the log advises works: ``non_atomic_requests`` above ``api_view``."""
-    view = saving(None, api_view, DjangoStore())
-    for alias in connections:
-        view = transaction.non_atomic_requests(using=alias)(view)
-    try:
-        assert SALE_REQUEST.send(client_of(view)).status == 200
-    finally:
-        Group.objects.all().delete()
-        DjangoStore().forget(f"default:{SALE.id}")
-        connections.close_all()
 
 
 def test_the_transaction_of_a_test_case() -> None:

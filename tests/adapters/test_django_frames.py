@@ -101,7 +101,9 @@ def test_a_body_that_cannot_be_read(told: list[BaseException]) -> None:
     assert variables_that_show(raised.value, *MARKS) == []
 
 
-@pytest.mark.parametrize("value", ["'LEASE': -1", "'NAMESPACE': 'a b'", "'STORE': 'no.store'"])
+@pytest.mark.parametrize(
+    "value", ["'LEASE': -1", "'NAMESPACE': 'a b'", "'STORE': 'no.store'", "'KEY': 1"]
+)
 def test_settings_that_cannot_work(value: str) -> None:
     """An error at the start shows nothing of the secret beside the value that is wrong."""
     code = (

@@ -24,7 +24,7 @@ from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.clients import AsgiClient
 from tests.support.adapters.django_mounts import mount_handler
-from tests.support.adapters.django_setup import PATH, DjangoClient, Group, asgi_request
+from tests.support.adapters.django_setup import PATH, DjangoClient, Group
 from tests.support.adapters.situations import SALE_REQUEST, SECRET, signed
 from tests.support.receiving import AsyncMemoryStore
 
@@ -111,25 +111,6 @@ def test_async_handlers_run_on_the_loop_of_the_server(mount: str, kind: str, tmp
 
 @HANDLERS
 @MOUNTS
-def test_an_async_store_under_asgi(mount: str, is_async: bool) -> None:
-    """A store with coroutines works on the server's loop, a sync handler still in its thread."""
-    store = Async()
-    threads: list[int] = []
-    view = mount_handler(
-        Webhooks(SECRET, store=store),
-        mount,
-        lambda: threads.append(threading.get_ident()),
-        is_async=is_async,
-    )
-    client = DjangoClient(path(PATH, view), asgi=True)
-    assert [SALE_REQUEST.send(client).status for _ in range(2)] == [200, 200]
-    assert len(threads) == 1
-    assert (threads[0] == threading.get_ident()) is is_async
-    assert len(store.loops) == 2  # each request of this client has a loop of its own
-
-
-@HANDLERS
-@MOUNTS
 def test_an_async_store_under_wsgi_is_refused(
     mount: str, is_async: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -140,46 +121,6 @@ def test_an_async_store_under_wsgi_is_refused(
     assert SALE_REQUEST.send(DjangoClient(path(PATH, view))).status == 500
     assert "Async needs an event loop" in caplog.text
     assert not ran
-
-
-def test_hanging_up_releases_or_completes_the_claim() -> None:
-    """When the client hangs up during an async handler, its claim does not stay held."""
-    import django
-    from django.test import override_settings
-
-    event = make_event(SaleCreated)
-    body, headers = signed_request(event, SECRET)
-    ended: list[str] = []
-
-    async def scenario() -> None:
-        begun, go = asyncio.Event(), asyncio.Event()
-
-        async def wait() -> None:
-            begun.set()
-            try:
-                await go.wait()
-                ended.append("end")
-            except asyncio.CancelledError:
-                ended.append("cancelled")
-                raise
-
-        hooks = Webhooks(SECRET, store=DjangoStore())
-        view = mount_handler(hooks, "webhook", wait, is_async=True)
-        with override_settings(ROOT_URLCONF=(path(PATH, view),)):
-            server: Any = asgi_request(body, headers)
-            await server.send_input({"type": "http.request", "body": body})
-            await asyncio.wait_for(begun.wait(), 20)
-            await server.send_input({"type": "http.disconnect"})
-            if django.VERSION < (5, 0):  # it does not look at the connection any more
-                go.set()
-            await server.wait(20)
-
-    asyncio.run(scenario())
-    assert ended == (["end"] if django.VERSION < (5, 0) else ["cancelled"])
-    settings: dict[str, Any] = {"lease": 60.0, "retention": 3600.0}
-    claim = DjangoStore().claim(f"default:{event.id}", "t", fingerprint="", **settings)
-    connections.close_all()
-    assert claim.state == ("done" if django.VERSION < (5, 0) else "acquired")
 
 
 @BOTH

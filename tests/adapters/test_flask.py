@@ -1,4 +1,4 @@
-"""How ``dubhooks.flask`` fits into Flask: contexts, factories, blueprints, responses."""
+"""How ``dubhooks.flask`` fits into Flask: contexts, factories, blueprints, responses, errors."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from flask import Blueprint, Flask, abort, current_app, g, jsonify, redirect, request, url_for
-from flask import Response as FlaskResponse
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException, NotFound
 
 import dubhooks.flask
 from dubhooks import Webhooks
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import BODY, SALE, SECRET, signed
+from tests.support.adapters.behaviour import BODY, OWN_BODY, SALE, SECRET, signed
+from tests.support.adapters.clients import WsgiClient
 from tests.support.adapters.flask_apps import PATH, answering, app_with, deliver
 
 
@@ -94,18 +95,12 @@ def test_the_handler_has_flask_s_contexts(is_async: bool) -> None:
         seen.extend([request.get_data() == BODY, request.json["id"], request.path])
         return url_for("take", tenant=tenant, number=number)
 
-    if is_async:
+    async def handle_async(event: SaleCreated, tenant: str, number: int) -> ResponseReturnValue:
+        return handle(event, tenant, number)
 
-        @app.post("/<tenant>/<int:number>", endpoint="take")
-        @dubhooks.flask.webhook(hooks, SaleCreated)
-        async def take_async(event: SaleCreated, tenant: str, number: int) -> ResponseReturnValue:
-            return handle(event, tenant, number)
-    else:
-
-        @app.post("/<tenant>/<int:number>")
-        @dubhooks.flask.webhook(hooks, SaleCreated)
-        def take(event: SaleCreated, tenant: str, number: int) -> ResponseReturnValue:
-            return handle(event, tenant, number)
+    handler: Any = handle_async if is_async else handle
+    route: Any = dubhooks.flask.webhook(hooks, SaleCreated)
+    app.post("/<tenant>/<int:number>", endpoint="take")(route(handler))
 
     @app.before_request
     def set_user() -> None:
@@ -160,20 +155,76 @@ def test_a_route_for_more_methods_takes_only_post() -> None:
     assert (response.status, response.headers["allow"], runs) == (405, "POST", [])
 
 
-def test_the_response_class_of_the_application() -> None:
-    """Our replies are made by the application, so that its own response class holds."""
+def failing(runs: list[str] | None = None) -> Flask:
+    """Return an application whose handler raises."""
 
-    class Own(FlaskResponse):
-        default_mimetype = "text/plain"
+    def handler(event: SaleCreated) -> None:
+        if runs is not None:
+            runs.append(event.id)
+        raise LookupError("no such customer")
 
-    app = answering(None)
-    app.response_class = Own
-    seen: list[type] = []
+    return app_with(handler)
 
-    @app.after_request
-    def see(response: FlaskResponse) -> FlaskResponse:
-        seen.append(type(response))
-        return response
 
-    assert deliver(app).status == 200
-    assert seen == [Own]
+def test_the_exception_reaches_flask() -> None:
+    """Debug pages and error reporting see what the handler raised, with its traceback."""
+    app = failing()
+    app.testing = True
+    for _ in range(2):
+        with pytest.raises(LookupError, match="no such customer"):
+            app.test_client().post(PATH, data=BODY, headers=signed(BODY))
+
+
+def test_the_application_s_own_error_page() -> None:
+    """An error handler that answers 500 is the one who answers."""
+    app = failing()
+
+    @app.errorhandler(LookupError)
+    def page(error: LookupError) -> ResponseReturnValue:
+        return f"sorry, {error}", 500
+
+    response = deliver(app)
+    assert (response.status, response.body) == (500, b"sorry, no such customer")
+
+
+@pytest.mark.parametrize("kind", [LookupError, Exception, 500], ids=["its own", "any", "500"])
+@pytest.mark.parametrize("answer", [200, 302], ids=str)
+def test_an_error_handler_cannot_make_it_a_success(
+    kind: Any, answer: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error handler that answers 200 or redirects loses no event: Dub is told 500."""
+    runs: list[str] = []
+    app = failing(runs)
+
+    @app.errorhandler(kind)
+    def page(error: Exception) -> ResponseReturnValue:
+        return "sorry", answer, {"Location": "/"}
+
+    for _ in range(2):
+        response = deliver(app)
+        assert (response.status, response.body) == (500, b'{"outcome":"failed"}')
+    assert len(runs) == 2
+    assert f"answered {answer} for a handler that failed" in caplog.text
+
+
+def test_an_error_handler_for_http_errors() -> None:
+    """``abort(404)`` in a handler goes through the application's own page, and cannot succeed."""
+    app = answering(lambda: abort(404))
+    app.errorhandler(NotFound)(lambda error: (OWN_BODY, 404))
+    assert deliver(app).body.decode() == OWN_BODY
+    app = answering(lambda: abort(404))
+    app.errorhandler(HTTPException)(lambda error: (OWN_BODY, 200))
+    assert deliver(app).status == 500
+
+
+def test_error_handlers_of_other_requests_are_left_alone() -> None:
+    """Only a delivery's failure is kept from becoming a success."""
+    app = failing()
+    app.errorhandler(Exception)(lambda error: ("sorry", 200))
+
+    @app.get("/page")
+    def page() -> str:
+        raise LookupError
+
+    assert deliver(app).status == 500
+    assert WsgiClient(app, "/page").post(b"", [], method="GET").status == 200

@@ -1,4 +1,4 @@
-"""Flask: several routes of one receiver, the handlers of ``on`` behind them, and async ones."""
+"""Flask: routes and what they take, the handlers of ``on`` behind them, and async ones."""
 
 from __future__ import annotations
 
@@ -10,15 +10,23 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from flask import current_app
+from flask import Blueprint, Flask, current_app, request
 from flask.typing import ResponseReturnValue
 
 import dubhooks.flask
-from dubhooks import MemoryStore, Webhooks
+from dubhooks import MemoryStore, Postbacks, Webhooks
 from dubhooks.testing import make_event
-from dubhooks.webhooks import LeadCreated, SaleCreated
-from tests.support.adapters.behaviour import SECRET
-from tests.support.adapters.flask_apps import app_with, deliver
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated
+from tests.support.adapters.clients import WsgiClient
+from tests.support.adapters.flask_apps import PATH, app_with, deliver
+from tests.support.adapters.situations import (
+    BODY,
+    PAYOUT,
+    PAYOUT_REQUEST,
+    SECRET,
+    Request,
+    signed,
+)
 
 LEAD = make_event(LeadCreated).to_json()
 
@@ -49,9 +57,6 @@ def test_a_route_falls_back_to_registered_handlers() -> None:
     assert seen == ["sale.created", "lead.created"]
 
 
-# -- what the view looks like ---------------------------------------------------------------------
-
-
 def with_parts(event: SaleCreated, tenant: str, *, page: int = 1) -> str:
     """Take parts of the URL."""
     return f"{tenant} {page}"
@@ -72,9 +77,6 @@ def test_the_view_hides_the_event(handler: Callable[..., Any], names: list[str])
     assert view.__name__ == handler.__name__
     assert view.__doc__ == handler.__doc__
     assert view.__wrapped__ is handler  # type: ignore[attr-defined]
-
-
-# -- async handlers -------------------------------------------------------------------------------
 
 
 def plainly_decorated(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -155,3 +157,95 @@ def test_async_handlers_under_gevent(mount: str) -> None:
     assert ran.stdout.splitlines()[-1] == "[500, 500, 200]"
     assert "under gevent the greenlets of a thread share its event loop" in ran.stdout
     assert "You cannot use AsyncToSync" not in ran.stdout
+
+
+def test_several_receivers_in_one_application() -> None:
+    """Both families fit into one application; a second of one family is given an endpoint."""
+    app = Flask(__name__)
+    app.add_url_rule("/ours", view_func=dubhooks.flask.view(Webhooks(SECRET)))
+    app.add_url_rule("/partners", view_func=dubhooks.flask.view(Postbacks(SECRET)))
+    other = dubhooks.flask.view(Webhooks("whsec_other"))
+    with pytest.raises(AssertionError, match="dubhooks_webhook"):
+        app.add_url_rule("/other", view_func=other)
+    app.add_url_rule("/others", view_func=other, endpoint="others")
+    assert [deliver(app, path).status for path in ("/ours", "/others")] == [200, 401]
+
+
+def test_a_view_as_a_cloud_function() -> None:
+    """It takes the request, which functions-framework passes, and needs no rule of its own."""
+    seen: list[str] = []
+    hooks = Webhooks(SECRET)
+    hooks.on(SaleCreated)(lambda event: seen.append(event.id))
+    function = dubhooks.flask.view(hooks)
+    app = Flask(__name__)
+
+    @app.route("/<path:path>", methods=["GET", "POST"])
+    def run(path: str) -> ResponseReturnValue:
+        return function(request)
+
+    assert deliver(app).body == b'{"outcome":"handled"}'
+    assert deliver(app, method="GET").status == 405
+    assert len(seen) == 1
+
+
+def injecting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Be a decorator that passes something more, in front."""
+
+    @wraps(function)
+    def wrapper(*args: Any, **names: Any) -> Any:
+        return function("session", *args, **names)
+
+    return wrapper
+
+
+@injecting
+def with_session(session: str, event: SaleCreated) -> None:
+    """Take a session first, which a decorator passes."""
+    assert session == "session"
+
+
+@pytest.mark.parametrize("handler", [anything, with_session, lambda event: None])
+def test_handlers_that_work(handler: Any) -> None:
+    """What may take the event is accepted."""
+    assert deliver(app_with(handler)).status == 200
+
+
+def test_a_payout_that_is_sent_under_two_ids() -> None:
+    """``dedupe="natural"`` pays it once; the event's id alone does not tell."""
+    paid: list[str] = []
+
+    def pay(event: PayoutConfirmed) -> None:
+        paid.append(event.data.id)
+
+    again = Request(make_event(PayoutConfirmed, data__id=PAYOUT.data.id).to_json())
+    assert again.body != PAYOUT_REQUEST.body
+    for dedupe, times in (("natural", 1), ("id", 2)):
+        app, hooks = Flask(__name__), Webhooks(SECRET, store=MemoryStore())
+        route: Any = dubhooks.flask.webhook(hooks, PayoutConfirmed, dedupe=dedupe)  # type: ignore[call-overload]
+        app.post(PATH)(route(pay))
+        client = WsgiClient(app)
+        assert [request.send(client).status for request in (PAYOUT_REQUEST, again)] == [200, 200]
+        assert paid == [PAYOUT.data.id] * times
+        paid.clear()
+
+
+@pytest.mark.parametrize("on", [Flask, Blueprint])
+def test_the_decorators_in_the_wrong_order(on: type[Flask | Blueprint]) -> None:
+    """``@webhook`` above ``@app.post`` is skipped by Flask, and fails closed: no event, 500."""
+    app = Flask(__name__)
+    routes = app if on is Flask else Blueprint("dub", __name__)
+    runs: list[str] = []
+
+    @dubhooks.flask.webhook(Webhooks(SECRET), SaleCreated)
+    @routes.post(PATH)
+    def take(event: SaleCreated) -> str:
+        runs.append(event.id)
+        return "never verified"
+
+    if isinstance(routes, Blueprint):
+        app.register_blueprint(routes)
+    assert deliver(app).status == 500
+    app.testing = True
+    with pytest.raises(TypeError, match=r"take\(\) missing 1 required .* argument: 'event'"):
+        app.test_client().post(PATH, data=BODY, headers=signed(BODY))
+    assert runs == []

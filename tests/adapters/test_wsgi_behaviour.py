@@ -1,4 +1,6 @@
-"""The shared behaviour of ``dubhooks.wsgi``."""
+"""The shared behaviour of ``dubhooks.wsgi``, with the validator of PEP 3333 around it."""
+
+from wsgiref.validate import validator
 
 from dubhooks import wsgi
 from tests.support.adapters.behaviour import AdapterBehaviour, Setup
@@ -13,7 +15,7 @@ class TestWsgi(AdapterBehaviour):
 
     def mount(self, setup: Setup) -> Client:
         """Serve the receiver by itself."""
-        return WsgiClient(wsgi.app(setup.registry()))
+        return WsgiClient(validator(wsgi.app(setup.registry())))
 
 
 class TestWsgiAsyncHandler(AdapterBehaviour):

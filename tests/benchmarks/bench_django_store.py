@@ -63,7 +63,7 @@ def _target(name: str, url: str, rows: str, size: str) -> Target:
 
 
 def _raw(store: DjangoStore) -> Callable[[str], None]:
-    connection = connections[store.alias]
+    connection = store._database.connection()
     cursor = connection.cursor()
     statements = ClaimStatements(connection.vendor, "format")
     sent: list[tuple[str, tuple[Any, ...]]] = []
@@ -75,8 +75,8 @@ def _raw(store: DjangoStore) -> Callable[[str], None]:
 
     recorded = f"recorded:{id(cursor)}"
     options: dict[str, Any] = {"lease": LEASE, "retention": RETENTION}
-    statements.claim(execute, recorded, TOKEN, fingerprint=FINGERPRINT, **options)
-    statements.complete(execute, recorded, TOKEN, retention=RETENTION, is_retry=False)
+    statements.claim(recorded, TOKEN, fingerprint=FINGERPRINT, **options)(execute, False)
+    statements.complete(recorded, TOKEN, retention=RETENTION)(execute, False)
 
     def handle(key: str) -> None:
         for text, parameters in sent:

@@ -31,17 +31,18 @@ from sqlalchemy import create_engine, text
 
 from dubhooks import MemoryStore, SQLiteStore
 from dubhooks.stores._sql import ClaimStatements
+from dubhooks.stores._time import to_milliseconds
 from dubhooks.stores.redis import RedisStore
 from dubhooks.stores.redis import _scripts as scripts
 from dubhooks.stores.sqlalchemy import SQLAlchemyStore
 from dubhooks.stores.sqlite import _TABLE as TABLE
-from dubhooks.stores.sqlite._clock import boot_clock
 from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer
 
 CLIENTS = (1, 8, 32)
 TOKEN, FINGERPRINT = "t" * 32, "f" * 64
-BOOT_CLOCK = boot_clock()[0]
 LEASE, RETENTION = 60.0, 30 * 86_400.0
+CLAIMING = (TOKEN, FINGERPRINT, to_milliseconds(LEASE), to_milliseconds(RETENTION))
+COMPLETING = (TOKEN, "completion", to_milliseconds(RETENTION))
 
 FOUND_ROWS = 2
 """A flag of MySQL's protocol, which SQLAlchemy sets: rows are counted that stay as they are."""
@@ -202,7 +203,7 @@ def _sqlite() -> Generator[Target]:
         def fill(start: int, end: int) -> None:
             with closing(sqlite3.connect(path)) as connection, connection:
                 rows = (
-                    (_key(number), TOKEN, 2, 1, FINGERPRINT, BOOT_CLOCK, 0.0, 4_102_444_800.0)
+                    (_key(number), TOKEN, 1, FINGERPRINT, 1, 0, 0, 4_102_444_800_000)
                     for number in range(start, end)
                 )
                 connection.executemany(f"INSERT INTO {TABLE} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -225,23 +226,19 @@ def _redis() -> Generator[Target]:
 
         def connect() -> Callable[[str], None]:
             own = redis.Redis.from_url(server.url)
-            claiming = scripts.claim_arguments(TOKEN, FINGERPRINT, LEASE, RETENTION)
-            completing = scripts.complete_arguments(TOKEN, RETENTION)
 
             def handle(key: str) -> None:
-                own.evalsha(shas[0], 1, "raw:" + key, *claiming)
-                own.evalsha(shas[1], 1, "raw:" + key, *completing)
+                own.evalsha(shas[0], 1, "raw:" + key, *CLAIMING)
+                own.evalsha(shas[1], 1, "raw:" + key, *COMPLETING)
 
             return handle
 
         def fill(start: int, end: int) -> None:
-            claiming = scripts.claim_arguments(TOKEN, FINGERPRINT, LEASE, RETENTION)
-            completing = scripts.complete_arguments(TOKEN, RETENTION)
             for first in range(start, end, 5000):
                 pipeline = client.pipeline(transaction=False)
                 for number in range(first, min(first + 5000, end)):
-                    pipeline.evalsha(shas[0], 1, "dubhooks:" + _key(number), *claiming)
-                    pipeline.evalsha(shas[1], 1, "dubhooks:" + _key(number), *completing)
+                    pipeline.evalsha(shas[0], 1, "dubhooks:" + _key(number), *CLAIMING)
+                    pipeline.evalsha(shas[1], 1, "dubhooks:" + _key(number), *COMPLETING)
                 pipeline.execute()
 
         yield Target(
@@ -318,10 +315,10 @@ def _sql(
             return cursor.fetchall() if cursor.description else (), cursor.rowcount
 
         def handle(key: str) -> None:
-            statements.claim(
-                execute, key, TOKEN, fingerprint=FINGERPRINT, lease=LEASE, retention=RETENTION
+            statements.claim(key, TOKEN, fingerprint=FINGERPRINT, lease=LEASE, retention=RETENTION)(
+                execute, False
             )
-            statements.complete(execute, key, TOKEN, retention=RETENTION, is_retry=False)
+            statements.complete(key, TOKEN, retention=RETENTION)(execute, False)
 
         return handle
 

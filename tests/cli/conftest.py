@@ -1,12 +1,14 @@
 """Running commands in this process, against servers on the loopback interface."""
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import pytest
 
 from dubhooks.cli import main
-from dubhooks.cli.demo._server import serving
+from dubhooks.cli._server import serving
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 POSTBACK_SECRET = "pbsec_00112233445566778899aabbccddeeff"
@@ -45,20 +47,30 @@ def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> C
     return run
 
 
+class Recorder:
+    """An endpoint that keeps what it gets and answers as it is told."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.statuses = list(statuses)
+        self.bodies: list[bytes] = []
+        self.signatures: list[str | None] = []
+        self.lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer the next status; 200 when there is none."""
+        with self.lock:
+            self.bodies.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+            self.signatures.append(environ.get("HTTP_DUB_SIGNATURE"))
+            status = self.statuses.pop(0) if self.statuses else 200
+        start_response(f"{status} Answer", [("Content-Type", "text/plain")])
+        return [b"\x1b[31mthanks\x07"]
+
+
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """Return a function that serves a WSGI application and gives its URL."""
-    running: list[Any] = []
-
-    def start(application: Any) -> str:
-        context = serving(application)
-        running.append(context)
-        url: str = context.__enter__()
-        return url
-
-    yield start
-    for context in running:
-        context.__exit__(None, None, None)
+    with ExitStack() as stack:
+        yield lambda application: stack.enter_context(serving(application))
 
 
 @pytest.fixture

@@ -2,13 +2,7 @@
 
 import base64
 import gzip
-import hashlib
-import hmac
 import json
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,18 +15,16 @@ from dubhooks.webhooks import LeadCreated, LinkCreated, SaleCreated
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 OTHER = "pbsec_00112233445566778899aabbccddeeff"
+ANOTHER = "whsec_ffffffffffffffffffffffffffffffff"
 BODY = make_event(SaleCreated, {"data.metadata": {"città": "Forlì 🎉", "a": 1}}, seed=1).to_json()
+DOCUMENT = json.loads(BODY)
 SIGNATURE = sign(BODY, SECRET)
+LINK = make_event(LinkCreated, seed=2).to_json()
 
 
 def codes(explanation: Explanation) -> list[str]:
     """Return the codes of the causes."""
     return [cause.code for cause in explanation.causes]
-
-
-def mac(key: bytes, body: bytes = BODY, name: str = "sha256") -> str:
-    """Sign as a tool that is not ours."""
-    return hmac.new(key, body, name).hexdigest()
 
 
 def cases(table: dict[str, list[Any]]) -> list[Any]:
@@ -62,68 +54,11 @@ SECRETS = {
 
 
 @pytest.mark.parametrize(("code", "secret"), cases(SECRETS))
-@pytest.mark.parametrize("kind", [str.encode, str], ids=["bytes", "str"])
-def test_a_changed_secret(code: str, secret: str, kind: Callable[[str], str | bytes]) -> None:
+def test_a_changed_secret(code: str, secret: str) -> None:
     """What was done to the secret is found by undoing it."""
-    found = explain(BODY, SIGNATURE, kind(secret))
+    found = explain(BODY, SIGNATURE, secret.encode())
     assert (found.valid, found.proven, codes(found)) == (False, True, [code])
-
-
-def test_layers_around_a_secret_are_all_named() -> None:
-    """A line of a .env file, copied whole, has three things around the secret."""
-    found = explain(BODY, SIGNATURE, f'DUB_WEBHOOK_SECRET="{SECRET}"\n')
-    assert found.proven
-    assert codes(found) == ["secret_whitespace", "secret_quotes", "secret_named"]
-
-
-def test_a_env_file_read_without_a_parser(tmp_path: Path) -> None:
-    """A process whose environment comes from ``docker --env-file`` style reading keeps quotes."""
-    (tmp_path / ".env").write_text(f'DUB_WEBHOOK_SECRET="{SECRET}"\n')
-    name, _, value = (tmp_path / ".env").read_text().rstrip("\n").partition("=")
-    code = "import os, sys; sys.stdout.write(os.environ['DUB_WEBHOOK_SECRET'])"
-    given = subprocess.run(
-        [sys.executable, "-c", code], env={name: value}, capture_output=True, text=True, check=True
-    )
-    assert codes(explain(BODY, SIGNATURE, given.stdout)) == ["secret_quotes"]
-
-
-@pytest.mark.parametrize(
-    ("code", "key"),
-    [
-        ("secret_prefix_ignored", SECRET.removeprefix("whsec_").encode()),
-        ("secret_decoded", bytes.fromhex(SECRET.removeprefix("whsec_"))),
-        ("secret_decoded", base64.b64decode(SECRET.removeprefix("whsec_"))),
-    ],
-)
-def test_a_signer_that_changes_the_secret(code: str, key: bytes) -> None:
-    """A signer that strips or decodes the secret, as for other services, is found."""
-    found = explain(BODY, mac(key), SECRET)
-    assert (found.proven, codes(found)) == (True, [code])
-
-
-def test_the_secret_of_the_other_family_is_proven_when_it_is_known() -> None:
-    """A postback sent to the endpoint of webhooks is found with the postback secret."""
-    body = make_event(postbacks.SaleCreated).to_json()
-    found = explain(body, sign(body, OTHER), SECRET, other_secrets=[OTHER])
-    assert (found.proven, codes(found)) == (True, ["wrong_family"])
-
-
-@pytest.mark.parametrize(
-    ("secret", "code"),
-    [
-        (OTHER, "other_family"),
-        ("dub_a1b2c3d4e5f6", "api_key"),
-        ("whsec_\u2022\u2022\u2022\u2022\u2022\u2022", "secret_masked"),
-        ("whsec_...", "secret_masked"),
-        ("whsec_xxxxxxxxxxxxxxxx", "secret_masked"),
-    ],
-)
-def test_a_suspicious_secret_is_a_suspicion(secret: str, code: str) -> None:
-    """What a secret looks like is named, but not as proven."""
-    found = explain(BODY, SIGNATURE, secret, family="webhook")
-    assert not found.proven
-    assert code in codes(found)
-    assert str(found).startswith("not proven")
+    assert explain(BODY, SIGNATURE, secret) == found
 
 
 BASE_64 = base64.b64encode(bytes.fromhex(SIGNATURE)).decode()
@@ -136,12 +71,6 @@ SIGNATURES: dict[str, list[str | None]] = {
     "signature_base64": [BASE_64, BASE_64.rstrip("="), BASE_64.replace("/", "_")],
     "signature_truncated": [SIGNATURE[:63], SIGNATURE[:32], SIGNATURE[:8]],
     "signature_doubled": [f"{SIGNATURE}, {SIGNATURE}", f"{'0' * 64},{SIGNATURE}"],
-    "signature_other_hash": [
-        mac(SECRET.encode(), name="sha1"),
-        mac(SECRET.encode(), name="sha512"),
-        hashlib.sha256(BODY).hexdigest(),
-        hashlib.sha256(SECRET.encode() + BODY).hexdigest(),
-    ],
 }
 
 
@@ -152,70 +81,44 @@ def test_a_changed_signature(code: str, signature: str | None) -> None:
     assert (found.valid, found.proven, codes(found)) == (False, True, [code])
 
 
-@pytest.mark.parametrize("signature", ["nonsense", "abc", "g" * 64, "\u00e9" * 64, "0123abc"])
-def test_something_that_is_no_signature(signature: str) -> None:
-    """Text that cannot be a signature is called malformed, without a proof."""
-    found = explain(BODY, signature, SECRET)
-    assert not found.proven
-    assert "signature_malformed" in codes(found)
-
-
-DOCUMENT = json.loads(BODY)
+CRLF, LF = b'{\r\n"id": 1\r\n}', b'{\n"id": 1\n}'
 BODIES = {
-    "body_newline": [BODY + b"\n", BODY + b"\r\n"],
-    "body_whitespace": [b"  " + BODY + b" "],
-    "body_bom": [b"\xef\xbb\xbf" + BODY],
+    "body_newline": [(BODY, BODY + b"\n"), (BODY, BODY + b"\r\n"), (BODY + b"\n", BODY)],
+    "body_whitespace": [(BODY, b"  " + BODY + b" ")],
+    "body_bom": [(BODY, b"\xef\xbb\xbf" + BODY), (b"\xef\xbb\xbf" + BODY, BODY)],
+    "body_line_endings": [(LF, CRLF), (CRLF, LF)],
     "body_charset": [
-        BODY.decode().encode("utf-16"),
-        BODY.decode().encode("utf-16-le"),
-        BODY.decode("latin-1").encode(),
+        (BODY, BODY.decode().encode("utf-16")),
+        (BODY, BODY.decode().encode("utf-16-le")),
+        (BODY, BODY.decode("latin-1").encode()),
     ],
-    "body_base64": [base64.b64encode(BODY)],
-    "body_compressed": [gzip.compress(BODY)],
-    "body_double_encoded": [json.dumps(BODY.decode()).encode()],
-    "body_python_repr": [str(DOCUMENT).encode(), repr(BODY).encode()],
+    "body_base64": [(BODY, base64.b64encode(BODY))],
+    "body_compressed": [(BODY, gzip.compress(BODY))],
+    "body_double_encoded": [(BODY, json.dumps(BODY.decode()).encode())],
+    "body_python_repr": [(BODY, str(DOCUMENT).encode()), (BODY, repr(BODY).encode())],
     "body_reserialized": [
-        json.dumps(DOCUMENT).encode(),
-        json.dumps(DOCUMENT, ensure_ascii=False).encode(),
-        json.dumps(DOCUMENT, separators=(",", ":")).encode(),
-        json.dumps(DOCUMENT, indent=2).encode() + b"\n",
-        json.dumps(DOCUMENT, indent="\t", ensure_ascii=False).encode(),
-        BODY.replace(b"https://", b"https:\\/\\/"),
+        (BODY, json.dumps(DOCUMENT).encode()),
+        (BODY, json.dumps(DOCUMENT, ensure_ascii=False).encode()),
+        (BODY, json.dumps(DOCUMENT, separators=(",", ":")).encode()),
+        (BODY, json.dumps(DOCUMENT, indent=2).encode() + b"\n"),
+        (BODY, json.dumps(DOCUMENT, indent="\t", ensure_ascii=False).encode()),
+        (BODY, BODY.replace(b"https://", b"https:\\/\\/")),
+        (json.dumps(DOCUMENT).encode(), BODY),
+        (json.dumps(DOCUMENT, indent=2).encode(), BODY),
+        (json.dumps(DOCUMENT, sort_keys=True).encode(), BODY),
+        # JSON.stringify(body, null, 2) in Node
+        (b'{"a":[],"b":{},"c":[1e+21]}', b'{\n  "a": [],\n  "b": {},\n  "c": [\n    1e+21\n  ]\n}'),
     ],
-    "body_sorted": [
-        json.dumps(json.loads(make_event(LinkCreated, seed=2).to_json()), sort_keys=True).encode()
-    ],
+    "body_sorted": [(LINK, json.dumps(json.loads(LINK), sort_keys=True).encode())],
 }
 
 
-@pytest.mark.parametrize(("code", "body"), cases(BODIES))
-def test_a_changed_body(code: str, body: bytes) -> None:
-    """What was done to the body is found by undoing it."""
-    signature = SIGNATURE
-    if code == "body_sorted":
-        signature = sign(make_event(LinkCreated, seed=2).to_json(), SECRET)
-    found = explain(body, signature, SECRET)
+@pytest.mark.parametrize(("code", "bodies"), cases(BODIES))
+def test_a_changed_body(code: str, bodies: tuple[bytes, bytes]) -> None:
+    """What was done to the body between signing and verifying is found by undoing it."""
+    signed, arrived = bodies
+    found = explain(arrived, sign(signed, SECRET), SECRET)
     assert (found.valid, found.proven, codes(found)) == (False, True, [code])
-
-
-@pytest.mark.parametrize(
-    ("signed", "sent", "code"),
-    [
-        (json.dumps(DOCUMENT).encode(), BODY, "body_reserialized"),
-        (json.dumps(DOCUMENT, indent=2).encode(), BODY, "body_reserialized"),
-        (json.dumps(DOCUMENT, sort_keys=True).encode(), BODY, "body_reserialized"),
-        (BODY + b"\n", BODY, "body_newline"),
-        (b"\xef\xbb\xbf" + BODY, BODY, "body_bom"),
-        (b'{\n"id": 1\n}', b'{\r\n"id": 1\r\n}', "body_line_endings"),
-        (b'{\r\n"id": 1\r\n}', b'{\n"id": 1\n}', "body_line_endings"),
-    ],
-)
-def test_a_tool_that_signs_something_else_than_it_sends(
-    signed: bytes, sent: bytes, code: str
-) -> None:
-    """A test that signs one form of the JSON and sends another is found as well."""
-    found = explain(sent, sign(signed, SECRET), SECRET)
-    assert (found.proven, codes(found)) == (True, [code])
 
 
 def test_a_rewritten_body_says_how_it_is_written() -> None:
@@ -226,43 +129,72 @@ def test_a_rewritten_body_says_how_it_is_written() -> None:
     assert "request.get_data()" in cause.fix
 
 
-def test_javascript_that_rewrites_the_body() -> None:
-    """A handler in Node that verifies ``JSON.stringify(body, null, 2)`` is found."""
-    sent = '{"id":"evt_1","event":"é","createdAt":"","data":{"a":[],"b":{},"c":[1e+21,0.1]}}'
-    node = (
-        '{\n  "id": "evt_1",\n  "event": "é",\n  "createdAt": "",\n  "data": {\n    "a": [],\n'
-        '    "b": {},\n    "c": [\n      1e+21,\n      0.1\n    ]\n  }\n}'
-    )
-    found = explain(node.encode(), sign(sent.encode(), SECRET), SECRET)
-    assert (found.proven, codes(found)) == (True, ["body_reserialized"])
-
-
 @pytest.mark.parametrize(
-    ("body", "code"),
+    "body",
     [
-        (b"", "body_empty"),
-        (BODY[:-20], "body_truncated"),
-        (json.dumps(DOCUMENT["data"]).encode(), "body_not_event"),
-        (b"[1]", "body_not_event"),
+        *(b"{'a': b'x'}", b"{1: 2, 'a': 3}", b"{'a': {1}}", b"{'a': ...}", b"{[]: 1}"),
+        *(b'{"a":NaN}', b'{"a":1e999}', b"[" * 10_000, b'{"a":' * 10_000),
+        *(b'{"a":' * 900 + b"1" + b"}" * 900, b"{'a':" * 900 + b"1" + b"}" * 900),
     ],
+    ids=range(11),
 )
-def test_a_body_that_cannot_be_mended_is_a_suspicion(body: bytes, code: str) -> None:
-    """What is missing from a body cannot be undone, so it is named without a proof."""
-    found = explain(body, SIGNATURE, SECRET)
-    assert (found.valid, found.proven) == (False, False)
-    assert code in codes(found)
+def test_a_body_that_no_json_writer_takes(body: bytes) -> None:
+    """Python that is not JSON, numbers without a JSON form and deep nesting break nothing."""
+    assert not explain(body, SIGNATURE, SECRET).proven
 
 
-def test_what_a_body_looks_like_is_a_suspicion() -> None:
-    """With another secret nothing can be proven, but a body that was written again shows."""
-    other = "whsec_ffffffffffffffffffffffffffffffff"
-    for text, code in (
-        (json.dumps(DOCUMENT, indent=2), "body_reserialized"),
-        (json.dumps(DOCUMENT, sort_keys=True), "body_sorted"),
-        (json.dumps(DOCUMENT, separators=(",", ":"), sort_keys=True), "body_sorted"),
-    ):
-        found = explain(text.encode(), SIGNATURE, other)
-        assert (found.proven, codes(found)) == (False, [code])
+SUSPICIONS = {
+    "api_key": [(BODY, SIGNATURE, "dub_a1b2c3d4e5f6")],
+    "other_family": [(BODY, SIGNATURE, OTHER)],
+    "secret_masked": [
+        (BODY, SIGNATURE, "whsec_\u2022\u2022\u2022\u2022\u2022\u2022"),
+        (BODY, SIGNATURE, "whsec_..."),
+        (BODY, SIGNATURE, "whsec_xxxxxxxxxxxxxxxx"),
+    ],
+    "secret_ignored": [
+        (BODY, SIGNATURE, "a_secret_of_my_own"),
+        (BODY, SIGNATURE, "whsec_of_my_own"),
+        (BODY, SIGNATURE, SECRET[:-1]),
+    ],
+    "signature_malformed": [
+        (BODY, signature, SECRET) for signature in ("nonsense", "\u00e9" * 64, "0123abc")
+    ],
+    "body_empty": [(b"", SIGNATURE, SECRET)],
+    "body_truncated": [(BODY[:-20], SIGNATURE, SECRET)],
+    "body_not_event": [
+        (json.dumps(DOCUMENT["data"]).encode(), SIGNATURE, SECRET),
+        (b"[1]", SIGNATURE, SECRET),
+    ],
+    "body_reserialized": [
+        (json.dumps(DOCUMENT, indent=2).encode(), SIGNATURE, ANOTHER),
+        (json.dumps(DOCUMENT, sort_keys=True).encode(), SIGNATURE, ANOTHER),
+    ],
+    "unknown": [(BODY, SIGNATURE, ANOTHER), (BODY, "0" * 64, SECRET)],
+}
+
+
+@pytest.mark.parametrize(("code", "given"), cases(SUSPICIONS))
+def test_a_suspicion_is_not_called_proven(code: str, given: tuple[bytes, str, str]) -> None:
+    """What only looks wrong is named without a proof; where nothing does, the cause is unknown."""
+    found = explain(*given, family="webhook")
+    assert (found.valid, found.proven, codes(found)) == (False, False, [code])
+    is_unknown = code == "unknown"
+    assert str(found).startswith("the cause is unknown" if is_unknown else "not proven")
+
+
+def test_a_chosen_secret_that_was_not_ignored() -> None:
+    """Older webhooks have a secret of any form: it is right, or something else is the cause."""
+    secret = "a_secret_of_my_own"
+    assert explain(BODY, sign(BODY, secret), secret).valid
+    assert codes(explain(BODY + b"\n", sign(BODY, secret), secret)) == ["body_newline"]
+    assert codes(explain(BODY, SIGNATURE, f"{OTHER}0", family="postback")) == ["unknown"]
+
+
+def test_the_secret_of_the_other_family_is_proven_when_it_is_known() -> None:
+    """A postback sent to the endpoint of webhooks is found with the postback secret."""
+    body = make_event(postbacks.SaleCreated).to_json()
+    found = explain(body, sign(body, OTHER), SECRET, other_secrets=[OTHER])
+    assert (found.proven, codes(found)) == (True, ["wrong_family"])
 
 
 def test_the_signature_of_another_delivery() -> None:
@@ -277,19 +209,9 @@ def test_mistakes_are_found_together() -> None:
     found = explain(json.dumps(DOCUMENT).encode(), f"sha256={SIGNATURE}", f"'{SECRET}'")
     assert found.proven
     assert codes(found) == ["secret_quotes", "signature_prefix", "body_reserialized"]
-
-
-def test_an_unknown_cause_is_called_unknown() -> None:
-    """Another secret of the right form leaves nothing to find, and nothing is made up."""
-    found = explain(BODY, SIGNATURE, "whsec_ffffffffffffffffffffffffffffffff", family="webhook")
-    assert (found.valid, found.proven, codes(found)) == (False, False, ["unknown"])
-    assert str(found).startswith("the cause is unknown")
-
-
-@pytest.mark.parametrize("secret", ["", " ", "\n", '""', []])
-def test_no_secret(secret: str | list[str]) -> None:
-    """An empty secret is named, not tried."""
-    assert "secret_missing" in codes(explain(BODY, SIGNATURE, secret))
+    line = f'DUB_WEBHOOK_SECRET="{SECRET}"\n'
+    layers = ["secret_whitespace", "secret_quotes", "secret_named"]
+    assert codes(explain(BODY, SIGNATURE, line)) == layers
 
 
 @pytest.mark.parametrize("secret", [None, "", b"", [], [""], lambda: None, lambda: ""])
@@ -298,24 +220,19 @@ def test_a_secret_that_is_not_set(secret: Any) -> None:
     found = explain(BODY, SIGNATURE, secret)
     assert (found.valid, found.proven, codes(found)) == (False, True, ["secret_missing"])
     assert "set DUB_WEBHOOK_SECRET" in str(found)
+    assert codes(explain(BODY, SIGNATURE, '"" ')) == ["secret_missing"]
 
 
 @pytest.mark.parametrize(
     "secret",
-    [
-        lambda: SECRET,
-        lambda: [OTHER, SECRET.encode()],
-        (OTHER, SECRET),
-        SECRET.encode(),
-        [b"\xff not UTF-8", SECRET],
-    ],
+    [lambda: [OTHER, SECRET.encode()], (OTHER, SECRET), SECRET.encode(), [b"\xff \x80", SECRET]],
 )
-@pytest.mark.parametrize("signature", [SIGNATURE, SIGNATURE.encode()], ids=["str", "bytes"])
-def test_what_a_receiver_takes_is_explained(secret: Any, signature: str | bytes) -> None:
+def test_what_a_receiver_takes_is_explained(secret: Any) -> None:
     """A secret in every form that a receiver takes, and a signature as a server's bytes."""
-    assert explain(BODY, signature, secret).valid
-    found = explain(BODY + b"\n", signature, secret)
-    assert (found.proven, codes(found)) == (True, ["body_newline"])
+    for signature in (SIGNATURE, SIGNATURE.encode()):
+        assert explain(BODY, signature, secret).valid
+        found = explain(BODY + b"\n", signature, secret)
+        assert (found.proven, codes(found)) == (True, ["body_newline"])
 
 
 @pytest.mark.parametrize(
@@ -345,23 +262,15 @@ def test_a_secret_is_asked_for_once() -> None:
     assert len(asked) == 1
 
 
-def test_a_secret_that_is_no_text_can_be_right() -> None:
-    """Any bytes can be a secret, here as in verify."""
-    secret = bytes(range(128, 160))
-    assert explain(BODY, sign(BODY, secret), secret).valid
-
-
 def test_wrong_types_are_refused() -> None:
     """Text for a body or a number for a secret is the caller's mistake."""
     with pytest.raises(ConfigurationError, match="raw request bytes"):
         explain(BODY.decode(), SIGNATURE, SECRET)  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="must be str or bytes"):
-        explain(BODY, SIGNATURE, [1])  # type: ignore[list-item]
-    with pytest.raises(ConfigurationError, match=r"not NoneType.* is DUB_WEBHOOK_SECRET"):
+    with pytest.raises(ConfigurationError, match=r"not NoneType; is DUB_WEBHOOK_SECRET"):
         explain(BODY, SIGNATURE, [None, SECRET])  # type: ignore[list-item]
-    with pytest.raises(ConfigurationError, match="must be str or bytes, not int"):
+    with pytest.raises(ConfigurationError, match="a secret must be str or bytes, not int"):
         explain(BODY, SIGNATURE, 5)  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match="the text of the Dub-Signature header, not int"):
+    with pytest.raises(ConfigurationError, match="the signature must be str or bytes, not int"):
         explain(BODY, 5, SECRET)  # type: ignore[arg-type]
 
 

@@ -1,139 +1,218 @@
 """The page of ``dubhooks listen`` in a real browser."""
 
-import http.client
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from dubhooks import sign
 from dubhooks.testing import make_event, make_unknown_event, signed_request
-from dubhooks.webhooks import SaleCreated
+from dubhooks.webhooks import LeadCreated, SaleCreated
 from tests.support import chromium
+from tests.support.chromium import Chromium
+from tests.support.listening import SECRET, Application, Listener, listeners
 
-SECRET = "whsec_0123456789abcdef0123456789abcdef"
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>'\"&lt;"
+HANDLED = ("200 OK", [("Content-Type", "application/json")], b'{"outcome":"handled"}')
 
 
 @pytest.fixture
-def browser() -> Iterator[Any]:
+def browser() -> Iterator[Chromium]:
     """A headless Chromium."""
     path = chromium.find()
     if path is None:
         pytest.skip("there is no Chromium")
-    started = chromium.Chromium(path)
+    started = Chromium(path)
     yield started
     started.close()
 
 
-class Application:
-    """What is developed behind the inspector."""
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer with something that wants to be markup."""
-        self.bodies.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
-        start_response("200 OK", [("Content-Type", "text/html")])
-        return [ATTACK.encode()]
-
-
 @pytest.fixture
-def application() -> Application:
-    """The application."""
-    return Application()
+def listen() -> Iterator[Callable[..., Listener]]:
+    """Return a function that starts a listener."""
+    with listeners() as start:
+        yield lambda *options: start("--json", *options)
 
 
-@pytest.fixture
-def url(serve: Any, application: Application) -> Iterator[str]:
-    """The address of an inspector in front of the application."""
-    command = [sys.executable, "-m", "dubhooks", "listen", "--json", "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--forward-to", serve(application)],
-        env={**os.environ, "DUB_WEBHOOK_SECRET": SECRET},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    yield json.loads(process.stdout.readline())["listening"]
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
-
-
-def deliver(url: str, body: bytes, headers: dict[str, str], path: str = "/") -> None:
-    """Send a delivery."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
-    connection.request("POST", path, body, headers)
-    connection.getresponse().read()
-    connection.close()
-
-
-def said(browser: Any) -> list[dict[str, Any]]:
-    """Return what the page complained about, and what it asked."""
-    browser.value("1")
-    complaints = ("Log.entryAdded", "Runtime.exceptionThrown", "Page.javascriptDialogOpening")
-    return [one for one in browser.messages if one["method"] in complaints]
-
-
-def test_deliveries_appear_and_are_replayed(
-    browser: Any, url: str, application: Application, tmp_path: Path
-) -> None:
-    """A delivery appears without reloading, with its typed view, and a click replays it."""
-    browser.open(url)
+def open_page(browser: Chromium, listener: Listener) -> None:
+    """Open the page, and wait until it is live."""
+    browser.open(listener.url)
     browser.wait_for("document.getElementById('connection')?.textContent === 'live'")
-    assert browser.value("document.getElementById('here').textContent") == url
-    body, headers = signed_request(make_event(SaleCreated, add={"data.newKey": 1}), SECRET)
-    deliver(url, body, headers)
-    browser.wait_for("document.querySelectorAll('#list button').length === 1")
-    text = browser.value("document.getElementById('detail').innerText")
-    assert "The signature is valid (webhook)." in text
-    assert "unknown key: data.newKey (number)" in text
-    assert "SaleCreated" in text
-    assert body.decode() in browser.value("document.getElementById('body').textContent")
-    browser.value("document.getElementById('replay').click()")
-    browser.wait_for("!document.getElementById('replay').disabled")
-    assert application.bodies == [body, body]
-    deliver(url, b"[]", {})
-    browser.wait_for("document.querySelectorAll('#list button').length === 2")
-    browser.value("document.querySelector('#list button').click()")
-    text = browser.value("document.getElementById('detail').innerText")
-    assert "The signature is not valid." in text
-    assert "there is no signature" in text
-    assert said(browser) == []
-    picture = tmp_path / "page.png"
-    browser.screenshot(picture)
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert picture.stat().st_size > 10_000
+
+
+def wait_for_titles(browser: Chromium, count: int) -> None:
+    """Wait until so many deliveries have come."""
+    browser.wait_for(f"document.title.startsWith('({count})')")
+
+
+def listed(browser: Chromium) -> list[str]:
+    """Return the lines of the list that are shown."""
+    items = "[...document.querySelectorAll('#list li:not([hidden])')]"
+    lines: list[str] = browser.value(f"{items}.map((one) => one.innerText.replace(/\\s+/g, ' '))")
+    return lines
+
+
+def test_the_newest_is_shown_until_one_is_picked(browser: Chromium, listen: Any) -> None:
+    """A page without deliveries says how to send one; signature and event are shown apart."""
+    listener = listen()
+    open_page(browser, listener)
+    assert f"dubhooks trigger sale.created --to {listener.url}" in browser.text("empty")
+    event = make_event(SaleCreated, {"+data.newKey": 1})
+    body, headers = signed_request(event, SECRET)
+    listener.deliver(body, {"Dub-Signature": "0" * 64})
+    wait_for_titles(browser, 1)
+    assert browser.text("title") == "#1 sale.created"
+    assert browser.text("signature").startswith("not valid\n")
+    assert browser.text("event") == (
+        f"sale.created {event.id}: SaleCreated\nunknown key: data.newKey (number)"
+    )
+    assert browser.text("answer") == "401 unauthorized"
+    listener.deliver(*signed_request(b"[]", SECRET))
+    wait_for_titles(browser, 2)
+    assert browser.text("title") == "#2 no event"
+    assert browser.text("signature") == "valid (webhook)"
+    assert browser.text("event").startswith("no event: the body is JSON but not an object")
+    browser.click("#list button", 1)
+    listener.deliver(body, headers)
+    wait_for_titles(browser, 3)
+    assert browser.text("title") == "#1 sale.created"
+    browser.click("#newest")
+    assert browser.text("title") == "#3 sale.created"
+    browser.value("document.querySelector('#list button').focus()")
+    for key, title in (("ArrowDown", "#2 no event"), ("ArrowUp", "#3 sale.created")):
+        browser.call("Input.dispatchKeyEvent", type="keyDown", key=key)
+        assert browser.text("title") == title
+    assert browser.text("body") == body.decode()
+    assert '"event": "sale.created"' in browser.text("typed")
+    assert browser.complaints() == []
+
+
+def test_counts_and_filter(browser: Chromium, listen: Any) -> None:
+    """Outcomes are counted, a click on one shows these, and text finds what it names."""
+    listener = listen()
+    body, headers = signed_request(make_event(SaleCreated, id="evt_one"), SECRET)
+    listener.deliver(body, headers)
+    listener.deliver(body, {})
+    listener.deliver(*signed_request(make_event(LeadCreated), SECRET))
+    open_page(browser, listener)
+    wait_for_titles(browser, 3)
+    assert browser.text("counts").split("\n") == ["2 ignored", "1 unauthorized"]
+    browser.click("#counts button", 1)
+    assert [line[:15] for line in listed(browser)] == ["#2 sale.created"]
+    assert browser.text("shown") == "1 of 3 shown"
+    browser.click("#counts button", 1)
+    assert len(listed(browser)) == 3
+    field = "document.getElementById('filter')"
+    for wanted, found in (("EVT_one", 2), ("lead.created", 1), ("not valid", 1), ("nothing", 0)):
+        browser.value(f"{field}.value = {wanted!r}; {field}.dispatchEvent(new Event('input'))")
+        assert len(listed(browser)) == found
+
+
+def test_a_replay_says_what_came_of_it(browser: Chromium, listen: Any, serve: Any) -> None:
+    """Outcome and advice are shown in place, and the replay is a new entry."""
+    application = Application(*HANDLED)
+    listener = listen("--forward-to", serve(application))
+    listener.deliver(*signed_request(make_event(SaleCreated), SECRET))
+    open_page(browser, listener)
+    wait_for_titles(browser, 1)
+    browser.click("#replay")
+    wait_for_titles(browser, 2)
+    browser.wait_for("document.getElementById('done').innerText.startsWith('replayed')")
+    assert browser.text("done") == "replayed as #2: 200 handled"
+    assert browser.text("title") == "#1 sale.created"
+    assert listed(browser)[0].startswith("#2 sale.created replay of #1")
+    assert len(application.requests) == 2
+    browser.click("#list button", 0)
+    assert browser.text("text") == '{"outcome":"handled"}'
+    assert browser.complaints() == []
+
+
+def test_copying(browser: Chromium, listen: Any, tmp_path: Path) -> None:
+    """Body, path and a curl command go to the clipboard; no terminal codes in a command."""
+    listener = listen("--save", str(tmp_path))
+    body, headers = signed_request(make_event(SaleCreated, {"data.eventName": "it's"}), SECRET)
+    saved = listener.deliver(body, headers)["saved_as"]
+    open_page(browser, listener)
+    wait_for_titles(browser, 1)
+    grant = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+    browser.call("Browser.grantPermissions", permissions=grant)
+    browser.call("Page.bringToFront")
+    copied = {}
+    for what in ("body", "path", "curl"):
+        browser.click(f"#copy-{what}")
+        browser.wait_for("document.getElementById('done').innerText.startsWith('copied')")
+        copied[what] = browser.value("navigator.clipboard.readText()")
+        browser.value("document.getElementById('done').textContent = ''")
+    assert copied["body"] == body.decode()
+    assert copied["path"] == saved
+    command = shlex.split(copied["curl"])
+    assert command[:2] == ["curl", listener.url]
+    assert f"dub-signature: {headers['Dub-Signature']}" in command
+    assert command[-2:] == ["--data-raw", body.decode()]
+    listener.deliver(b"\xff\x1b[201~ rm", {"Dub-Signature": "\u00e9"})
+    wait_for_titles(browser, 2)
+    assert browser.text("body") == "\\xff\x1b[201~ rm"
+    assert browser.value("document.getElementById('copy-curl').hidden")
+
+
+def test_older_deliveries_are_gone(browser: Chromium, listen: Any) -> None:
+    """The last 200 are listed, and the page says that there were more."""
+    listener = listen()
+    request = signed_request(make_event(SaleCreated), SECRET)
+    for _ in range(150):
+        listener.deliver(*request)
+    open_page(browser, listener)
+    wait_for_titles(browser, 150)
+    assert browser.value("document.getElementById('gone').hidden")
+    for _ in range(55):
+        listener.deliver(*request)
+    wait_for_titles(browser, 205)
+    assert browser.text("gone").startswith("5 older deliveries are gone from this list.")
+    lines = listed(browser)
+    assert (len(lines), lines[0][:4], lines[-1][:2]) == (200, "#205", "#6")
+    assert browser.text("title") == "#205 sale.created"
+
+
+def test_listen_is_started_again(browser: Chromium, listen: Any) -> None:
+    """The page says that nothing answers, and then shows what comes to the new one."""
+    listener = listen()
+    listener.deliver(*signed_request(make_event(SaleCreated), SECRET))
+    open_page(browser, listener)
+    wait_for_titles(browser, 1)
+    listener.stop()
+    browser.wait_for("document.getElementById('connection').innerText.includes('not answer')")
+    listener = listen("--port", str(listener.port))
+    listener.deliver(*signed_request(make_event(LeadCreated), SECRET))
+    browser.wait_for("document.getElementById('title')?.innerText === '#1 lead.created'")
 
 
 @pytest.mark.parametrize("is_signed", [True, False])
-def test_nothing_that_is_delivered_is_run(browser: Any, url: str, is_signed: bool) -> None:
+def test_nothing_that_is_delivered_is_run(
+    browser: Chromium, listen: Any, serve: Any, is_signed: bool
+) -> None:
     """Markup in every place that a sender controls is shown as text, and nothing of it runs."""
-    browser.open(url)
-    browser.wait_for("document.getElementById('connection')?.textContent === 'live'")
+    answer = json.dumps(ATTACK).encode()
+    application = Application("200 OK", [("Content-Type", "text/plain")], answer)
+    listener = listen("--forward-to", serve(application))
+    open_page(browser, listener)
     bodies = [
         make_unknown_event(ATTACK, {f"data.{ATTACK.replace('.', '')}": ATTACK}).to_json(),
-        make_event(SaleCreated, {"data.eventName": ATTACK}, add={f"data.{ATTACK}": 1}).to_json(),
+        make_event(SaleCreated, {"data.eventName": ATTACK, f"+data.{ATTACK}": 1}).to_json(),
         make_event(SaleCreated, id=ATTACK).to_json(),
         ATTACK.encode(),
     ]
     for body in bodies:
         signature = sign(body, SECRET) if is_signed else ATTACK
-        deliver(url, body, {"Dub-Signature": signature, "X-Attack": ATTACK}, "/<img>")
-    count = len(bodies)
-    browser.wait_for(f"document.querySelectorAll('#list button').length === {count}")
-    for number in range(count):
-        browser.value(f"document.querySelectorAll('#list button')[{number}].click()")
-        shown = browser.value("document.body.innerText")
-        assert ATTACK in shown
+        headers = {"Dub-Signature": signature, "X-Attack": ATTACK}
+        listener.request("POST", "/<img>", body, headers)
+    wait_for_titles(browser, len(bodies))
+    for number in range(len(bodies)):
+        browser.click("#list button", number)
+        assert ATTACK in browser.value("document.body.innerText")
+        assert browser.text("text").startswith('"</script>')
     assert browser.value("document.images.length") == 0
     assert browser.value("document.scripts.length") == 1
-    assert said(browser) == []
+    assert browser.complaints() == []

@@ -1,5 +1,7 @@
 """The command line as a whole."""
 
+import json
+import re
 import subprocess
 import sys
 
@@ -31,12 +33,13 @@ def test_without_the_extra_one_line_says_what_to_install(package: str) -> None:
     )
     done = python("-c", code)
     assert done.returncode == 2
-    assert done.stderr == "the command line needs more packages: install dubhooks[cli]\n"
+    assert done.stderr == "the command line needs more packages: pip install 'dubhooks[cli]'\n"
 
 
-def test_an_unknown_command_is_wrong_use() -> None:
-    """A command that does not exist exits with 2 and no traceback."""
-    done = python("-m", "dubhooks", "nonsense")
-    assert done.returncode == 2
-    assert "nonsense" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_a_fresh_secret() -> None:
+    """``secret`` prints another one each time, in the form of Dub's, and nothing else."""
+    made = {python("-m", "dubhooks", "secret").stdout for _ in range(2)}
+    assert len(made) == 2
+    assert all(re.fullmatch(r"whsec_[0-9a-f]{32}\n", one) for one in made)
+    done = python("-m", "dubhooks", "secret", "--postback", "--json")
+    assert re.fullmatch(r"pbsec_[0-9a-f]{32}", json.loads(done.stdout)["secret"])

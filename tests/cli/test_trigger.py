@@ -2,56 +2,40 @@
 
 import json
 import re
-import subprocess
-import sys
+import socket
 import threading
-from collections.abc import Iterable
-from email.utils import formatdate
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
 from dubhooks import MemoryStore, SignatureMismatch, Webhooks, verify, webhooks, wsgi
-from dubhooks.cli._retries import DELAYS, attempts
+from dubhooks.cli._retries import DELAYS, deliver
 from dubhooks.cli._sending import Answer
-from dubhooks.cli._summary import Summary, in_words, printable
-from dubhooks.testing import make_event
+from dubhooks.cli._summary import describe, printable
+from tests.cli.conftest import Recorder
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 POSTBACK_SECRET = "pbsec_00112233445566778899aabbccddeeff"
 
 
-class Recorder:
-    """An endpoint that keeps what it gets and answers as it is told."""
-
-    def __init__(self, *statuses: int, headers: Iterable[tuple[str, str]] = ()) -> None:
-        self.statuses = list(statuses)
-        self.headers = list(headers)
-        self.bodies: list[bytes] = []
-        self.signatures: list[str | None] = []
-        self.lock = threading.Lock()
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer the next status; 200 when there is none."""
-        with self.lock:
-            self.bodies.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
-            self.signatures.append(environ.get("HTTP_DUB_SIGNATURE"))
-            status = self.statuses.pop(0) if self.statuses else 200
-        start_response(f"{status} Answer", [("Content-Type", "text/plain"), *self.headers])
-        return [b"\x1b[31mthanks\x07"]
+@pytest.fixture
+def shop(serve: Any) -> str:
+    """Return the URL of a receiver of dubhooks that handles sales, with a store."""
+    hooks = Webhooks(SECRET, store=MemoryStore())
+    hooks.on(webhooks.SaleCreated)(lambda _event: None)
+    url: str = serve(wsgi.app(hooks))
+    return url
 
 
-@pytest.mark.parametrize("name", list(webhooks.family.classes))
-def test_every_event_can_be_sent(cli: Any, serve: Any, name: str) -> None:
-    """Any event arrives signed and typed, and status, time and answer are shown."""
+def test_an_event_is_sent(cli: Any, serve: Any) -> None:
+    """It arrives signed and typed; status, time and a foreign answer are shown."""
     endpoint = Recorder()
-    done = cli("trigger", name, "--to", serve(endpoint))
+    done = cli("trigger", "link.clicked", "--to", serve(endpoint))
     assert done.code == 0
-    assert done.out.startswith("200 in ")
-    assert done.out.endswith(": [31mthanks\n")
+    assert re.fullmatch(r"200 in [\d.]+ ms: \[31mthanks\n", done.out)
     verify(endpoint.bodies[0], endpoint.signatures[0], SECRET)
-    assert webhooks.parse(endpoint.bodies[0]).event == name
+    assert isinstance(webhooks.parse(endpoint.bodies[0]), webhooks.LinkClicked)
 
 
 def test_a_postback_is_signed_with_its_own_secret(cli: Any, serve: Any) -> None:
@@ -61,13 +45,68 @@ def test_a_postback_is_signed_with_its_own_secret(cli: Any, serve: Any) -> None:
     verify(endpoint.bodies[0], endpoint.signatures[0], POSTBACK_SECRET)
 
 
-def test_set_changes_the_event(cli: Any, serve: Any) -> None:
-    """``--set`` takes JSON values, several times."""
+def test_the_outcome_is_shown(cli: Any, shop: str) -> None:
+    """A receiver of dubhooks answers with the outcome, which is what one looks for."""
+    done = cli("trigger", "sale.created", "--to", shop)
+    assert re.fullmatch(r"200 handled in [\d.]+ ms\n", done.out)
+    done = cli("trigger", "payout.confirmed", "--to", shop)
+    assert done.code == 1
+    first, second = done.out.splitlines()
+    assert first.startswith("501 unhandled_payout in ")
+    assert second == "    no handler takes this payout: register one for PayoutConfirmed"
+
+
+def test_run_once_is_seen(cli: Any, shop: str) -> None:
+    """``--repeat 2 --same`` repeats one event, and the summary counts the outcomes."""
+    arguments = ["sale.created", "--to", shop, "--repeat", 2, "--same"]
+    done = cli("trigger", *arguments)
+    assert done.code == 0
+    assert done.out.startswith("2 sent: 1 handled, 1 duplicate (2 x 200); median ")
+    report = json.loads(cli("trigger", *arguments, "--json").out)
+    assert report["outcomes"] == {"handled": 1, "duplicate": 1}
+    assert report["answers"] == {"200": 2}
+
+
+def test_advice_follows_what_is_no_success(cli: Any, serve: Any) -> None:
+    """A summary says once what each kind of answer means, and JSON has it too."""
+    done = cli("trigger", "sale.created", "--repeat", 3, "--to", serve(Recorder(404, 302)))
+    assert done.code == 1
+    first, *advice = done.out.splitlines()
+    assert first.startswith("3 sent (1 x 404, 1 x 302, 1 x 200);")
+    assert advice[0] == "404: nothing is mounted at this path"
+    assert advice[1].endswith("Dub does not follow a redirect, and takes it for success")
+    url = serve(wsgi.app(Webhooks("whsec_another")))
+    report = json.loads(cli("trigger", "sale.created", "--to", url, "--json").out)
+    (attempt,) = report["attempts"]
+    assert (attempt["status"], attempt["outcome"]) == (401, "unauthorized")
+    assert attempt["advice"].startswith("the application has another secret")
+    assert report["advice"] == {"401 unauthorized": attempt["advice"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("data.sale.amount=1900", 1900),
+        ('data.eventName="Upgrade"', "Upgrade"),
+        ("data.eventName=Upgrade", "Upgrade"),
+        ("data.eventName=1900", "1900"),
+        ("data.eventName=true", "true"),
+        ("data.customer.email=a@b.example", "a@b.example"),
+        ("data.customer.email=null", None),
+        ("data.customer.external_id=42", "42"),
+        ("data.link.tags.0.name=a=b", "a=b"),
+        ("data.metadata.plan=pro", "pro"),
+        ('data.metadata={"seats": 3}', {"seats": 3}),
+    ],
+)
+def test_set_changes_the_event(cli: Any, serve: Any, change: str, value: object) -> None:
+    """``--set`` takes JSON; where the field is text, what stands there is text."""
     endpoint = Recorder()
-    changes = ["--set", "data.sale.amount=1900", "--set", 'data.eventName="Upgrade"']
-    assert cli("trigger", "sale.created", "--to", serve(endpoint), *changes).code == 0
-    data = json.loads(endpoint.bodies[0])["data"]
-    assert (data["sale"]["amount"], data["eventName"]) == (1900, "Upgrade")
+    assert cli("trigger", "sale.created", "--to", serve(endpoint), "--set", change).code == 0
+    found: Any = json.loads(endpoint.bodies[0])
+    for part in change.partition("=")[0].replace("external_id", "externalId").split("."):
+        found = found[int(part) if part.isdecimal() else part]
+    assert found == value
 
 
 def test_a_file_is_sent_as_it_is(cli: Any, serve: Any, tmp_path: Path) -> None:
@@ -80,59 +119,35 @@ def test_a_file_is_sent_as_it_is(cli: Any, serve: Any, tmp_path: Path) -> None:
     verify(endpoint.bodies[0], endpoint.signatures[0], SECRET)
 
 
-def test_tampered_and_unsigned(cli: Any, serve: Any) -> None:
-    """``--tamper`` breaks the signature and not the JSON; ``--no-signature`` sends none."""
-    endpoint = Recorder(401, 401)
+def test_tampered_and_unsigned(
+    cli: Any, serve: Any, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--tamper`` breaks the signature and not the JSON; ``--no-signature`` needs no secret."""
+    endpoint = Recorder(200)
     url = serve(endpoint)
     done = cli("trigger", "sale.created", "--to", url, "--tamper")
-    assert (done.code, done.out[:4]) == (1, "401 ")
+    assert done.out.endswith(
+        "\n    accepted without a valid signature: the endpoint does not verify it\n"
+    )
     assert json.loads(endpoint.bodies[0])["event"] == "sale.created"
     with pytest.raises(SignatureMismatch):
         verify(endpoint.bodies[0], endpoint.signatures[0], SECRET)
-    assert cli("trigger", "sale.created", "--to", url, "--no-signature").code == 1
+    done = cli("trigger", "sale.created", "--to", shop, "--tamper")
+    assert (done.code, done.out[:17]) == (1, "401 unauthorized ")
+    assert done.out.endswith("\n    as it should be: the signature is not valid\n")
+    monkeypatch.delenv("DUB_WEBHOOK_SECRET")
+    assert cli("trigger", "sale.created", "--to", url, "--no-signature").code == 0
     assert endpoint.signatures[1] is None
 
 
-def test_no_signature_needs_no_secret(
-    cli: Any, serve: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without a signature there is nothing to sign with."""
-    url = serve(Recorder())
-    cli("events")
-    monkeypatch.delenv("DUB_WEBHOOK_SECRET")
-    assert cli("trigger", "sale.created", "--to", url, "--no-signature").code == 0
-
-
 @pytest.mark.parametrize("concurrency", [1, 8])
-def test_repeat_sends_new_events(cli: Any, serve: Any, concurrency: int) -> None:
+def test_repeat_sends_new_events(cli: Any, shop: str, concurrency: int) -> None:
     """``--repeat`` sends so many different events and sums the answers up."""
-    hooks = Webhooks(SECRET, store=MemoryStore())
-    seen: list[str] = []
-    hooks.on(webhooks.LinkClicked)(lambda event: seen.append(event.id))
-    url = serve(wsgi.app(hooks))
     arguments = ["--repeat", 100, "--concurrency", concurrency, "--json"]
-    done = cli("trigger", "link.clicked", "--to", url, *arguments)
-    report = json.loads(done.out)
-    assert (done.code, report["sent"], report["accepted"]) == (0, 100, 100)
-    assert report["answers"] == {"200": 100}
-    assert 0 < report["seconds"]["median"] <= report["seconds"]["p95"]
-    assert len(set(seen)) == 100
-
-
-def test_same_sends_duplicates(cli: Any, serve: Any) -> None:
-    """``--same`` repeats one event, byte for byte."""
-    endpoint = Recorder()
-    done = cli("trigger", "sale.created", "--to", serve(endpoint), "--repeat", 5, "--same")
-    assert done.out.startswith("5 sent, 5 accepted (5 x 200); median ")
-    assert len(endpoint.bodies) == 5
-    assert len(set(endpoint.bodies)) == 1
-
-
-def test_some_refused(cli: Any, serve: Any) -> None:
-    """One delivery that is refused is enough for code 1, and a redirect counts as refused."""
-    done = cli("trigger", "sale.created", "--to", serve(Recorder(200, 302)), "--repeat", 2)
-    assert done.code == 1
-    assert "2 sent, 1 accepted" in done.out
+    report = json.loads(cli("trigger", "sale.created", "--to", shop, *arguments).out)
+    assert (report["sent"], report["accepted"]) == (100, 100)
+    assert report["outcomes"] == {"handled": 100}
+    assert 0 < report["seconds"]["median"] <= report["seconds"]["slowest"]
 
 
 def test_retries_follow_the_schedule(cli: Any, serve: Any) -> None:
@@ -149,20 +164,12 @@ def test_retries_follow_the_schedule(cli: Any, serve: Any) -> None:
     assert len(set(endpoint.bodies)) == 1
 
 
-def test_retries_are_used_up(cli: Any, serve: Any) -> None:
-    """After the last of Dub's retries the delivery is given up."""
-    endpoint = Recorder(*[500] * 9)
-    arguments = ["--retries", "--speed", 1_000_000, "--json"]
-    done = cli("trigger", "sale.created", "--to", serve(endpoint), *arguments)
-    report = json.loads(done.out)
-    assert (done.code, report["sent"], report["accepted"]) == (1, 1, 0)
-    assert [one["status"] for one in report["attempts"]] == [500] * 6
-
-
 def _waits(*answers: Answer) -> list[float]:
     waits: list[float] = []
     left = iter(answers)
-    list(attempts(lambda: next(left), retries=True, speed=1e9, waiting=waits.append))
+    deliver(
+        lambda: next(left), retries=True, speed=1e9, tell=lambda _: None, tell_wait=waits.append
+    )
     return waits
 
 
@@ -176,72 +183,81 @@ def test_what_the_queue_does_with_an_answer() -> None:
     assert _waits(Answer(503, 0.1, {"retry-after": "300"}), ok) == [300]
     assert _waits(Answer(503, 0.1, {"retry-after": "999999999999"}), ok) == [86_400]
     assert _waits(Answer(503, 0.1, {"retry-after": "soon"}), ok) == [12]
-    assert _waits(Answer(503, 0.1, {"retry-after": formatdate(0, usegmt=True)}), ok) == [0]
-    final = {"upstash-nonretryable-error": "true"}
-    assert _waits(Answer(489, 0.1, final)) == []
+    assert _waits(Answer(489, 0.1, {"upstash-nonretryable-error": "true"})) == []
     assert _waits(Answer(489, 0.1), ok) == [12]
-
-
-def test_a_summary_does_not_grow() -> None:
-    """Counts and times of any number of answers take the memory of a few."""
-    summary = Summary()
-    for number in range(10_000):
-        summary.add(Answer(None, number / 1000, problem=f"problem {number}"))
-    assert (summary.sent, summary.accepted) == (10_000, 0)
-    assert len(summary.answers) <= 51
-    assert len(summary._times) < 400
-    assert summary.seconds_of(0.5) == pytest.approx(5, rel=0.05)
-    assert summary.seconds_of(1) == pytest.approx(9.999, rel=0.05)
 
 
 def test_answers_cannot_steer_the_terminal() -> None:
     """Control characters of an answer are not printed, and long answers are cut."""
     assert printable("a\x1b[2J\x07\u202eb\n c") == "a [2J b c"
     assert len(printable("x" * 1000)) == 303
-    assert in_words(Answer(204, 0.001)) == "204 in 1.0 ms: (no body)"
-    assert in_words(Answer(None, 20, problem="no answer in time")).startswith("no answer after 20")
+    assert describe(Answer(204, 0.001)) == "204 in 1.0 ms: (no body)"
+    page = Answer(404, 0.001, body=b"<!doctype html><title>Not Found</title>" + b"x" * 1000)
+    assert describe(page) == "404 in 1.0 ms: a page in HTML: Not Found"
+    assert describe(Answer(None, 20, problem="gone")).startswith("no answer after 20")
 
 
+def _read_request(stream: IO[bytes]) -> bytes:
+    length = 0
+    while (line := stream.readline().lower()) not in (b"\r\n", b""):
+        if line.startswith(b"content-length:"):
+            length = int(line.partition(b":")[2])
+    return stream.read(length)
+
+
+@pytest.mark.parametrize(
+    ("answered", "taken", "code"),
+    [([True, False, True], [0, 0, 1], 0), ([False, True], [0, 1], 1)],
+    ids=["kept open", "new"],
+)
+def test_a_server_that_hangs_up(cli: Any, answered: Any, taken: Any, code: int) -> None:
+    """What meets the end of a connection kept open is sent once more; on a new one it failed."""
+    seen: list[int] = []
+    answers = iter(answered)
+
+    def work() -> None:
+        for number in range(2):
+            with server.accept()[0] as connection, connection.makefile("rb") as stream:
+                while _read_request(stream):
+                    seen.append(number)
+                    if not next(answers):
+                        break
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=work, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        done = cli("trigger", "link.clicked", "--to", url, "--repeat", 2)
+    assert (done.code, seen) == (code, taken)
+    assert ("Server disconnected" in done.out) == (code == 1)
+
+
+SALE = "sale.created --to http://x"
 WRONG_USE = {
-    "bad URL": (["sale.created", "--to", "localhost:80"], "not an http or https URL"),
-    "no host": (["sale.created", "--to", "http://"], "not an http or https URL"),
-    "bad port": (["sale.created", "--to", "http://127.0.0.1:99999/"], "not an http or https URL"),
-    "unknown event": (["sale.craeted", "--to", "http://x"], "did you mean sale.created?"),
-    "no event": (["--to", "http://x"], "name an event"),
-    "no file": (["--file", "missing.json", "--to", "http://x"], "cannot read 'missing.json'"),
-    "file and set": (["--file", __file__, "--set", "a=1", "--to", "http://x"], "--set and --add"),
-    "file and add": (["--file", __file__, "--add", "a=1", "--to", "http://x"], "--set and --add"),
-    "no equals to add": (["sale.created", "--add", "data", "--to", "http://x"], "--add 'data'"),
-    "misspelt key": (
-        ["sale.created", "--set", "data.sale.amout=1", "--to", "http://x"],
-        "did you mean 'amount'?",
-    ),
-    "credentials without a scheme": (["sale.created", "--to", "u:s3cret@x"], "'***@x' is not"),
-    "odd credentials": (["sale.created", "--to", "http://u:s3/cret@x:p"], "'http://***@x:p' is"),
-    "no equals": (["sale.created", "--set", "data", "--to", "http://x"], "write PATH=VALUE"),
-    "no JSON": (["sale.created", "--set", "data.sale.amount={", "--to", "http://x"], "not JSON"),
-    "NaN": (["sale.created", "--set", "data.sale.amount=NaN", "--to", "http://x"], "not JSON"),
-    "bare text": (["sale.created", "--set", "data.eventName=a", "--to", "http://x"], "not JSON"),
-    "bad path": (
-        ["sale.created", "--set", "data..x=1", "--to", "http://x"],
-        "part of the path is empty",
-    ),
-    "no model": (["sale.created", "--set", "data.sale=1", "--to", "http://x"], "does not fit"),
-    "null": (
-        ["sale.created", "--set", "data.customer=null", "--to", "http://x"],
-        "write it to a file: dubhooks trigger --file FILE",
-    ),
-    "no secret file": (
-        ["sale.created", "--to", "http://x", "--secret-file", "missing"],
-        "cannot read 'missing'",
-    ),
+    "sale.created --to localhost:80": "not an http or https URL",
+    "sale.created --to http://": "not an http or https URL",
+    "sale.created --to http://127.0.0.1:99999/": "not an http or https URL",
+    "sale.created --to u:s3cret@x": "'***@x' is not",
+    "sale.created --to http://u:s3/cret@x:p": "'http://***@x:p' is",
+    "sale.craeted --to http://x": "did you mean sale.created?",
+    "--to http://x": "name an event",
+    "--file missing.json --to http://x": "cannot read 'missing.json'",
+    f"--file {__file__} --set a=1 --to http://x": "--set changes a sample",
+    f"{SALE} --set data.sale.amout=1": "did you mean 'amount'?",
+    f"{SALE} --set data": "write PATH=VALUE",
+    f"{SALE} --set data.sale.amount=much": "must be JSON, as ",
+    f"{SALE} --set data.sale.amount=NaN": "must be JSON, as ",
+    f"{SALE} --set data..x=1": "part of the path is empty",
+    f"{SALE} --set data.sale=1": "does not fit",
+    f"{SALE} --set data.customer=null": "write it to a file: dubhooks trigger --file FILE",
+    f"{SALE} --secret-file missing": "cannot read 'missing'",
 }
 
 
-@pytest.mark.parametrize(("arguments", "told"), WRONG_USE.values(), ids=WRONG_USE)
-def test_wrong_use(cli: Any, arguments: list[str], told: str) -> None:
+@pytest.mark.parametrize(("arguments", "told"), WRONG_USE.items(), ids=WRONG_USE.values())
+def test_wrong_use(cli: Any, arguments: str, told: str) -> None:
     """Wrong use is one clear line on stderr and code 2."""
-    done = cli("trigger", *arguments)
+    done = cli("trigger", *arguments.split(" "))
     assert told in done.err
     assert "s3" not in done.err
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
@@ -254,7 +270,8 @@ def test_no_secret(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     done = cli("trigger", "sale.created", "--to", "http://127.0.0.1:1")
     assert (done.code, done.out) == (2, "")
     assert done.err == (
-        "dubhooks: no signing secret: set DUB_WEBHOOK_SECRET or use --secret-file\n"
+        "dubhooks: no signing secret: set DUB_WEBHOOK_SECRET or use --secret-file "
+        "('dubhooks secret' makes one)\n"
     )
 
 
@@ -286,21 +303,15 @@ def test_credentials_of_a_url_are_used_and_not_shown(
 
     (tmp_path / "one.body").write_bytes(b"{}")
     (tmp_path / "one.json").write_text('{"headers": {"dub-signature": "x"}}')
-    urls = [url.replace("//", "//ada:s3cret@") for url in (serve(endpoint), refused_url)]
-    for url in urls:
-        for command in (
-            ("trigger", "sale.created", "--to", url),
-            ("trigger", "sale.created", "--to", url, "--repeat", 2),
-            ("replay", tmp_path, "--to", url),
-            ("doctor", url, "--timeout", 1),
-        ):
-            for flags in ((), ("--json",)):
-                done = cli(*command, *flags)
-                assert "s3cret" not in done.out + done.err
-                if flags and done.out:
-                    assert "//***@127.0.0.1" in done.out
-                if url == urls[1]:
-                    assert "//***@127.0.0.1" in done.err
+    good, bad = (one.replace("//", "//ada:s3cret@") for one in (serve(endpoint), refused_url))
+    commands = (("trigger", "sale.created", "--to"), ("replay", tmp_path, "--to"), ("doctor",))
+    for command in commands:
+        done = cli(*command, good, "--json")
+        assert "//***@127.0.0.1" in done.out
+        assert "s3cret" not in done.out + done.err
+        done = cli(*command, bad)
+        assert "//***@127.0.0.1" in done.err
+        assert "s3cret" not in done.out + done.err
     assert seen[0] == "Basic YWRhOnMzY3JldA=="
 
 
@@ -310,7 +321,7 @@ def test_nothing_listens(cli: Any, refused_url: str, concurrency: int) -> None:
     arguments = ["--repeat", 20, "--concurrency", concurrency]
     done = cli("trigger", "sale.created", "--to", refused_url, *arguments)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-    assert "cannot connect" in done.err
+    assert done.err.endswith(": nothing listens there\n")
 
 
 def test_no_answer_in_time(cli: Any, serve: Any) -> None:
@@ -328,48 +339,4 @@ def test_no_answer_in_time(cli: Any, serve: Any) -> None:
     finally:
         release.set()
     assert done.code == 1
-    assert re.fullmatch(r"no answer after [\d.]+ m?s: no answer in time\n", done.out)
-
-
-class _Forgetful(Recorder):
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        self.bodies.clear()
-        self.signatures.clear()
-        return super().__call__(environ, start_response)
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_number_of_deliveries(serve: Any) -> None:
-    """Ten times the deliveries take no more memory: nothing is kept of them."""
-    url = serve(_Forgetful())
-    peaks = [_peak_kilobytes(url, repeat) for repeat in (150, 1_500)]
-    assert peaks[1] - peaks[0] < 3_000
-
-
-def _peak_kilobytes(url: str, repeat: int) -> int:
-    code = (
-        "import resource, sys\n"
-        "from dubhooks.cli import main\n"
-        f"arguments = ['trigger', 'link.clicked', '--to', {url!r}, '--repeat', '{repeat}']\n"
-        "try: main([*arguments, '--concurrency', '2', '--json'])\n"
-        "except SystemExit as done: assert not done.code\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"DUB_WEBHOOK_SECRET": SECRET},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(done.stdout)["accepted"] == repeat
-    return int(done.stderr)
-
-
-def test_the_sample_that_is_sent_is_the_factory_s(cli: Any, serve: Any) -> None:
-    """What is sent has the keys of ``make_event``."""
-    endpoint = Recorder()
-    cli("trigger", "lead.created", "--to", serve(endpoint))
-    assert set(json.loads(endpoint.bodies[0])["data"]) == set(
-        json.loads(make_event(webhooks.LeadCreated).to_json())["data"]
-    )
+    assert re.match(r"no answer after [\d.]+ m?s: no answer in time\n", done.out)

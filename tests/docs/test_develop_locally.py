@@ -45,14 +45,18 @@ def test_from_nothing_to_a_handled_event(server: Server) -> None:
     url = f"http://127.0.0.1:{server.port}/webhooks/dub"
     handled = dubhooks("trigger", "sale.created", "--to", url, "--set", "data.sale.amount=1900")
     assert handled.returncode == 0
-    assert handled.stdout.endswith('{"outcome":"handled"}\n')
+    assert handled.stdout.startswith("200 handled in ")
     assert " paid 1900 cents\n" in server.log
-    for event, options, status in (
-        ("sale.created", ["--tamper"], "401"),
-        ("link.created", [], "200"),
-        ("payout.confirmed", [], "501"),
+    for event, options, told in (
+        ("sale.created", ["--repeat", "2", "--same"], "2 sent: 1 handled, 1 duplicate (2 x 200)"),
+        ("sale.created", ["--tamper"], "401 unauthorized"),
+        ("link.created", [], "200 ignored"),
+        ("payout.confirmed", [], "501 unhandled_payout"),
     ):
-        assert dubhooks("trigger", event, "--to", url, *options).stdout.startswith(status)
+        assert f" {event} --to $URL{''.join(f' {one}' for one in options)} " in page(
+            "develop-locally.md"
+        )
+        assert dubhooks("trigger", event, "--to", url, *options).stdout.startswith(told)
     examined = dubhooks("doctor", url, "--event", "sale.created")
     assert (examined.returncode, examined.stdout.splitlines()[-1]) == (0, "no fault found")
 

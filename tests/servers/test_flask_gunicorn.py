@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -51,14 +50,6 @@ def test_raw_bytes_and_many_at_once(options: list[str], tmp_path: Path) -> None:
                 assert status == 200, (title, answer)
                 assert (tmp_path / f"{event_id}.body").read_bytes() == body, title
 
-        event_id, body = odd_bodies(SaleCreated)["not ASCII"]
-        body, headers = signed_request(body, SECRET)
-        pieces: Iterator[bytes] = (body[start : start + 100] for start in range(0, len(body), 100))
-        assert server.post("/route/acme", pieces, headers)[0] == 200
-        assert (tmp_path / f"{event_id}.body").read_bytes() == body
-        endless = (b"x" * 65_536 for _ in range(320))
-        assert post_too_much(server, endless, headers) in (413, None)
-
         event = make_event(SaleCreated)
         body, headers = signed_request(event, SECRET)
         statuses = server.post_at_once("/route/acme", body, headers, times=200)
@@ -68,14 +59,6 @@ def test_raw_bytes_and_many_at_once(options: list[str], tmp_path: Path) -> None:
         status, _, answer = server.post("/route/acme", body, headers)
         assert (status, json.loads(answer)) == (200, {"outcome": "duplicate"})
         assert len(notes(tmp_path, "started", event.id)) == 1
-
-
-def post_too_much(server: Server, body: Iterator[bytes], headers: dict[str, str]) -> int | None:
-    """Return the status, or ``None`` when the server hung up while we were sending."""
-    try:
-        return server.post("/route/acme", body, headers)[0]
-    except (BrokenPipeError, ConnectionResetError):
-        return None
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -44,9 +44,11 @@ def pgbouncer_server(postgresql_server: PostgreSQLServer) -> Iterator[PgBouncerS
 
 
 @pytest.fixture(params=["redis", "postgresql", "mariadb", "django-postgresql", "django-mariadb"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    """Each server, without claims; with Django's stores, too, where it has some."""
-    server = request.getfixturevalue(f"{request.param.removeprefix('django-')}_server")
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+    """Each server, without claims; with Django's stores, too, where it has some; or a file."""
+    server: Any = tmp_path / "claims.db"
+    if request.param != "sqlite":
+        server = request.getfixturevalue(f"{request.param.removeprefix('django-')}_server")
     backend = Backend(request.param, server)
     backend.empty()
     return backend

@@ -1,14 +1,10 @@
 """What a log says when a store cannot be used: what to do next, and no secret."""
 
 import logging
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,50 +58,18 @@ def server_of(request: pytest.FixtureRequest, kind: str) -> Any:
 
 @contextmanager
 def reader_of(server: PostgreSQLServer | MariaDBServer) -> Generator[None]:
-    """Make a user with a password, who may read the table and not write it."""
-    with password_needed(server):
-        name = "reader" if isinstance(server, PostgreSQLServer) else "reader@'127.0.0.1'"
-        kind = "PASSWORD" if isinstance(server, PostgreSQLServer) else "IDENTIFIED BY"
-        engine = create_engine(server.url(), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE USER {name} {kind} '{SECRET}'"))
-            connection.execute(text(f"GRANT SELECT ON dubhooks_claims TO {name}"))
-            yield
-            connection.execute(text(f"REVOKE SELECT ON dubhooks_claims FROM {name}"))
-            connection.execute(text(f"DROP USER {name}"))
-        engine.dispose()
-
-
-@contextmanager
-def password_needed(server: PostgreSQLServer | MariaDBServer) -> Generator[None]:
-    """Let PostgreSQL ask that user for a password, as MariaDB does anyway."""
-    if isinstance(server, MariaDBServer):
+    """Make a user who may read the table and not write it; MariaDB asks it for a password."""
+    name, how = "reader@'127.0.0.1'", f"IDENTIFIED BY '{SECRET}'"
+    if isinstance(server, PostgreSQLServer):
+        name, how = "reader", ""
+    engine = create_engine(server.url(), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE USER {name} {how}"))
+        connection.execute(text(f"GRANT SELECT ON dubhooks_claims TO {name}"))
         yield
-        return
-    rules = server.directory / "data" / "pg_hba.conf"
-    before = rules.read_text()
-    reload(server, rules, f"host all reader 127.0.0.1/32 scram-sha-256\n{before}")
-    yield
-    reload(server, rules, before)
-
-
-def reload(server: PostgreSQLServer, rules: Path, content: str) -> None:
-    """Change the rules, and wait until new connections go by them."""
-    last = loaded(server)
-    rules.write_text(content)
-    os.kill(server.process_id, signal.SIGHUP)
-    deadline = time.monotonic() + 30
-    while loaded(server) == last:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def loaded(server: PostgreSQLServer) -> object:
-    """Return when the server has read its settings."""
-    import psycopg
-
-    with psycopg.connect(server.url().replace("+psycopg", "")) as connection:
-        return connection.execute("SELECT pg_conf_load_time()").fetchone()
+        connection.execute(text(f"REVOKE SELECT ON dubhooks_claims FROM {name}"))
+        connection.execute(text(f"DROP USER {name}"))
+    engine.dispose()
 
 
 @pytest.mark.parametrize(("kind", "driver"), DRIVERS)
@@ -114,12 +78,9 @@ def test_user_who_is_refused(
 ) -> None:
     """A wrong password, or an unknown user, says to check both."""
     server = server_of(request, kind)
-    with reader_of(server):
-        url = server.url(driver).replace("dubhooks@", f"reader:{SECRET}2@")
-        assert "check user and password" in logged(sql_store(url, driver), caplog)
-        caplog.clear()
-        url = server.url(driver).replace("dubhooks@", f"nobody:{SECRET}@")
-        assert "check user and password" in logged(sql_store(url, driver), caplog)
+    user = "root" if kind == "mariadb" else "nobody"
+    url = server.url(driver).replace("dubhooks@", f"{user}:{SECRET}@")
+    assert "check user and password" in logged(sql_store(url, driver), caplog)
 
 
 @pytest.mark.parametrize(("kind", "driver"), DRIVERS)
@@ -149,13 +110,6 @@ def test_sql_server_that_is_not_there(driver: str, caplog: pytest.LogCaptureFixt
     scheme = "mysql" if "mysql" in driver else "postgresql"
     url = f"{scheme}+{driver}://dubhooks:{SECRET}@127.0.0.1:{free_port()}/test"
     assert "see that the store's server runs" in logged(sql_store(url, driver), caplog)
-
-
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_redis_that_is_not_there(is_async: bool, caplog: pytest.LogCaptureFixture) -> None:
-    """So does a Redis server."""
-    url = f"redis://:{SECRET}@127.0.0.1:{free_port()}/0"
-    assert "see that the store's server runs" in logged(redis_store(url, is_async), caplog)
 
 
 def redis_store(url: str, is_async: bool) -> Any:
@@ -196,19 +150,6 @@ def test_redis_user_who_is_refused(
             admin.execute_command("ACL DELUSER poor")
 
 
-@pytest.mark.parametrize("library", ["redis", "valkey"])
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_redis_that_needs_a_password(
-    library: str, is_async: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A URL without the password that the server wants says to check it."""
-    with RedisServer() as server, redis.Redis.from_url(server.url) as admin:
-        admin.config_set("requirepass", SECRET)
-        kind = AsyncRedisStore if is_async else RedisStore
-        store = kind(server.url.replace("redis", library))
-        assert "check the user and the password" in logged(store, caplog)
-
-
 def test_permissions_that_the_advice_names(redis_server: RedisServer) -> None:
     """What the advice tells to allow is enough."""
     rules = "~dubhooks:* +eval +evalsha +script|load +time +hmget +hset +hdel +pexpire +del"
@@ -225,25 +166,6 @@ def test_permissions_that_the_advice_names(redis_server: RedisServer) -> None:
             receiver.close()
         finally:
             admin.execute_command("ACL DELUSER poor")
-
-
-def test_node_of_a_cluster(caplog: pytest.LogCaptureFixture) -> None:
-    """A plain client on a node of a cluster says which client is needed."""
-    bus = free_port()
-    with (
-        RedisServer("--cluster-enabled", "yes", "--cluster-port", str(free_port())) as server,
-        RedisServer("--cluster-enabled", "yes", "--cluster-port", str(bus)) as other,
-    ):
-        with redis.Redis.from_url(server.url) as admin, redis.Redis.from_url(other.url) as owner:
-            owner.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-            admin.execute_command("CLUSTER", "MEET", other.host, other.port, bus)
-            deadline = time.monotonic() + 30
-            info: Any = b""
-            while b"cluster_state:ok" not in info:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-                info = admin.execute_command("CLUSTER", "INFO")
-        assert "such as redis.RedisCluster" in logged(redis_store(server.url, False), caplog)
 
 
 @pytest.mark.parametrize("command", ["EVALSHA", "EVAL", "SCRIPT"])
@@ -283,28 +205,3 @@ def test_another_event_loop(redis_server: RedisServer, library: str) -> None:
     run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert run.stdout.startswith("ConfigurationError")
     assert "make one store for each event loop" in run.stdout
-
-
-def test_redis_that_cannot_save(caplog: pytest.LogCaptureFixture) -> None:
-    """A Redis server that refuses writes because its disk is full says to make room."""
-    options = ("--appendonly", "no", "--save", "900 1")
-    with RedisServer(*options) as server, redis.Redis.from_url(server.url) as admin:
-        server.limit_files(1)
-        admin.bgsave()
-        deadline = time.monotonic() + 30
-        while admin.info("persistence")["rdb_last_bgsave_status"] != "err":
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        assert "make room on its disk" in logged(redis_store(server.url, False), caplog)
-
-
-def test_table_that_is_missing(
-    postgresql_server: PostgreSQLServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The advice of a ConfigurationError is logged as it is."""
-    engine = create_engine(postgresql_server.url())
-    with engine.begin() as connection:
-        connection.execute(text("DROP TABLE IF EXISTS dubhooks_claims"))
-    engine.dispose()
-    store = sql_store(postgresql_server.url(), "psycopg")
-    assert "call create_table() once" in logged(store, caplog)

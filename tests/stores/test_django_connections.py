@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 from django.db import DatabaseError, connections, transaction
@@ -15,21 +15,23 @@ from dubhooks import ConfigurationError
 from dubhooks.django import DjangoInbox, DjangoStore
 from dubhooks.testing import make_event
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters import django_setup
 from tests.support.fake_clock import FakeClock
 from tests.support.proxy import Proxy
 from tests.support.servers import MariaDBServer, PostgreSQLServer
 from tests.support.stores.django_databases import alias, alias_of, in_thread
-from tests.support.stores.django_project import alias_at
+from tests.support.stores.django_project import alias_at, database_at
 from tests.support.stores.store_cases import (
+    FINGERPRINT,
     check_clock_set_back_and_forth,
     check_fork_after_use,
+    check_purge_while_claiming,
     claim,
 )
 
 __all__ = ["alias", "alias_of"]  # fixtures
 
 EVENTS = [make_event(SaleCreated, seed=number) for number in range(10)]
-CLIENTS = 16
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
@@ -55,34 +57,6 @@ def test_lost_replies(
         assert claim(store, "lost", "two")[:2] == ("acquired", 1)
         assert proxy.dropped == 3
         connections.close_all()
-
-
-CUT = {
-    "postgresql": ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend(%s)"),
-    "mariadb": ("SELECT connection_id()", "KILL %s"),
-}
-
-
-@pytest.mark.parametrize("kind", CUT)
-def test_a_connection_that_was_cut_is_replaced(kind: str, alias_of: Callable[[str], str]) -> None:
-    """A connection that the server closed while it was kept costs no delivery."""
-    alias = alias_of(kind)
-    store = DjangoStore(using=alias)
-    claim(store, "before the cut")
-    with connections[alias].cursor() as cursor:
-        cursor.execute(CUT[kind][0])
-        (number,) = cursor.fetchone()
-
-    def cut() -> None:
-        with connections[alias].cursor() as cursor:
-            cursor.execute(CUT[kind][1], (number,))
-
-    thread, results = in_thread(cut)
-    thread.join(30)
-    assert results == [None]
-    assert claim(store, "after the cut").state == "acquired"
-    assert store.complete("before the cut", "one", retention=60.0)
-    connections.close_all()
 
 
 @pytest.mark.slow
@@ -166,56 +140,53 @@ def _end(*_: object) -> None:
     raise SystemExit
 
 
-EVERY = [
-    *("sqlite", "postgresql", "mariadb"),
-    *("postgresql-serializable", "mariadb-serializable", "pgbouncer"),
-]
+@pytest.mark.slow
+def test_purging_all_the_time(alias: str) -> None:
+    """Purges never delete a row that a claim has just taken."""
+    check_purge_while_claiming(DjangoStore(using=alias), connections.close_all)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", EVERY)
-def test_many_at_once(engine: str, alias_of: Callable[[str], str]) -> None:
-    """Of many deliveries at once one has the effect, at any isolation and behind PgBouncer."""
-    alias = alias_of(engine)
-    start = threading.Barrier(CLIENTS)
-    effects: list[str] = []
-    refused: list[Exception] = []
-
-    def deliver(number: int) -> None:
-        store = DjangoStore(using=alias)
-        start.wait()
-        for event in EVENTS:
-            key, owner = f"{engine}:{event.id}", f"{number}"
-            if claim(store, key, owner).state == "acquired":
-                effects.append(event.id)
-                assert store.complete(key, owner, retention=60.0)
-
-    def take(number: int) -> None:
-        inbox = DjangoInbox(using=alias, namespace=engine)
-        start.wait()
-        for event in EVENTS:
-            try:
-                with transaction.atomic(using=alias):
-                    if inbox.first(event):
-                        with connections[alias].cursor() as cursor:
-                            # What the effect is: a row that only this transaction writes.
-                            cursor.execute(EFFECT, [f"effect:{engine}:{event.id}:{number}"])
-            except DatabaseError as error:
-                refused.append(error)  # it would be delivered again
-
-    for work in (deliver, take):
-        threads = [in_thread(partial(work, number)) for number in range(16)]
-        for thread, _ in threads:
-            thread.join(60)
-        assert [results for _, results in threads] == [[None]] * CLIENTS
-    assert sorted(effects) == sorted(event.id for event in EVENTS)
-    start = threading.Barrier(1)
-    take(CLIENTS)  # what was refused is delivered again
-    with connections[alias].cursor() as cursor:
-        cursor.execute("DELETE FROM dubhooks_inbox WHERE event_key LIKE %s", [f"effect:{engine}:%"])
-        assert cursor.rowcount == len(EVENTS)
-    assert not refused or "serializable" in engine
-    connections.close_all()
+def test_a_server_that_is_away_is_an_error() -> None:
+    """Without a server a claim fails at once, and a completion waits for it to come back."""
+    with PostgreSQLServer() as server:
+        django_setup.add_database("away", database_at(server.url(), connect_timeout=2))
+        store = DjangoStore(using="away")
+        claim(store, "open")
+        server.kill()
+        connections.close_all()
+        started = time.monotonic()
+        with pytest.raises(DatabaseError):
+            claim(store, "key")
+        assert time.monotonic() - started < 5
+        completing, results = in_thread(lambda: store.complete("open", "one", retention=60.0))
+        completing.join(1)
+        assert not results, "what a handler did was given up"
+        server.start()
+        completing.join(30)
+        assert results == [True]
+        assert claim(store, "key").state == "acquired"
+        connections.close_all()
 
 
-EFFECT = "INSERT INTO dubhooks_inbox (event_key, seen_at) VALUES (%s, 0)"
+@pytest.mark.slow
+def test_a_locked_file_is_waited_for(alias_of: Callable[[str], str]) -> None:
+    """On SQLite a claim waits for another writer."""
+    alias = alias_of("sqlite")
+    locked, go = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+            cursor.execute("DELETE FROM dubhooks_claims WHERE claim_key = 'nothing'")
+            locked.set()
+            assert go.wait(20)
+
+    thread, results = in_thread(lock)
+    assert locked.wait(20)
+    waiting, claims = in_thread(lambda: claim(DjangoStore(using=alias), "waited for"))
+    assert not claims
+    go.set()
+    thread.join(30)
+    waiting.join(30)
+    assert results == [None]
+    assert claims == [("acquired", 1, FINGERPRINT, 0.0)]

@@ -117,7 +117,7 @@ def _is_refused_in_a_child(store: DjangoStore) -> int:
     try:
         claim(store, "child")
     except ConfigurationError as error:
-        return 0 if "close_pool() before the fork" in str(error) else 2
+        return 0 if "close_pool() as well" in str(error) else 2
     except BaseException:  # noqa: BLE001 - a child only says that it failed
         return 3
     return 1

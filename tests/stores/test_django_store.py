@@ -6,18 +6,18 @@ import asyncio
 import unittest
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 from django.db import connections, transaction
 from django.test import TestCase
 
 from dubhooks import ConfigurationError, Webhooks
-from dubhooks.django import DjangoInbox, DjangoStore
+from dubhooks.django import DjangoStore
 from dubhooks.testing import StoreContract, make_event, signed_request
 from dubhooks.webhooks import SaleCreated
 from tests.support.stores.django_databases import alias, alias_of
-from tests.support.stores.django_project import add, alias_at, database_at
+from tests.support.stores.django_project import add, database_at
 from tests.support.stores.store_cases import FINGERPRINT, claim
 
 __all__ = ["alias", "alias_of"]  # fixtures
@@ -136,11 +136,6 @@ def test_a_missing_table_is_named(alias: str) -> None:
     try:
         with pytest.raises(ConfigurationError, match=f"manage.py migrate --database {alias}"):
             claim(DjangoStore(using=alias), "missing")
-        with (
-            pytest.raises(ConfigurationError, match=f"manage.py migrate --database {alias}"),
-            transaction.atomic(using=alias),
-        ):
-            DjangoInbox(using=alias).first(make_event(SaleCreated))
     finally:
         call_command("migrate", "dubhooks", database=alias, verbosity=0)
 
@@ -166,25 +161,9 @@ def test_claims_purge_now_and_then(alias: str) -> None:
     store = DjangoStore(using=alias)
     store.purge()
     claim(store, f"over:{alias}", retention=0.000_001)
-    for number in range(260):
+    for number in range(256):
         claim(store, f"more:{alias}:{number}")
     assert store.purge() == 0
-
-
-def test_rows_can_be_looked_at(alias: str) -> None:
-    """The models read what the store and the inbox wrote, as text on every engine."""
-    from dubhooks.django.models import Claim as Row
-    from dubhooks.django.models import SeenEvent
-
-    event, key = make_event(SaleCreated), f"seen:{alias}"
-    claim(DjangoStore(using=alias), key)
-    with transaction.atomic(using=alias):
-        assert DjangoInbox(using=alias).first(event)
-    row = Row.objects.using(alias).get(claim_key=key)
-    assert (str(row), row.token, row.attempt, row.fingerprint) == (key, "one", 1, FINGERPRINT)
-    assert row.done is False
-    assert not Row.objects.using(alias).filter(claim_key=key.upper()).exists()
-    assert f"default:{event.id}" in map(str, SeenEvent.objects.using(alias).all())
 
 
 def test_an_engine_that_is_not_supported() -> None:
@@ -220,64 +199,6 @@ def test_the_app_must_be_installed() -> None:
         claim(DjangoStore(), "key")
 
 
-READ_ONLY: dict[str, dict[str, Any]] = {
-    "postgresql": {"options": "-c default_transaction_read_only=on"},
-    "mariadb": {"init_command": "SET SESSION TRANSACTION READ ONLY"},
-}
-
-
-@pytest.mark.parametrize("kind", READ_ONLY)
-def test_a_read_only_database(request: pytest.FixtureRequest, kind: str) -> None:
-    """A database that refuses writes, as a replica does, says to use the primary."""
-    url = request.getfixturevalue(f"{kind}_server").url()
-    with pytest.raises(ConfigurationError, match="is read-only, perhaps a replica"):
-        claim(DjangoStore(using=alias_at(url, **READ_ONLY[kind])))
-    connections.close_all()
-
-
-POOR = {
-    "postgresql": ("clerk", "DROP OWNED BY clerk"),
-    "mariadb": ("clerk@'127.0.0.1'", "SELECT 1"),
-}
-
-
-@pytest.mark.parametrize("kind", POOR)
-def test_a_user_who_may_not_write(
-    request: pytest.FixtureRequest, kind: str, alias_of: Callable[[str], str]
-) -> None:
-    """A user without the privileges says which ones are needed."""
-    url = request.getfixturevalue(f"{kind}_server").url()
-    user, disown = POOR[kind]
-    with connections[alias_of(kind)].cursor() as cursor:
-        cursor.execute(f"CREATE USER {user}")
-        try:
-            cursor.execute(f"GRANT SELECT ON dubhooks_claims TO {user}")
-            with pytest.raises(ConfigurationError, match="GRANT it SELECT, INSERT"):
-                claim(DjangoStore(using=alias_at(url.replace("dubhooks@", "clerk@"))))
-        finally:
-            cursor.execute(disown)
-            cursor.execute(f"DROP USER {user}")
-    connections.close_all()
-
-
-def test_a_read_only_file(alias_of: Callable[[str], str]) -> None:
-    """An SQLite database opened for reading says so."""
-    alias = alias_of("sqlite")
-    path = connections.settings[alias]["NAME"]
-    engine = "django.db.backends.sqlite3"
-    name = f"file:{path}?mode=ro"
-    add("reading", {"ENGINE": engine, "NAME": name, "OPTIONS": {"uri": True}})
-    with pytest.raises(ConfigurationError, match="is read-only, perhaps a replica"):
-        claim(DjangoStore(using="reading"))
-    connections.close_all()
-
-
-def test_an_alias_that_is_unknown() -> None:
-    """A database that the settings do not have is named, and so are those that they have."""
-    with pytest.raises(ConfigurationError, match=r"no 'nowhere': it has \[.*'default'"):
-        claim(DjangoStore(using="nowhere"))
-
-
 @pytest.mark.parametrize("timeout", [0, timedelta(seconds=-1), float("nan")])
 def test_a_timeout_that_is_none(timeout: float) -> None:
     """A time that is over before it begins is refused."""
@@ -295,9 +216,8 @@ def test_the_routers_choose_the_database() -> None:
 
     with override_settings(DATABASE_ROUTERS=[Router()]):
         store = DjangoStore()
-        assert store.alias == "other"
-    assert claim(store, "routed").state == "acquired"
+        assert claim(store, "routed").state == "acquired"
+    assert claim(store, "routed").state == "acquired", "a claim must end where it began"
     assert claim(DjangoStore(using="other"), "routed", "two").state == "busy"
     assert claim(DjangoStore(using="default"), "routed", "two").state == "acquired"
-    assert repr(DjangoStore(using="other")) == "DjangoStore(using='other')"
     connections.close_all()

@@ -99,7 +99,7 @@ def test_purge_command() -> None:
     assert run(*purge) == "claims: 1 deleted\n"
     assert run(*purge, "--inbox-days", "1") == "claims: 0 deleted\ninbox: 0 deleted\n"
     assert run(*purge, "--inbox-days", "0") == "claims: 0 deleted\ninbox: 1 deleted\n"
-    with pytest.raises(CommandError, match="no 'nowhere'"):
+    with pytest.raises(CommandError, match="invalid choice: 'nowhere'"):
         run("dubhooks_purge", "--database", "nowhere")
 
 
@@ -121,43 +121,32 @@ def test_forget_command() -> None:
     assert deliver() == ["handled", "handled"]
     assert deliver() == ["duplicate", "duplicate"]
     ids = (commission.id, sale.id, str(commission.natural_key))
-    assert run("dubhooks_forget", *ids, "evt_x") == (
-        "".join(f"{each}: forgotten\n" for each in ids)
-        + "evt_x: not forgotten: nothing is remembered of it\n"
-    )
+    assert run("dubhooks_forget", *ids) == "".join(f"{each}: forgotten\n" for each in ids)
     assert deliver() == ["handled", "handled"]
     assert len(ran) == 4
-    with pytest.raises(CommandError, match="nothing was forgotten"):
-        run("dubhooks_forget", "evt_x", "evt_y")
+    with pytest.raises(CommandError, match="not forgotten: evt_x, evt_y: nothing is remembered"):
+        run("dubhooks_forget", "evt_x", commission.id, "evt_y")
 
 
-def test_forget_command_while_a_handler_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_forget_command_while_a_handler_runs() -> None:
     """An event whose handler runs is not forgotten, and the command fails."""
     event = make_event(SaleCreated)
     hooks = _settings.hooks.__wrapped__()
 
     @hooks.on(SaleCreated)
     def handle(event: SaleCreated) -> None:
-        with pytest.raises(CommandError, match="a handler is running: try again when it is done"):
+        with pytest.raises(CommandError, match="its handler is running: then try again when"):
             call_command("dubhooks_forget", event.id)
 
     assert hooks.handle(*signed_request(event, SECRET)).outcome == "handled"
-    assert capsys.readouterr().out == f"{event.id}: not forgotten: its handler is running\n"
     assert run("dubhooks_forget", event.id) == f"{event.id}: forgotten\n"
 
 
-@pytest.mark.parametrize(
-    ("receivers", "complaint"),
-    [([], "makes no receiver"), ([Webhooks(SECRET)], "without a store nothing is remembered")],
-)
-def test_forget_command_without_a_store(
-    monkeypatch: pytest.MonkeyPatch, receivers: list[Webhooks], complaint: str
-) -> None:
-    """Where nothing is remembered by the receivers of the settings, the command says so."""
-    found = dict(enumerate(receivers))
+def test_forget_command_without_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the receivers of the settings remember nothing, the command says so."""
     command = "dubhooks.django.management.commands.dubhooks_forget"
-    monkeypatch.setattr(f"{command}.list_receivers", lambda: found)
-    with pytest.raises(CommandError, match=complaint):
+    monkeypatch.setattr(f"{command}.list_receivers", lambda: {"": Webhooks(SECRET)})
+    with pytest.raises(CommandError, match="without a store nothing is remembered"):
         run("dubhooks_forget", "evt_1")
 
 

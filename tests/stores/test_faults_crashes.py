@@ -1,16 +1,17 @@
 """Workers that die, come twice or wake up too late, counted by their effects."""
 
 import random
+import sqlite3
 import time
 from collections import Counter
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from dubhooks.idempotency import Claim
+from dubhooks import SQLiteInbox
 from tests.support.fake_clock import FakeClock
 from tests.support.stores import workers
 from tests.support.stores.backends import Backend, check
@@ -18,10 +19,12 @@ from tests.support.stores.workers import KILLS, RESTARTS, Workers
 
 pytestmark = pytest.mark.slow
 
+EVERY = ["redis", "postgresql", "mariadb", "django-postgresql", "django-mariadb", "sqlite"]
 AT_ONCE = 4
 EVENTS = 1500
 
 
+@pytest.mark.parametrize("backend", EVERY, indirect=True)
 def test_killed_workers(backend: Backend, tmp_path: Path) -> None:
     """Workers killed anywhere lose no event; only what they left open is repeated."""
     where = {"kind": backend.kind, "url": backend.url, "events": EVENTS}
@@ -58,6 +61,7 @@ def test_clocks_of_workers_jump(backend: Backend, tmp_path: Path) -> None:
     clock.close()
 
 
+@pytest.mark.parametrize("backend", EVERY, indirect=True)
 @pytest.mark.parametrize("is_takeover", [False, True], ids=["first", "takeover"])
 def test_fifty_duplicates(backend: Backend, tmp_path: Path, is_takeover: bool) -> None:
     """Of fifty deliveries at once, from five processes, one has the effect."""
@@ -90,36 +94,23 @@ def expire(backend: Backend, events: list[str]) -> None:
     time.sleep(0.01)
 
 
-def test_zombie(backend: Backend) -> None:
-    """A worker that wakes up after its event was taken over can neither complete nor release it."""
-    with backend.store() as store:
-        store.claim("zombie", "old", fingerprint="f", lease=0.02, retention=60.0)
-        deadline = time.monotonic() + 10
-        while claim(store, "new").state == "busy":
-            assert time.monotonic() < deadline
-        assert claim(store, "new")[:2] == ("acquired", 2)
-        assert not store.complete("zombie", "old", retention=60.0)
-        assert not store.release("zombie", "old")
-        assert claim(store, "old").state == "busy"
-        assert store.complete("zombie", "new", retention=60.0)
-        assert not store.complete("zombie", "old", retention=60.0)
-        assert claim(store, "old")[:2] == ("done", 2)
-
-
-def claim(store: Any, token: str) -> Claim:
-    """Claim the key of the zombie."""
-    claim: Claim = store.claim("zombie", token, fingerprint="f", lease=60.0, retention=60.0)
-    return claim
-
-
-SQL = ["postgresql", "mariadb", "django-postgresql", "django-mariadb"]
-
-
-@pytest.mark.parametrize("victim", ["workers", "servers"])
-@pytest.mark.parametrize("backend", SQL, indirect=True)
+@pytest.mark.parametrize(
+    ("backend", "victim"),
+    [
+        *((kind, victim) for kind in EVERY[1:5] for victim in ("workers", "servers")),
+        ("sqlite", "workers"),
+    ],
+    indirect=["backend"],
+)
 def test_inbox_is_exactly_once(backend: Backend, tmp_path: Path, victim: str) -> None:
     """Workers or servers killed anywhere: every event has its effect exactly once."""
-    engine = create_engine(backend.url, pool_pre_ping=True)
+    is_file = backend.kind == "sqlite"
+    engine = create_engine(f"sqlite:///{backend.url}" if is_file else backend.url)
+    table = "dubhooks_sqlite_inbox" if is_file else "dubhooks_inbox"
+    if is_file:
+        with closing(sqlite3.connect(backend.url)) as file:
+            file.execute("PRAGMA journal_mode=WAL")
+            SQLiteInbox().create_table(file)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS effects"))
         connection.execute(text("CREATE TABLE effects (id VARCHAR(100))"))
@@ -136,10 +127,11 @@ def test_inbox_is_exactly_once(backend: Backend, tmp_path: Path, victim: str) ->
             time.sleep(random.uniform(0.0, 0.1))
             backend.server.kill()
             backend.server.start()
+        engine.dispose()  # its connections may be of a server that was killed
         until_all_came(engine)
     with engine.connect() as connection:
         ids = connection.execute(text("SELECT id FROM effects")).scalars().all()
-        noted = connection.execute(text("SELECT count(*) FROM dubhooks_inbox")).scalar_one()
+        noted = connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
     engine.dispose()
     assert sorted(ids) == sorted({f"evt_{number}" for number in range(EVENTS)})
     assert noted == EVENTS

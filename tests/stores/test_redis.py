@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
-from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.exceptions import OutOfMemoryError
 
 from dubhooks import ConfigurationError
-from dubhooks.idempotency import is_async_store
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from dubhooks.testing import StoreContract
 from tests.support.fake_clock import FakeClock
@@ -73,13 +72,13 @@ def fill(client: redis.Redis) -> None:
             return
 
 
-def until_refused(store: RedisStore) -> ConfigurationError:
+def until_refused(store: RedisStore) -> None:
     """Claim new keys until one is refused: a few bytes may still be free."""
     for number in range(100_000):
         try:
             claim(store, f"last-{number}")
-        except ConfigurationError as error:
-            return error
+        except OutOfMemoryError:
+            return
     raise AssertionError("every claim was taken")
 
 
@@ -135,7 +134,7 @@ def test_scripts_are_loaded_again(client: redis.Redis) -> None:
 
 
 def test_full_memory_refuses_claims_and_takes_completions() -> None:
-    """At maxmemory a new claim says what to do; what runs can be completed, released, forgotten."""
+    """At maxmemory a new claim is refused; what runs can be completed, released, forgotten."""
     with (
         RedisServer("--maxmemory", "3mb") as server,
         redis.Redis.from_url(server.url, **BOUNDED) as client,
@@ -145,8 +144,7 @@ def test_full_memory_refuses_claims_and_takes_completions() -> None:
             claim(store, key)
         store.complete("over", "one", retention=60.0)
         fill(client)
-        error = until_refused(store)
-        assert "maxmemory" in str(error)
+        until_refused(store)
         assert store.complete("done", "one", retention=60.0)
         assert store.release("free", "one")
         assert store.forget("over")
@@ -188,12 +186,6 @@ def test_forgetful_settings_are_warned_about(
     assert all(advice in record.getMessage() for record in caplog.records)
 
 
-def test_good_settings_are_silent(client: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
-    """There is nothing to warn about with noeviction and an append-only file."""
-    claim(RedisStore(client))
-    assert not caplog.records
-
-
 def test_forbidden_info_is_silent(
     client: redis.Redis, caplog: pytest.LogCaptureFixture, redis_server: RedisServer
 ) -> None:
@@ -207,15 +199,6 @@ def test_forbidden_info_is_silent(
     finally:
         client.execute_command("ACL DELUSER poor")
     assert not caplog.records
-
-
-def test_other_errors_come_through(client: redis.Redis) -> None:
-    """An error that dubhooks knows nothing about stays the driver's own."""
-    client.set("dubhooks:k", "a string is in the way")
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
-        claim(RedisStore(client))
-    with pytest.raises(ResponseError, match="WRONGTYPE"):
-        asyncio.run(_claim_async(f"redis://127.0.0.1:{_port_of(client)}/0"))
 
 
 @pytest.mark.slow
@@ -238,23 +221,8 @@ def test_fork_after_use(client: redis.Redis) -> None:
     check_fork_after_use(RedisStore(client))
 
 
-def test_kinds_and_names(client: redis.Redis) -> None:
-    """The pipeline tells the kinds apart, and neither shows the server's address."""
-    store, other = RedisStore(client), AsyncRedisStore(redis.asyncio.Redis(password="secret"))
-    assert (is_async_store(store), is_async_store(other)) == (False, True)
-    assert (repr(store), repr(other)) == (
-        "RedisStore(prefix='dubhooks:')",
-        "AsyncRedisStore(prefix='dubhooks:')",
-    )
-
-
 async def _claim_async(url: str) -> None:
     async with redis.asyncio.Redis.from_url(url, **BOUNDED) as client:
         store = AsyncRedisStore(client)
         for key in ("k", "k"):
             await store.claim(key, "one", fingerprint=FINGERPRINT, lease=60.0, retention=60.0)
-
-
-def _port_of(client: redis.Redis) -> int:
-    port: int = client.connection_pool.connection_kwargs["port"]
-    return port

@@ -4,20 +4,18 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import dubhooks
-from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore, metadata
-from dubhooks.stores.sqlalchemy._calls import give_up_pool
+from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
 from dubhooks.webhooks import SaleCreated
 from tests.support.proxy import Proxy
-from tests.support.servers import MariaDBServer, PgBouncerServer, PostgreSQLServer, free_port
+from tests.support.servers import PgBouncerServer, PostgreSQLServer, free_port
 from tests.support.stores import workers
 from tests.support.stores.sql_cases import (
     ASYNC_DRIVERS,
@@ -129,17 +127,6 @@ def test_all_dropped_while_a_handler_runs(
     assert runs == ["evt_1"]
 
 
-def test_pool_that_another_call_gave_up(tmp_path: Path) -> None:
-    """A connection of a pool that was given up meanwhile does not go back to it."""
-    store = open_store(f"sqlite:///{tmp_path}/x.db")
-    closed: list[object] = []
-    event.listen(store._database.engine, "invalidate", lambda each, *_: closed.append(each))
-    store._run(lambda *_: give_up_pool(store._database.engine).dispose())
-    assert len(closed) == 1
-    assert claim(store).state == "acquired"
-    store.close()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("driver", ["psycopg", "asyncpg", "pymysql", "aiomysql"])
 def test_restarted_server(request: pytest.FixtureRequest, driver: str) -> None:
@@ -247,55 +234,3 @@ def test_pgbouncer(pgbouncer_server: PgBouncerServer, driver: str) -> None:
         await engine.dispose()
 
     asyncio.run(work())
-
-
-def test_pgbouncer_with_prepared_statements(pgbouncer_server: PgBouncerServer) -> None:
-    """Without the settings for PgBouncer nothing goes wrong in silence, and an error names them."""
-
-    async def work() -> list[Any]:
-        engine = create_async_engine(pgbouncer_server.url(), pool_size=16)
-        errors = await _through_pgbouncer(AsyncSQLAlchemyStore(engine))
-        await engine.dispose()
-        return errors
-
-    errors = asyncio.run(work())
-    assert any("prepare_threshold=None" in str(each) for each in errors), errors
-    assert not any(isinstance(each, AssertionError) for each in errors), errors
-
-
-def test_table_without_a_key(mariadb_server: MariaDBServer) -> None:
-    """A row that is gone when it is read means: come again; two rows of a key are refused."""
-    url = mariadb_server.url()
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    store = open_store(url)
-    with engine.connect() as connection:
-        connection.execute(text("DELETE FROM dubhooks_claims"))
-        connection.execute(
-            text(
-                "CREATE TRIGGER vanish BEFORE INSERT ON dubhooks_claims FOR EACH ROW "
-                "SET NEW.claim_key = concat('other-', NEW.claim_key)"
-            )
-        )
-        assert claim(store) == ("busy", 1, FINGERPRINT, 0.001)
-        connection.execute(text("DROP TRIGGER vanish"))
-        connection.execute(text("ALTER TABLE dubhooks_claims DROP PRIMARY KEY"))
-        assert claim(store).state == "acquired"
-        with pytest.raises(dubhooks.ConfigurationError, match="its primary key"):
-            claim(store, token="two")
-    store.close()
-    metadata.drop_all(engine)
-    engine.dispose()
-
-
-def test_locked_by_another_program(tmp_path: Path) -> None:
-    """A database that stays locked gives an error in time."""
-    store = open_store(f"sqlite:///{tmp_path}/x.db", timeout=1.0)
-    claim(store)
-    engine = create_engine(f"sqlite:///{tmp_path}/x.db")
-    with engine.connect() as other:
-        other.execute(text("BEGIN IMMEDIATE"))
-        with pytest.raises(Exception, match="locked"):
-            claim(store, "k2")
-    assert claim(store, "k2").state == "acquired"
-    engine.dispose()
-    store.close()

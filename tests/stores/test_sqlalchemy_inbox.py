@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from time import sleep
 from typing import Any
 
 import pytest
@@ -14,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import scoped_session, sessionmaker
 
-from dubhooks import ConfigurationError, postbacks
+from dubhooks import ConfigurationError
 from dubhooks.stores.sqlalchemy import SQLAlchemyInbox, inbox_table
 from dubhooks.testing import make_event
-from dubhooks.webhooks import CommissionCreated, LinkCreated, SaleCreated
+from dubhooks.webhooks import SaleCreated
 from tests.support.servers import MariaDBServer, PostgreSQLServer
 
 EVENT = make_event(SaleCreated, id="evt_inbox")
@@ -53,33 +52,6 @@ def effects(engine: Engine) -> int:
 INSERT = text("INSERT INTO effects VALUES ('x')")
 
 
-def test_first_and_again(engine: Engine) -> None:
-    """The first delivery is told so, every later one is not; ids keep their case."""
-    inbox, sessions = SQLAlchemyInbox(), sessionmaker(engine)
-    for expected in (True, False, False):
-        with sessions.begin() as session:
-            assert inbox.first(session, EVENT) is expected
-    with sessions.begin() as session:
-        assert inbox.first(session, make_event(SaleCreated, id="EVT_inbox"))
-        assert inbox.first(session, make_event(SaleCreated, id="evt_2"))
-        assert not inbox.first(session, EVENT)
-        assert SQLAlchemyInbox(namespace="other").first(session, EVENT)
-
-
-def test_the_same_thing_under_another_id(engine: Engine) -> None:
-    """Dub's own jobs can send one commission under two ids; a postback of it is another thing."""
-    inbox = SQLAlchemyInbox()
-    webhook = make_event(CommissionCreated, data__id="cm_1")
-    again = make_event(CommissionCreated, data__id="cm_1")
-    postback = make_event(postbacks.CommissionCreated, data__id="cm_1")
-    plain = make_event(LinkCreated)
-    for expected in (True, False):
-        with engine.begin() as connection:
-            for delivered in (webhook, postback, plain):
-                assert inbox.first(connection, delivered, dedupe="natural") is expected
-            assert not inbox.first(connection, again, dedupe="natural")
-
-
 def test_every_kind_of_transaction(engine: Engine) -> None:
     """Sessions, scoped sessions, connections and savepoints will do."""
     inbox, sessions = SQLAlchemyInbox(), scoped_session(sessionmaker(engine))
@@ -92,44 +64,6 @@ def test_every_kind_of_transaction(engine: Engine) -> None:
         with session.begin_nested():
             assert not inbox.first(session, EVENT)
         assert inbox.first(session, make_event(SaleCreated, id="evt_2"))
-
-
-def test_rollback_forgets(engine: Engine) -> None:
-    """When the effect fails the event is not noted, so it comes again."""
-    inbox, sessions = SQLAlchemyInbox(), sessionmaker(engine)
-    with sessions() as session:
-        assert inbox.first(session, EVENT)
-        session.execute(INSERT)
-        session.rollback()
-    assert effects(engine) == 0
-    with sessions.begin() as session:
-        assert inbox.first(session, EVENT)
-
-
-@pytest.mark.parametrize("commits", [True, False])
-def test_concurrent_delivery_waits(engine: Engine, commits: bool) -> None:
-    """A delivery at the same time waits for the first one's end, and runs only if that failed."""
-    inbox = SQLAlchemyInbox()
-    answers: list[bool] = []
-    holds, told = threading.Event(), threading.Event()
-
-    def second() -> None:
-        holds.wait()
-        told.set()
-        with engine.begin() as connection:
-            answers.append(inbox.first(connection, EVENT))
-
-    thread = threading.Thread(target=second)
-    thread.start()
-    with engine.connect() as connection:
-        assert inbox.first(connection, EVENT)
-        holds.set()
-        told.wait()
-        thread.join(0.1)
-        assert not answers, "the second delivery did not wait"
-        connection.commit() if commits else connection.rollback()
-    thread.join()
-    assert answers == [not commits]
 
 
 @pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
@@ -179,33 +113,6 @@ def test_autocommit_is_refused(engine: Engine) -> None:
         assert inbox.first(connection, EVENT), "the refused calls noted the event"
 
 
-def test_missing_table(engine: Engine) -> None:
-    """Without the table the error names create_table."""
-    inbox = SQLAlchemyInbox()
-    inbox_table.drop(engine)
-    with engine.begin() as connection, pytest.raises(ConfigurationError, match=r"create_table\("):
-        inbox.first(connection, EVENT)
-    inbox.create_table(engine)
-    with engine.begin() as connection:
-        inbox.create_table(connection)
-        assert inbox.first(connection, EVENT)
-
-
-def test_purge(engine: Engine) -> None:
-    """A purge forgets what is older than it is told, and says how much."""
-    inbox = SQLAlchemyInbox()
-    with engine.begin() as connection:
-        inbox.first(connection, EVENT)
-    sleep(0.02)
-    with engine.begin() as connection:
-        assert inbox.purge(connection, timedelta(days=30)) == 0
-        assert inbox.purge(connection, 3600) == 0
-        assert inbox.purge(connection, 0.01) == 1
-        assert inbox.first(connection, EVENT)
-        with pytest.raises(ConfigurationError, match="older_than"):
-            inbox.purge(connection, -1)
-
-
 def test_collation_that_merges_ids(mariadb_server: MariaDBServer) -> None:
     """A table that takes two events for one is refused before one of them is lost."""
     inbox, engine = SQLAlchemyInbox(), create_engine(mariadb_server.url())
@@ -219,25 +126,6 @@ def test_collation_that_merges_ids(mariadb_server: MariaDBServer) -> None:
             inbox.first(connection, make_event(SaleCreated, id="evt_A"))
     inbox_table.drop(engine)
     engine.dispose()
-
-
-@pytest.mark.parametrize("way", ["event", "id", "natural key"])
-def test_forget(engine: Engine, way: str) -> None:
-    """An event that is forgotten, by whatever name, has its effect again; others do not."""
-    inbox, other = SQLAlchemyInbox(), SQLAlchemyInbox(namespace="other")
-    sale = make_event(CommissionCreated, data__id="cm_1")
-    dedupe: Any = "natural" if way == "natural key" else "id"
-    what: Any = {"event": sale, "id": sale.id, "natural key": sale.natural_key}[way]
-    with engine.begin() as connection:
-        for each in (inbox, other):
-            assert each.first(connection, sale, dedupe=dedupe)
-        assert inbox.first(connection, EVENT)
-    with sessionmaker(engine).begin() as session:
-        assert inbox.forget(session, what)
-        assert not inbox.forget(session, what)
-        assert inbox.first(session, sale, dedupe=dedupe)
-        assert not inbox.first(session, EVENT)
-        assert not other.first(session, sale, dedupe=dedupe)
 
 
 def test_async(engine: Engine) -> None:
@@ -275,16 +163,6 @@ def test_wrong_use(engine: Engine) -> None:
     for wrong in (engine, sessionmaker(engine), None):
         with pytest.raises(ConfigurationError, match="a Session or a Connection"):
             inbox.first(wrong, EVENT)  # type: ignore[arg-type]
-    with engine.connect() as connection:
-        for work in (
-            inbox.afirst(connection, EVENT),  # type: ignore[arg-type]
-            inbox.aforget(connection, EVENT),  # type: ignore[arg-type]
-            inbox.apurge(connection, 60),  # type: ignore[arg-type]
-        ):
-            with pytest.raises(ConfigurationError, match="AsyncSession or an AsyncConnection"):
-                asyncio.run(work)
-    with pytest.raises(ConfigurationError, match="namespace"):
-        SQLAlchemyInbox(namespace="")
 
 
 def test_row_counts_that_drivers_do_not_have(postgresql_server: PostgreSQLServer) -> None:

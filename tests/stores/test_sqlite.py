@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -14,9 +15,10 @@ import pytest
 
 from dubhooks import SQLiteStore
 from dubhooks.idempotency import Claim
-from dubhooks.stores import sqlite
-from dubhooks.stores.sqlite import _clock
+from dubhooks.stores import _base
 from dubhooks.testing import StoreContract
+from tests.support.fake_clock import FakeClock
+from tests.support.processes import importing
 from tests.support.stores.sqlite_cases import (
     FINGERPRINT,
     PATIENCE,
@@ -27,6 +29,7 @@ from tests.support.stores.sqlite_cases import (
     rows_in,
     store,
 )
+from tests.support.stores.store_cases import check_purge_while_claiming
 
 __all__ = ["path", "store"]  # fixtures
 
@@ -64,26 +67,6 @@ def test_file_is_safe_against_power_cuts(store: SQLiteStore, path: Path) -> None
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_every_thread_has_its_connection(store: SQLiteStore) -> None:
-    """Threads that live at the same time use different connections, each thread its own."""
-    seen: dict[int, set[int]] = {}
-    everyone = threading.Barrier(4)
-
-    def use() -> None:
-        for _ in range(3):
-            with store._connections.writing() as connection:
-                seen.setdefault(threading.get_ident(), set()).add(id(connection))
-            everyone.wait(PATIENCE)
-
-    threads = [threading.Thread(target=use) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert [len(connections) for connections in seen.values()] == [1] * 4
-    assert len(set.union(*seen.values())) == 4
-
-
 def test_connections_of_ended_threads_are_closed(store: SQLiteStore, path: Path) -> None:
     """A server that starts a thread for every request does not run out of files."""
     everyone = threading.Barrier(8)
@@ -105,13 +88,6 @@ def test_connections_of_ended_threads_are_closed(store: SQLiteStore, path: Path)
     assert open_files(log) == 1
     store.close()
     assert open_files(log) == open_files(path) == 0
-
-
-def test_closed_store_opens_again(store: SQLiteStore) -> None:
-    """Closing gives the file back; the next claim opens it again."""
-    claim(store, "key")
-    store.close()
-    assert claim(store, "key", "two").state == "busy"
 
 
 UNCLOSED = """
@@ -165,110 +141,79 @@ def test_change_of_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.chdir(tmp_path / "elsewhere")
         in_thread(lambda: claim(store, "other"))
     assert rows_in(tmp_path / "claims.db") == 2
-    assert repr(store) == f"SQLiteStore({str(tmp_path / 'claims.db')!r})"
 
 
 def test_purge(store: SQLiteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A purge deletes every row whose retention is over, in batches, and no other row."""
-    monkeypatch.setattr(sqlite, "_PURGE_EVERY", 10**9)
-    monkeypatch.setattr(sqlite, "_PURGE_BATCH", 16)
+    """A purge deletes the rows whose retention is over and no other; claims do so now and then."""
+    monkeypatch.setattr(_base, "_PURGE_EVERY", 10**9)
     for number in range(50):
         claim(store, f"old:{number}", keep=0.001)
     for number in range(5):
         claim(store, f"new:{number}")
-    until = time.time() + 0.01
-    while time.time() < until:
-        time.sleep(0.001)
     assert rows_in(path) == 55
+    time.sleep(0.01)
     assert store.purge() == 50
     assert store.purge() == 0
     assert rows_in(path) == 5
-
-
-def test_claims_purge(store: SQLiteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Claims delete old rows now and then, so that nobody has to."""
-    monkeypatch.setattr(sqlite, "_PURGE_EVERY", 10**9)
-    for number in range(50):
-        claim(store, f"old:{number}", keep=0.001)
-    assert rows_in(path) == 50
-    monkeypatch.setattr(sqlite, "_PURGE_EVERY", 8)
-    deadline = time.monotonic() + PATIENCE
-    while rows_in(path) != 1:
-        assert time.monotonic() < deadline
-        claim(store, "new")
-    assert claim(store, "new", "two").state == "busy"
+    claim(store, "old", keep=0.001)
+    monkeypatch.setattr(_base, "_PURGE_EVERY", 8)
+    for _ in range(9):
+        claim(store, "new:0")
+    assert rows_in(path) == 5
+    assert claim(store, "new:0", "two").state == "busy"
 
 
 @pytest.mark.slow
-def test_purge_while_claiming(store: SQLiteStore, path: Path) -> None:
-    """Purges and claims at the same time do not disturb each other."""
-    stop = threading.Event()
-    purged: list[int] = []
-
-    def purge() -> None:
-        while not stop.is_set():
-            purged.append(store.purge())
-
-    thread = threading.Thread(target=purge)
-    thread.start()
-    try:
-        for number in range(150):
-            assert claim(store, f"old:{number}", keep=0.001).state == "acquired"
-            assert claim(store, f"new:{number}").state == "acquired"
-            assert store.complete(f"new:{number}", "one", retention=3600.0)
-    finally:
-        stop.set()
-        thread.join(PATIENCE)
-    states = {claim(store, f"new:{number}", "two").state for number in range(150)}
-    assert states == {"done"}
-    assert sum(purged) > 0
-    store.purge()
-    assert rows_in(path) == 150
+def test_purge_while_claiming(store: SQLiteStore) -> None:
+    """Purges never delete a row that a claim has just taken."""
+    check_purge_while_claiming(store)
 
 
-@pytest.mark.parametrize("jump", [-3600.0, 3600.0])
-def test_wall_clock_jumps(jump: float, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+JUMPS = """
+import os, sys
+from pathlib import Path
+from dubhooks import SQLiteStore
+
+store = SQLiteStore(sys.argv[1])
+def claim(key, owner):
+    return store.claim(key, owner, fingerprint="f", lease=60.0, retention=86_400.0)
+claim("held", "one")
+claim("done", "one")
+assert store.complete("done", "one", retention=86_400.0)
+for offset in ("-3600", "+3600"):
+    Path(os.environ["FAKETIME_TIMESTAMP_FILE"]).write_text(offset)
+    busy = claim("held", "two")
+    assert busy.state == "busy", busy
+    assert 50 < busy.retry_after <= 60, busy
+    assert claim("done", "two").state == "done"
+    assert not store.forget("held")
+assert store.complete("held", "one", retention=86_400.0)
+"""
+
+
+@pytest.mark.slow
+def test_wall_clock_jumps(path: Path) -> None:
     """Setting the wall clock by an hour neither ends a lease nor forgets what is done."""
-    claim(store, "held", lease=60.0, keep=86_400.0)
-    claim(store, "done", keep=86_400.0)
-    store.complete("done", "one", retention=86_400.0)
-    monkeypatch.setattr(sqlite, "time", lambda: time.time() + jump)
-    busy = claim(store, "held", "two")
-    assert busy.state == "busy"
-    assert 0 < busy.retry_after <= 60
-    assert claim(store, "done", "two").state == "done"
-    assert store.complete("held", "one", retention=86_400.0)
+    with closing(FakeClock()) as clock:
+        environment = {**os.environ, **clock.environment, **importing()}
+        command = [sys.executable, "-c", JUMPS, str(path)]
+        subprocess.run(command, env=environment, check=True, timeout=60)
 
 
-def test_lease_of_an_earlier_boot(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a restart of the machine nobody is left who holds a lease: it is taken over."""
-    claim(store, "held", lease=600.0)
+def test_lease_of_an_earlier_boot(store: SQLiteStore, path: Path) -> None:
+    """After a restart of the machine, whose clock begins anew, a takeover waits for one lease."""
+    claim(store, "held", lease=0.2)
     claim(store, "done")
     store.complete("done", "one", retention=3600.0)
-    # A new boot counts from zero.
-    monkeypatch.setattr(sqlite, "boot_clock", lambda: ("another boot", 1.0))
-    assert claim(store, "held", "two") == Claim("acquired", 2, FINGERPRINT, 0.0)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        later = "since = since + 1000000000, lease_until = lease_until + 1000000000"
+        connection.execute(f"UPDATE dubhooks_sqlite_claims SET {later}")
     assert claim(store, "done", "two").state == "done"
+    busy = claim(store, "held", "two")
+    assert (busy.state, busy.retry_after <= 0.2) == ("busy", True)
+    deadline = time.monotonic() + PATIENCE
+    while claim(store, "held", "two").state == "busy":
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert claim(store, "held", "two") == Claim("acquired", 2, FINGERPRINT, 0.0)
     assert not store.complete("held", "one", retention=3600.0)
-
-
-def test_boot_clock_is_the_same_in_every_process() -> None:
-    """Processes of one machine agree on the clock's name and on its time."""
-    before = _clock.boot_clock()
-    code = "from dubhooks.stores.sqlite._clock import boot_clock; print(*boot_clock())"
-    name, instant = subprocess.check_output([sys.executable, "-c", code], text=True).split()
-    after = _clock.boot_clock()
-    assert before[0] == name == after[0] != "wall"
-    assert before[1] <= float(instant) <= after[1]
-
-
-def test_without_a_boot_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where boots have no id the wall clock serves."""
-    monkeypatch.setattr(_clock, "_BOOT_ID", tmp_path / "missing")
-    _clock._boot_id.cache_clear()
-    try:
-        name, instant = _clock.boot_clock()
-    finally:
-        _clock._boot_id.cache_clear()
-    assert name == "wall"
-    assert abs(instant - time.time()) < 60

@@ -26,12 +26,6 @@ pytestmark = pytest.mark.slow
 __all__ = ["path", "store"]  # fixtures
 
 
-def test_store_made_before_fork(store: SQLiteStore) -> None:
-    """A store that the parent made and never used works in both processes."""
-    in_child(lambda: claim(store, "key"))
-    assert claim(store, "key", "two").state == "busy"
-
-
 def test_fork_while_threads_claim(store: SQLiteStore, path: Path) -> None:
     """Children of a process whose threads are claiming can claim, and nothing is lost."""
     stop = threading.Event()

@@ -1,6 +1,5 @@
 """A headless Chromium, driven over its debugging pipe with the standard library alone."""
 
-import base64
 import json
 import os
 import shutil
@@ -9,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from itertools import count
-from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -65,8 +63,10 @@ class Chromium:
         self.call("Page.navigate", url=url)
 
     def value(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression in the page."""
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """Return the value of a JavaScript expression in the page, of a promise once it is kept."""
+        found = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
@@ -77,10 +77,20 @@ class Chromium:
             assert monotonic() < deadline, expression
             sleep(0.02)
 
-    def screenshot(self, file: Path) -> None:
-        """Take a picture of the page."""
-        data = self.call("Page.captureScreenshot", format="png")["data"]
-        file.write_bytes(base64.b64decode(data))
+    def text(self, name: str) -> str:
+        """Return what an element shows, found by its id."""
+        shown: str = self.value(f"document.getElementById({name!r}).innerText")
+        return shown
+
+    def click(self, selector: str, number: int = 0) -> None:
+        """Click on one of the elements that a CSS selector finds."""
+        self.value(f"document.querySelectorAll({selector!r})[{number}].click()")
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """Return exceptions, refused scripts and dialogs, in the page so far."""
+        self.value("1")  # what was said before this is answered has come
+        wanted = ("Log.entryAdded", "Runtime.exceptionThrown", "Page.javascriptDialogOpening")
+        return [one for one in self.messages if one["method"] in wanted]
 
     def close(self) -> None:
         """End the browser."""

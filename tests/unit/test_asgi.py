@@ -11,7 +11,7 @@ import pytest
 from dubhooks import ConfigurationError, DeliveryRecord, Webhooks, asgi
 from dubhooks.receiver import pipeline_of
 from dubhooks.webhooks import SaleCreated
-from tests.support.receiving import SECRET, AsyncMemoryStore, key_of, sale, signed, state_of
+from tests.support.receiving import SECRET, AsyncMemoryStore, sale, signed
 
 Log = pytest.LogCaptureFixture
 Message = MutableMapping[str, Any]
@@ -93,19 +93,6 @@ def delivery(*, chunks: int = 1, length: bool = True) -> tuple[list[Message], li
 class TestBodies:
     """Reading a body: no further than allowed, and not for ever."""
 
-    @pytest.mark.parametrize("chunks", [1, 2, 7])
-    @pytest.mark.parametrize("length", [True, False])
-    def test_handled(self, chunks: int, length: bool) -> None:
-        """A delivery is answered with the receiver's reply, however its body comes."""
-        messages, headers = delivery(chunks=chunks, length=length)
-        connection = Connection(messages, headers=headers).serve(asgi.app(receiver()))
-        assert connection.status == 200
-        assert connection.body == b'{"outcome":"handled"}'
-        assert connection.headers == {
-            b"content-type": b"application/json",
-            b"content-length": b"21",
-        }
-
     @pytest.mark.parametrize("length", [b"4097", b"9" * 5_000])
     def test_length_is_too_large(self, length: bytes) -> None:
         """A body that says it is too large is refused without reading any of it."""
@@ -121,15 +108,6 @@ class TestBodies:
         connection = Connection(messages, headers=[(b"content-length", length)])
         assert connection.serve(asgi.app(receiver())).status == 413
         assert connection.received == 5
-
-    def test_slow(self) -> None:
-        """A body that does not come to its end in time is refused."""
-        records: list[DeliveryRecord] = []
-        hooks = receiver(observers=[records.append])
-        connection = Connection([part(b"x", more=True), NEVER])
-        assert connection.serve(asgi.app(hooks, read_timeout=0.02)).status == 408
-        assert connection.body == b'{"outcome":"too_slow","code":"body_too_slow"}'
-        assert [record.outcome for record in records] == ["too_slow"]
 
     def test_drop_by_drop(self) -> None:
         """The time is for the whole body: bytes that keep coming do not prolong it."""
@@ -168,15 +146,6 @@ class TestBodies:
         assert not records
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
-def test_other_methods(method: str) -> None:
-    """Anything but POST is answered 405 with what is allowed, and its body is not read."""
-    connection = Connection([part(b"x")], method=method).serve(asgi.app(receiver()))
-    assert connection.status == 405
-    assert connection.headers[b"allow"] == b"POST"
-    assert connection.received == 0
-
-
 def test_the_handler_fails(caplog: Log) -> None:
     """What a handler raises is logged and answered 500, without a word of it."""
     hooks = Webhooks(SECRET, store=AsyncMemoryStore())
@@ -194,36 +163,6 @@ def test_the_handler_fails(caplog: Log) -> None:
     assert record.exc_info[0] is ValueError
 
 
-def test_cancelled_by_the_server() -> None:
-    """A request that the server cancels answers nothing and leaves no claim."""
-    store = AsyncMemoryStore()
-    hooks = Webhooks(SECRET, store=store)
-    reached = asyncio.Event()
-
-    @hooks.on(SaleCreated)
-    async def handler(_: object) -> None:
-        reached.set()
-        await asyncio.Event().wait()
-
-    event = sale()
-    body, headers = signed(event)
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    connection = Connection([part(body)], headers=raw)
-
-    async def main() -> None:
-        served = asyncio.ensure_future(
-            asgi.app(hooks)(connection.scope, connection.receive, connection.send)
-        )
-        await reached.wait()
-        served.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await served
-
-    asyncio.run(main())
-    assert not connection.sent
-    assert state_of(store, key_of(event)) == "free"
-
-
 def test_lifespan() -> None:
     """A server's start and stop are answered, and the start builds the parser."""
     hooks = receiver()
@@ -237,6 +176,9 @@ def test_lifespan() -> None:
         "lifespan.shutdown.complete",
     ]
     assert "_parse" in vars(family)
+    # There is nothing to say to a websocket.
+    websocket = Connection([{"type": "websocket.connect"}], kind="websocket")
+    assert websocket.serve(asgi.app(hooks)).sent == []
 
 
 def test_without_an_event_loop_of_asyncio() -> None:

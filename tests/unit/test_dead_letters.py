@@ -57,13 +57,6 @@ def test_only_the_owner_may_read(tmp_path: Path) -> None:
     assert {mode_of(path) for path in directory.iterdir()} == {0o600}
 
 
-def test_a_directory_of_the_user_stays_as_it_is(tmp_path: Path) -> None:
-    """The permissions of a directory that was there are the user's."""
-    tmp_path.chmod(0o750)
-    DeadLetterDirectory(tmp_path).keep(BODY, HEADERS, ERROR)
-    assert mode_of(tmp_path) == 0o750
-
-
 def test_the_same_delivery_twice(tmp_path: Path) -> None:
     """A delivery that comes again takes no more room, another one does."""
     letters = DeadLetterDirectory(tmp_path)

@@ -151,23 +151,6 @@ def test_retry_later_refuses_what_is_no_delay(after: Any) -> None:
         RetryLater(after=after)
 
 
-def test_reasons() -> None:
-    """Why a handler refuses is in the message, which is for the log."""
-    assert str(RetryLater(reason="closed")) == "the handler asked for this event later: closed"
-    assert str(Reject("no such")) == "the handler rejected this event for good: no such"
-    assert (Reject("no such").reason, Reject().reason) == ("no such", None)
-
-
-@pytest.mark.parametrize(
-    ("given", "seconds"),
-    [(1, 1.0), (0.001, 0.001), (timedelta(hours=1), 3600.0), (9_999_999_999, 9_999_999_999.0)],
-)
-def test_durations(given: Any, seconds: float) -> None:
-    """Seconds or a ``timedelta``, always a float."""
-    assert to_seconds("lease", given) == seconds
-    assert type(to_seconds("lease", given)) is float
-
-
 @pytest.mark.parametrize("given", [0, -1, 10**10, 10**400, math.nan, True, None, "1", timedelta(0)])
 def test_what_is_no_duration(given: Any) -> None:
     """It is refused with an example, and the setting is named."""

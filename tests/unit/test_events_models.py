@@ -4,8 +4,6 @@ import copy
 import json
 import pickle
 import pprint
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -14,12 +12,13 @@ import pytest
 from pydantic import ValidationError
 
 from dubhooks import postbacks, webhooks
-from dubhooks.events._base import Event, Model
+from dubhooks.events._base import Event
 from dubhooks.events._family import Family
 from tests.support.payload_fixtures import (
     DATE_SHAPE,
     PRODUCTION,
     document,
+    drop,
     encode,
     get,
     models_in,
@@ -54,29 +53,20 @@ def test_repr_shows_nothing_personal_or_secret(family: str, name: str) -> None:
 
 
 def test_repr_says_what_it_is_about() -> None:
-    """A part shows what identifies it, and the money."""
+    """A part shows what identifies it, and the money; what is not there is left out."""
     event = webhooks.parse(PRODUCTION["webhooks", "payout.confirmed"])
     assert isinstance(event, webhooks.PayoutConfirmed)
     assert repr(event.data) == (
         "Payout(id='po_A1', amount=150075, currency='USD', partner=PayoutPartner(id='pn_A1'))"
     )
-
-
-def test_repr_of_an_unknown_event_hides_its_data() -> None:
-    """Nobody knows what is in it."""
-    value = document("webhooks", "link.created") | {"event": "new.event"}
-    event = webhooks.parse(encode(value))
-    assert repr(event) == "UnknownEvent(id='evt_Wfixture00', event='new.event')"
-
-
-def test_repr_leaves_out_what_is_not_there() -> None:
-    """An absent part is not shown as None."""
     value = document("webhooks", "bounty.created")
     value["data"]["submissionRequirements"] = {"image": {}}
-    event = webhooks.parse(encode(value))
-    assert isinstance(event, webhooks.BountyCreated)
-    shown = repr(event.data.submission_requirements)
+    bounty = webhooks.parse(encode(value))
+    assert isinstance(bounty, webhooks.BountyCreated)
+    shown = repr(bounty.data.submission_requirements)
     assert shown == "SubmissionRequirements(image=ImageRequirement())"
+    unknown = webhooks.parse(encode(document("webhooks", "link.created") | {"event": "new.event"}))
+    assert repr(unknown) == "UnknownEvent(id='evt_Wfixture00', event='new.event')"
 
 
 @EVERY
@@ -94,13 +84,6 @@ def test_frozen(family: str, name: str) -> None:
         assert getattr(model, field) == before
 
 
-def test_setting_the_natural_key_fails() -> None:
-    """Properties are no way around it."""
-    event = webhooks.parse(PRODUCTION["webhooks", "sale.created"])
-    with pytest.raises((ValidationError, AttributeError)):
-        event.natural_key = "x"  # type: ignore[misc]
-
-
 COPIES: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
@@ -115,9 +98,10 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 @EVERY
 @pytest.mark.parametrize("make", COPIES.values(), ids=COPIES.keys())
 def test_copies(family: str, name: str, make: Callable[[Any], Any]) -> None:
-    """A copy is equal, of the same class, and loses no byte."""
+    """A copy is equal, of the same class, and loses no byte; an unknown event, too."""
     value = document(family, name)
     value["data"] |= {"brandNew": None}
+    value["event"] = {"link.updated": "new.event"}.get(name, name)
     body = encode(value).replace(b".926Z", b".9260Z")
     event = parse(family, body)
     again = make(event)
@@ -128,19 +112,14 @@ def test_copies(family: str, name: str, make: Callable[[Any], Any]) -> None:
     assert repr(again) == repr(event)
 
 
-@pytest.mark.parametrize("make", COPIES.values(), ids=COPIES.keys())
-def test_copies_of_an_unknown_event(make: Callable[[Any], Any]) -> None:
-    """The same holds for events without a model."""
-    event = webhooks.parse(encode(document("webhooks", "sale.created") | {"event": "new.event"}))
-    assert make(event) == event
-    assert make(event).to_json() == event.to_json()
-
-
 @EVERY
 def test_changed_copy(family: str, name: str) -> None:
     """A changed copy writes the change, and everything else as Dub writes it."""
     value = document(family, name)
     value["data"]["brandNew"] = {"a": [None]}
+    for path in list(paths(value["data"], ("data",))):
+        if path[-1] in ("createdAt", "email", "image"):
+            drop(value, path)  # what is absent is not invented
     event = parse(family, encode(value))
     later = datetime(2026, 9, 1, 12, 0, 0, 5000, timezone(timedelta(hours=2)))
     changed = event.model_copy(update={"id": "evt_changed", "created_at": later})
@@ -149,25 +128,6 @@ def test_changed_copy(family: str, name: str) -> None:
     assert changed != event
     assert json.loads(event.to_json())["id"] == event.id != "evt_changed"
     assert parse(family, changed.to_json()) == changed
-
-
-def test_changed_part() -> None:
-    """A part of an event can be replaced by a changed copy of it."""
-    event = webhooks.parse(PRODUCTION["webhooks", "sale.created"])
-    assert isinstance(event, webhooks.SaleCreated)
-    sale = event.data.sale.model_copy(update={"amount": 5})
-    changed = event.model_copy(update={"data": event.data.model_copy(update={"sale": sale})})
-    value = document("webhooks", "sale.created")
-    value["data"]["sale"]["amount"] = 5
-    assert json.loads(changed.to_json()) == value
-
-
-def test_changed_copy_without_absent_keys() -> None:
-    """Keys that were not there are not invented."""
-    value = {"id": "e", "event": "link.created", "createdAt": "2026-09-01T10:00:00.000Z"}
-    event = webhooks.parse(encode(value | {"data": {"id": "link_1"}}))
-    changed = event.model_copy(update={"id": "f"})
-    assert json.loads(changed.to_json()) == value | {"id": "f", "data": {"id": "link_1"}}
 
 
 @pytest.mark.parametrize(
@@ -186,17 +146,6 @@ def test_how_dates_are_written(moment: datetime, written: str) -> None:
     event = webhooks.parse(PRODUCTION["webhooks", "link.created"])
     changed = event.model_copy(update={"created_at": moment})
     assert json.loads(changed.to_json())["createdAt"] == written
-
-
-@EVERY
-def test_event_made_in_python(family: str, name: str) -> None:
-    """An event that was never bytes is written as JSON, too."""
-    cls = type(parse(family, PRODUCTION[family, name]))
-    value = document(family, name)
-    event = cls.model_validate_json(encode(value))
-    assert json.loads(event.to_json()) == value
-    assert event == parse(family, encode(value))
-    assert cls.model_validate(value).to_json() == event.to_json()
 
 
 def test_equality() -> None:
@@ -241,60 +190,6 @@ CLASSES: dict[str, type[Event]] = {
 }
 
 
-@pytest.mark.parametrize("cls", CLASSES.values(), ids=CLASSES.keys())
-@pytest.mark.parametrize("mode", ["validation", "serialization"])
-def test_json_schema(cls: type[Event], mode: Any) -> None:
-    """Every event has a JSON schema, in wire names, that is plain JSON."""
-    schema = cls.model_json_schema(mode=mode)
-    assert json.loads(json.dumps(schema)) == schema
-    assert set(schema["properties"]) == {"id", "event", "createdAt", "data"}
-    assert set(schema["required"]) == {"id", "event", "createdAt", "data"}
-    assert schema["properties"]["createdAt"]["format"] == "date-time"
-    assert schema["additionalProperties"] in (True, {})  # any JSON
-
-
-def _definition(cls: type[Model], name: str) -> Any:
-    return cls.model_json_schema()["$defs"][name]["properties"]
-
-
-def test_json_schema_of_fields() -> None:
-    """Amounts, dates, enums, lists and free JSON are described as they are on the wire."""
-    sale = _definition(webhooks.SaleCreated, "Sale")
-    assert sale["amount"]["type"] == "integer"
-    payout = _definition(webhooks.PayoutConfirmed, "Payout")
-    assert payout["amount"]["type"] == "integer"
-    known = {"enum": ["internal", "external"]}
-    assert payout["mode"]["anyOf"] == [known, {"type": "string"}, {"type": "null"}]
-    link = _definition(webhooks.LinkClicked, "Link")
-    assert link["tags"]["type"] == "array"
-    assert link["tags"]["items"] == {"$ref": "#/$defs/LinkTag"}
-    assert link["webhookIds"]["items"] == {"type": "string"}
-    dates = {"type": "string", "format": "date-time"}
-    assert link["expiresAt"]["anyOf"] == [dates, {"type": "null"}]
-    lead = _definition(webhooks.LeadCreated, "LeadData")
-    assert lead["metadata"]["anyOf"][0]["type"] == "object"
-
-
-def test_known_values_are_in_the_schema() -> None:
-    """Every open enum lists the values that are known today."""
-    text = json.dumps([cls.model_json_schema() for cls in CLASSES.values()])
-    for known in ("tremendous", "referral", "revenuecat", "deeplink", "brand_abuse", "archived"):
-        assert f'"{known}"' in text
-
-
-@pytest.mark.parametrize("module", [webhooks, postbacks], ids=["webhooks", "postbacks"])
-def test_warm_up(module: Any) -> None:
-    """The parser can be built ahead of the first event, as often as one likes."""
-    for _ in range(2):
-        module.family.warm_up()
-
-
-def test_a_family_says_what_it_is() -> None:
-    """It shows in the repr of a receiver."""
-    assert repr(webhooks.family) == "<Family webhook: 18 event names>"
-    assert repr(postbacks.family) == "<Family postback: 3 event names>"
-
-
 def test_a_new_family_parses_at_once() -> None:
     """Nothing has to be warmed up."""
     family: Family[Any] = Family("money", webhooks.SaleCreated | webhooks.PayoutConfirmed)
@@ -303,24 +198,8 @@ def test_a_new_family_parses_at_once() -> None:
     assert isinstance(link, webhooks.UnknownEvent)
 
 
-def test_paths_do_not_depend_on_what_was_imported_first() -> None:
-    """A family that is imported after the first error names its fields all the same."""
-    program = """
-from dubhooks import errors, postbacks
-head = b'{"id":"e","event":"%s","createdAt":"2026-08-20T10:11:12.345Z","data":{"%s":5}}'
-def refused(parse, *parts):
-    try:
-        parse(head % parts)
-    except errors.InvalidEvent as error:
-        return [problem.path for problem in error.problems]
-print(refused(postbacks.parse, b"lead.created", b"click"))
-from dubhooks import webhooks
-print(refused(webhooks.parse, b"partner.merged", b"sourcePartner"))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, text=True
-    )
-    assert done.stdout.splitlines() == [
-        "['data.click', 'data.link', 'data.customer']",
-        "['data.sourcePartner', 'data.targetPartner', 'data.targetAlreadyEnrolled']",
-    ]
+@pytest.mark.parametrize("family", [webhooks.family, postbacks.family], ids=repr)
+def test_warm_up(family: Family[Any]) -> None:
+    """The parser can be built ahead of the first event, as often as one likes."""
+    for _ in range(2):
+        family.warm_up()

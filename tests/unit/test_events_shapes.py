@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 
 from dubhooks import postbacks, webhooks
-from dubhooks.errors import InvalidEnvelope, InvalidEvent
+from dubhooks.errors import InvalidEvent
 from dubhooks.events._base import Event
 from tests.support.payload_fixtures import (
     ABRIDGED,
     DATE_SHAPE,
     ENVELOPE,
     PRODUCTION,
-    REQUIRED,
     document,
     drop,
     encode,
@@ -24,6 +23,7 @@ from tests.support.payload_fixtures import (
     paths,
     put,
     refuses,
+    required,
     split,
 )
 from tests.support.payload_shapes import (
@@ -108,9 +108,12 @@ def test_abridged_payload(name: str) -> None:
         _assert_written_anew_alike(event, body)
 
 
-def test_commission_with_a_partner_id() -> None:
+@pytest.mark.parametrize("more", [{}, {"partner": None}], ids=["absent", "null"])
+def test_commission_with_a_partner_id(more: dict[str, Any]) -> None:
     """``partnerId`` in place of ``partner`` names the partner; the earnings are unknown."""
-    event = webhooks.parse(ABRIDGED["commission.created"])
+    value = json.loads(ABRIDGED["commission.created"])
+    value["data"] |= more
+    event = _assert_lossless("webhooks", encode(value))
     assert isinstance(event, webhooks.CommissionCreated)
     assert event.data.partner.id == "pn_A1"
     assert event.data.earnings is None
@@ -139,15 +142,6 @@ def test_commission_with_a_wrong_partner(changes: dict[str, Any], path: str) -> 
     assert [problem.path for problem in raised.value.problems] == [path]
 
 
-def test_commission_with_a_partner_id_and_a_null_partner() -> None:
-    """A partner that is null counts as one that is not there."""
-    value = json.loads(ABRIDGED["commission.created"])
-    value["data"]["partner"] = None
-    event = _assert_lossless("webhooks", encode(value))
-    assert isinstance(event, webhooks.CommissionCreated)
-    assert event.data.partner.id == "pn_A1"
-
-
 @pytest.mark.parametrize(
     ("family", "name", "path"),
     [
@@ -169,18 +163,15 @@ def test_what_is_beside_the_matter_may_lack_its_id() -> None:
     """A sale is not refused for a tag, nor a message for a sender, without an id."""
     value = document("webhooks", "sale.created")
     del value["data"]["link"]["tags"][0]["id"]
-    value["data"]["link"]["geo"] = {"DE": None, "FR": "https://example.com/fr"}
     sale = _assert_lossless("webhooks", encode(value))
     assert isinstance(sale, webhooks.SaleCreated)
     assert sale.data.link.tags[0].id is None
-    assert sale.data.link.geo == {"DE": None, "FR": "https://example.com/fr"}
     value = document("webhooks", "message.received")
     del value["data"]["partner"]["id"]
     message = _assert_lossless("webhooks", encode(value))
     assert isinstance(message, webhooks.MessageReceived)
     assert message.data.partner is not None
-    assert message.data.partner.id is None
-    assert message.data.partner.name == value["data"]["partner"]["name"]
+    assert (message.data.partner.id, bool(message.data.partner.name)) == (None, True)
 
 
 @pytest.mark.parametrize(
@@ -246,44 +237,48 @@ def test_double_wrapped_test_event() -> None:
     assert event.data == inner
 
 
-@EVERY
-def test_keys_taken_away_one_by_one(family: str, name: str) -> None:
-    """Without an optional key the event parses; without a required one the error names it."""
-    for path in paths(document(family, name)["data"], ("data",)):
-        if isinstance(path[-1], int):
-            continue
-        value = document(family, name)
-        drop(value, path)
-        dotted = ".".join(map(str, path))
-        if dotted.removeprefix("data.") in REQUIRED[family, name]:
-            _assert_refused(family, value, dotted, "missing")
-        else:
-            body = encode(value)
-            event = _assert_lossless(family, body)
-            if path[-1] != "id":  # an object without its id is left out
-                _assert_written_anew_alike(event, body)
+ABSENT = object()
+ODD: dict[str, Any] = {
+    "absent": ABSENT,
+    "null": None,
+    "object": {"LEAK": "LEAK"},
+    "list": ["LEAK"],
+    "text": "LEAK",
+    "number": 1.5,
+    "flag": True,
+}
 
 
 @EVERY
-def test_keys_set_to_null_one_by_one(family: str, name: str) -> None:
-    """Null is taken wherever the event can do without the key, and refused where it cannot."""
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_every_value_replaced(family: str, name: str, odd: Any) -> None:
+    """Identity and money refuse another type and absence, by name of field, and nothing else."""
+    needed = {f"data.{path}" for path in required(family, name)}
     for path in paths(document(family, name)["data"], ("data",)):
-        if isinstance(path[-1], int):
-            continue
-        value = document(family, name)
-        put(value, path, None)
-        dotted = ".".join(map(str, path))
-        if dotted.removeprefix("data.") in REQUIRED[family, name]:
-            _assert_refused(family, value, dotted)
+        value, dotted = document(family, name), ".".join(map(str, path))
+        if odd is ABSENT and isinstance(path[-1], str):
+            drop(value, path)
+        elif odd is not ABSENT and type(get(value, path)) is not type(odd):
+            put(value, path, odd)
+        if odd is ABSENT or odd is None:
+            is_refused = dotted in needed
         else:
-            _assert_lossless(family, encode(value))
+            is_refused = refuses(name, path) and not _is_rounded(path, odd)
+        if value == document(family, name) or (is_free(path) and odd is not None):
+            continue
+        if is_refused:
+            _assert_refused(family, value, dotted, "missing" if odd is ABSENT else None)
+            continue
+        event = _assert_lossless(family, encode(value))
+        if odd is ABSENT and path[-1] != "id":  # an object without its id is left out
+            _assert_written_anew_alike(event, encode(value))
 
 
 @EVERY
 def test_only_what_is_required(family: str, name: str) -> None:
     """An event of nothing but its required keys parses."""
     value = document(family, name)
-    needed = {f"data.{path}" for path in REQUIRED[family, name]} | set(ENVELOPE)
+    needed = {f"data.{path}" for path in required(family, name)} | set(ENVELOPE)
     for path in reversed(list(paths(value))):
         dotted = ".".join(map(str, path))
         held = any(key.startswith(f"{dotted}.") for key in needed)
@@ -323,22 +318,6 @@ def test_unknown_enum_values(family: str, name: str) -> None:
     _assert_written_anew_alike(_assert_lossless(family, body), body)
 
 
-@EVERY
-@pytest.mark.parametrize("odd", [{"LEAK": "LEAK"}, ["LEAK"], "LEAK", 1.5, True], ids=repr)
-def test_every_value_of_a_wrong_type(family: str, name: str, odd: Any) -> None:
-    """Identity and money refuse, by name of field; everything else is left empty."""
-    for path in paths(document(family, name)["data"], ("data",)):
-        value = document(family, name)
-        old = get(value, path)
-        if type(old) is type(odd) or is_free(path) or (path[-1], odd) == ("amount", 1.5):
-            continue
-        put(value, path, odd)
-        if refuses(name, path):
-            _assert_refused(family, value, ".".join(map(str, path)))
-        else:
-            _assert_lossless(family, encode(value))
-
-
 def _assert_refused(family: str, value: Any, path: str, problem: str | None = None) -> None:
     with pytest.raises(InvalidEvent) as raised:
         parse(family, encode(value))
@@ -354,15 +333,25 @@ def _assert_refused(family: str, value: Any, path: str, problem: str | None = No
 
 
 @EVERY
-def test_several_problems_at_once(family: str, name: str) -> None:
-    """Every wrong field is named in one go."""
+@pytest.mark.parametrize("odd", [[], 5.5], ids=repr)
+def test_everything_is_wrong_at_once(family: str, name: str, odd: Any) -> None:
+    """Every wrong field is named in one go: some twenty at most, because lists refuse nothing."""
     value = document(family, name)
-    required = [path for path in REQUIRED[family, name] if path.endswith(("id", "Id"))]
-    for path in required:
-        put(value, ("data", *split(path)), 5)
+    wrong: set[str] = set()
+    for path in list(paths(value["data"], ("data",))):
+        if not isinstance(get(value, path), (dict, list)):
+            put(value, path, odd)
+            if refuses(name, path) and not _is_rounded(path, odd):
+                wrong.add(".".join(map(str, path)))
     with pytest.raises(InvalidEvent) as raised:
         parse(family, encode(value))
-    assert {path for path, _ in raised.value.problems} == {f"data.{path}" for path in required}
+    named = {path for path, _ in raised.value.problems}
+    assert named == wrong
+    assert len(raised.value.problems) == len(named) < 25
+
+
+def _is_rounded(path: tuple[str | int, ...], odd: Any) -> bool:
+    return path[-2:] == ("sale", "amount") and isinstance(odd, float)
 
 
 @EVERY
@@ -377,10 +366,3 @@ def test_same_name_in_the_other_family(family: str, name: str) -> None:
     else:
         with pytest.raises(InvalidEvent, match=r"data\.partner: missing"):
             parse(other, body)
-
-
-def test_envelope_and_event_wrong() -> None:
-    """What is wrong with the envelope comes first."""
-    value = document("webhooks", "sale.created") | {"id": "", "data": {}}
-    with pytest.raises(InvalidEnvelope):
-        webhooks.parse(encode(value))

@@ -1,12 +1,12 @@
 """Values of events: money, dates, open enums, lone surrogates and free JSON."""
 
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
-from dubhooks import postbacks, webhooks
+from dubhooks import webhooks
 from dubhooks.errors import InvalidEnvelope, InvalidEvent, InvalidJSON
 from dubhooks.events._family import Family
 from tests.support.payload_fixtures import (
@@ -21,13 +21,6 @@ from tests.support.payload_fixtures import (
 )
 
 EVERY = pytest.mark.parametrize(("family", "name"), PRODUCTION, ids=lambda part: part)
-
-
-def _problem(family: str, value: Any, dotted: str) -> str:
-    with pytest.raises(InvalidEvent) as raised:
-        parse(family, encode(value))
-    assert [path for path, _ in raised.value.problems] == [dotted]
-    return raised.value.problems[0].problem
 
 
 @EVERY
@@ -54,14 +47,6 @@ def test_an_odd_count_is_zero(count: Any) -> None:
     assert event.data.partner is not None
     assert event.data.partner.total_sales is None
     assert json.loads(event.to_json()) == value
-
-
-def test_an_odd_count_does_not_hide_a_wrong_amount() -> None:
-    """An event whose money does not fit is refused, for that alone."""
-    value = document("webhooks", "commission.created")
-    value["data"]["partner"]["totalSales"] = "12"
-    value["data"]["earnings"] = 12.5
-    assert _problem("webhooks", value, "data.earnings") == "int_type"
 
 
 def test_drift_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -140,47 +125,16 @@ def test_amounts_are_exact(amount: int) -> None:
     assert json.loads(event.model_dump_json(by_alias=True))["data"]["sale"]["amount"] == amount
 
 
-@pytest.mark.parametrize("family", ["webhooks", "postbacks"])
-def test_negative_earnings(family: str) -> None:
-    """A clawback is a commission with negative earnings."""
-    value = document(family, "commission.created")
-    value["data"] |= {"amount": 0, "earnings": -1990}
-    event = parse(family, encode(value))
-    assert isinstance(event, webhooks.CommissionCreated | postbacks.CommissionCreated)
-    assert (event.data.amount, event.data.earnings) == (0, -1990)
-
-
-@EVERY
-def test_every_date_is_aware_utc(family: str, name: str) -> None:
-    """No event holds a naive datetime or one of another zone."""
-    event = parse(family, PRODUCTION[family, name])
-    dates = [
-        date
-        for _, model in models_in(event)
-        for date in vars(model).values()
-        if isinstance(date, datetime)
-    ]
-    assert event.created_at in dates
-    assert all(date.utcoffset() == timedelta(0) for date in dates)
-    assert all(date.tzname() == "UTC" for date in dates)
-
-
 DATES = {
     "2026-08-20T10:11:12.926Z": datetime(2026, 8, 20, 10, 11, 12, 926_000, timezone.utc),
-    "2026-08-20T10:11:12.000Z": datetime(2026, 8, 20, 10, 11, 12, 0, timezone.utc),
     "2026-08-20T10:11:12Z": datetime(2026, 8, 20, 10, 11, 12, 0, timezone.utc),
-    "2026-08-20T10:11Z": datetime(2026, 8, 20, 10, 11, 0, 0, timezone.utc),
-    "2026-08-20T10:11:12.9Z": datetime(2026, 8, 20, 10, 11, 12, 900_000, timezone.utc),
-    "2026-08-20T10:11:12.926123Z": datetime(2026, 8, 20, 10, 11, 12, 926_123, timezone.utc),
     "2026-08-20T10:11:12.926123789Z": datetime(2026, 8, 20, 10, 11, 12, 926_123, timezone.utc),
     "2026-08-20T10:11:12.926": datetime(2026, 8, 20, 10, 11, 12, 926_000, timezone.utc),
     "2026-08-20 10:11:12": datetime(2026, 8, 20, 10, 11, 12, 0, timezone.utc),
-    "2026-08-20T10:11:12.926+00:00": datetime(2026, 8, 20, 10, 11, 12, 926_000, timezone.utc),
     "2026-08-20T10:11:12.926+05:30": datetime(2026, 8, 20, 4, 41, 12, 926_000, timezone.utc),
     "2026-08-20T10:11:12.926-0700": datetime(2026, 8, 20, 17, 11, 12, 926_000, timezone.utc),
     "2026-08-20T23:59:59.999-01:00": datetime(2026, 8, 21, 0, 59, 59, 999_000, timezone.utc),
     "2026-08-20": datetime(2026, 8, 20, 0, 0, 0, 0, timezone.utc),
-    "1970-01-01T00:00:00.000Z": datetime(1970, 1, 1, 0, 0, 0, 0, timezone.utc),
     "0001-01-01T00:00:00.000Z": datetime(1, 1, 1, 0, 0, 0, 0, timezone.utc),
     "9999-12-31T23:59:59.999Z": datetime(9999, 12, 31, 23, 59, 59, 999_000, timezone.utc),
 }
@@ -212,10 +166,18 @@ def test_date(name: str, text: str, expected: datetime) -> None:
         "0001-01-01T00:00:00+05:00",
         "9999-12-31T23:59:59-05:00",
         "99999-01-01T00:00:00Z",
+        "1700000000",
+        "1700000000123",
+        "-1700000000.5",
+        "+1",
+        "20260820",
+        1_700_000_000,
+        1.5,
+        True,
     ],
 )
-def test_text_that_is_no_date(text: str) -> None:
-    """It refuses the event in the envelope, and is left empty in the data."""
+def test_what_is_no_date(text: Any) -> None:
+    """It refuses the event in the envelope, and is left empty in the data: so are digits."""
     value = document("webhooks", "payout.confirmed")
     value["data"]["paidAt"] = text
     event = webhooks.parse(encode(value))
@@ -280,22 +242,16 @@ def test_lone_surrogates(family: str, path: tuple[str | int, ...], new: Any) -> 
     shown.encode()
 
 
-def test_surrogates_read_as_replacement_characters() -> None:
-    """Only the lone ones are replaced; whole pairs, also beside them, stay."""
+def test_only_lone_surrogates_are_replaced() -> None:
+    """Whole pairs, also beside them, stay; so does everything else of the event."""
     value = document("webhooks", "lead.created")
-    value["data"] |= {"eventName": "\ud83d🚀\ude00", "metadata": {"k\ud83d": "\udc00"}}
+    value["data"] |= {"eventName": "\ud83d🚀\ude00", "metadata": {"k\ud83d": ["\udc00", 1.5]}}
     event = webhooks.parse(json.dumps(value).encode())
     assert isinstance(event, webhooks.LeadCreated)
     assert event.data.event_name == "\ufffd🚀\ufffd"
-    assert event.data.metadata == {"k\ufffd": "\ufffd"}
-
-
-def test_surrogate_in_the_name_of_an_event() -> None:
-    """Such a name is unknown, as any other."""
-    value = document("webhooks", "lead.created") | {"event": "lead.created\ud83d"}
-    event = webhooks.parse(json.dumps(value).encode())
-    assert isinstance(event, webhooks.UnknownEvent)
-    assert event.event == "lead.created\ufffd"
+    assert event.data.metadata == {"k\ufffd": ["\ufffd", 1.5]}
+    unknown = webhooks.parse(json.dumps(value | {"event": "lead.created\ud83d"}).encode())
+    assert (unknown.event, type(unknown)) == ("lead.created\ufffd", webhooks.UnknownEvent)
 
 
 def test_surrogates_and_a_wrong_field() -> None:
@@ -315,6 +271,7 @@ def test_surrogates_and_a_wrong_field() -> None:
         {"a": {"b": [[], {}, None, -1.5e-7, 10**30]}},
         {"1": 1, "01": 2},
         {"\0": "\u2028"},
+        {"deep": json.loads("[" * 90 + '{"a":' * 90 + "1" + "}" * 90 + "]" * 90)},
     ],
 )
 def test_metadata(metadata: dict[str, Any]) -> None:
@@ -329,39 +286,6 @@ def test_metadata(metadata: dict[str, Any]) -> None:
         assert event.data.metadata == metadata
         anew = event.model_dump_json(by_alias=True, exclude_unset=True)
         assert json.loads(anew) == value
-
-
-def test_deep_metadata() -> None:
-    """Metadata nested far deeper than anybody writes it is read."""
-    deep: Any = "bottom"
-    for level in range(180):
-        deep = [deep] if level % 2 else {"deeper": deep}
-    value = document("webhooks", "lead.created")
-    value["data"]["metadata"] = {"deep": deep}
-    event = webhooks.parse(encode(value))
-    assert isinstance(event, webhooks.LeadCreated)
-    assert event.data.metadata == {"deep": deep}
-    assert json.loads(event.model_dump_json(by_alias=True, exclude_unset=True)) == value
-
-
-def test_flags() -> None:
-    """JSON booleans are booleans."""
-    value = document("webhooks", "link.clicked")
-    for flag in (True, False):
-        value["data"]["click"]["qr"] = value["data"]["link"]["archived"] = flag
-        event = webhooks.parse(encode(value))
-        assert isinstance(event, webhooks.LinkClicked)
-        assert event.data.click.qr is event.data.link.archived is flag
-
-
-def test_presigned_link_and_file_name_are_plain_text() -> None:
-    """An attachment is given as the partner named it; nothing is resolved or fetched."""
-    event = webhooks.parse(PRODUCTION["webhooks", "message.received"])
-    assert isinstance(event, webhooks.MessageReceived)
-    attachment = event.data.attachments[0]
-    assert (attachment.name, attachment.size) == ("../invoice.png", 20_480)
-    assert attachment.url is not None
-    assert attachment.url.endswith("X-Amz-Signature=deadbeef")
 
 
 @pytest.mark.parametrize("odd", [[], "text", 5])

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from dubhooks import ConfigurationError, MemoryStore, Postbacks, Webhooks, postbacks
-from dubhooks.testing import make_event
-from dubhooks.webhooks import CommissionCreated, LinkClicked, SaleCreated
+from dubhooks import ConfigurationError, MemoryStore, Postbacks, Webhooks
+from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
@@ -64,17 +63,6 @@ def test_it_runs_again(store_type: Any, way: str) -> None:
     assert shop.runs == [event, event]
 
 
-@pytest.mark.parametrize("store_type", STORES)
-@pytest.mark.parametrize("by", ["event", "id"])
-def test_what_on_unhandled_was_told(store_type: Any, by: str) -> None:
-    """It is told again."""
-    shop, event = Shop(store_type), make_event(LinkClicked)
-    assert [shop.deliver(event) for _ in range(2)] == ["ignored", "duplicate"]
-    assert forget(shop.hooks, event if by == "event" else event.id)
-    assert shop.deliver(event) == "ignored"
-    assert shop.runs == [event, event]
-
-
 def test_while_its_handler_runs() -> None:
     """An event whose handler runs right now is not forgotten, or it would run twice at once."""
     hooks, event = Webhooks(SECRET, store=MemoryStore()), sale()
@@ -93,22 +81,6 @@ def test_while_its_handler_runs() -> None:
         opened.set()
         assert delivery.result().outcome == "handled"
     assert hooks.forget(event) is True
-
-
-def test_families_and_namespaces_are_apart() -> None:
-    """A natural key is that of one family, and every key that of one namespace."""
-    store = MemoryStore()
-    webhook = make_event(CommissionCreated, data__id="cm_1")
-    postback = make_event(postbacks.CommissionCreated, data__id="cm_1")
-    both: list[Any] = [Webhooks(SECRET, store=store), Postbacks(SECRET, store=store)]
-    for hooks, event in zip(both, (webhook, postback), strict=True):
-        hooks.on(type(event), dedupe="natural")(lambda _: None)
-        assert hooks.handle(*signed(event)).outcome == "handled"
-    assert not Webhooks(SECRET, store=store, namespace="other").forget(webhook)
-    assert webhook.natural_key is not None
-    assert both[0].forget(webhook.natural_key)
-    assert both[1].handle(*signed(postback)).outcome == "duplicate"
-    assert both[1].forget(postback)
 
 
 @pytest.mark.parametrize("method", ["forget", "aforget"])

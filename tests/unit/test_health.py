@@ -2,7 +2,6 @@
 
 import logging
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -103,14 +102,6 @@ def test_what_is_slow_is_a_duration(slow: Any) -> None:
     """Seconds or a timedelta above zero; anything else is refused when the watch is made."""
     with pytest.raises(ConfigurationError, match=re.escape("FailureWatch(slow=...) takes seconds")):
         FailureWatch(slow=slow)
-
-
-def test_threads_count_together() -> None:
-    """Failures of several threads are all counted."""
-    watch = FailureWatch()
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(watch, [FAILED] * 500))
-    assert watch.failures == 500
 
 
 def test_as_an_observer(caplog: Log) -> None:

@@ -145,30 +145,6 @@ def test_no_import_points_up(name: str) -> None:
     assert upward(name, imports_of(name)) == set()
 
 
-def test_the_test_can_fail() -> None:
-    """An upward import is seen in every way it can be written; type checkers' ones are not."""
-    source = """
-from __future__ import annotations
-from typing import TYPE_CHECKING
-from .receiver import Receiver
-from . import wsgi
-from dubhooks import Webhooks
-import dubhooks.cli.demo
-if TYPE_CHECKING:
-    from .flask import view
-def late():
-    from .testing import make_event
-"""
-    found = Imports("errors")
-    found.visit(ast.parse(source))
-    assert found.own == {"receiver", "wsgi", "receiver._typed", "cli.demo", "testing"}
-    assert upward("errors", found) == found.own
-    nested = Imports("events.click")
-    nested.visit(ast.parse("from ..receiver import Receiver\nfrom ._base import Event"))
-    assert nested.own == {"receiver", "events._base"}
-    assert upward("events.click", nested) == {"receiver"}
-
-
 @pytest.mark.parametrize("name", sorted(it for it in MODULES if room_of(it) in CORE | {"__init__"}))
 def test_the_core_needs_nothing_else(name: str) -> None:
     """The core imports the standard library, pydantic and typing-extensions."""

@@ -60,20 +60,6 @@ def test_of_an_event() -> None:
     assert build_inbox_key("default", bare, "natural") == "default:evt_1"
 
 
-def test_all_that_an_event_may_be_under() -> None:
-    """For forgetting: with the calls of ``on_unhandled``, by event, id or natural key."""
-    event = sale(id="evt_1", data__sale__invoiceId="in_1")
-    keys = list_keys_of("default", "webhook", event)
-    assert keys[:2] == list(build_event_keys("default", event, "natural"))
-    assert keys[2:] == [build_unhandled_key(key) for key in keys[:2]]
-    assert event.natural_key is not None
-    by_text = {
-        *list_keys_of("default", "webhook", "evt_1"),
-        *list_keys_of("default", "webhook", event.natural_key),
-    }
-    assert by_text >= set(keys)
-
-
 def test_none_is_another_ones() -> None:
     """No event id and no natural key gives the key of another one, in any family."""
     webhook = make_event(CommissionCreated, id="evt_1", data__id="cm_1")

@@ -29,7 +29,6 @@ from tests.support.receiving import (
     claim_elsewhere,
     errors,
     key_of,
-    rows_of,
     sale,
     signed,
     state_of,
@@ -315,12 +314,6 @@ class TestNaturalKey:
         assert state_of(store, key_of(first)) == "free"
         assert len(errors(discreet)) == 1
 
-    def test_other_things_do_not_collide(self) -> None:
-        """Another invoice, and an event without an invoice, run."""
-        hooks = self.receive(MemoryStore(), lambda _: None)
-        events = [sale(data__sale__invoiceId=it) for it in ("in_1", "in_2", None, None, "")]
-        assert [hooks.handle(*signed(it)).outcome for it in events] == ["handled"] * 5
-
     def test_families_and_namespaces_do_not_collide(self) -> None:
         """The same commission in a webhook, a postback and another namespace is three things."""
         store = MemoryStore()
@@ -336,10 +329,3 @@ class TestNaturalKey:
             receiver.on(type(event), dedupe="natural")(runs.append)  # type: ignore[call-overload]
             assert receiver.handle(*signed(event)).outcome == "handled"
         assert runs == [webhook, webhook, postback]
-
-
-def test_what_waits_for_nothing_asks_no_store() -> None:
-    """What no handler takes needs no claim, so even an async store is not asked by ``handle``."""
-    store = AsyncMemoryStore()
-    assert Webhooks(SECRET, store=store).handle(*signed(sale())).outcome == "ignored"
-    assert rows_of(store).calls == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dubhooks import Webhooks
-from tests.support.cancelling import Delivery, cancelled, until
+from tests.support.cancelling import Delivery, cancelled, on_loop, until
 from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
@@ -28,126 +28,113 @@ STORES = [InlineStore, ThreadStore, AsyncMemoryStore]
 
 
 @pytest.mark.parametrize("store_type", [None, *STORES])
-def test_in_an_async_handler(store_type: Any) -> None:
+@on_loop
+async def test_in_an_async_handler(store_type: Any) -> None:
     """A handler that is cancelled has failed: its claim is released, and it runs again."""
+    gate = Gate()
+    store = store_type and store_type()
 
-    async def scenario() -> None:
-        gate = Gate()
-        store = store_type and store_type()
+    async def handler(_: Any) -> None:
+        await gate()
 
-        async def handler(_: Any) -> None:
-            await gate()
-
-        delivery = Delivery(store, handler)
-        task = delivery.start()
-        await gate.reached.wait()
-        task.cancel("by the server")
-        await cancelled(task)
-        assert delivery.cancellations[0].args == ("by the server",)
-        assert delivery.outcomes == ["failed"]
-        assert delivery.records[0].status == 500
-        gate.opened.set()
-        assert (await delivery.start()).outcome == "handled"
-
-    asyncio.run(scenario())
+    delivery = Delivery(store, handler)
+    task = delivery.start()
+    await gate.reached.wait()
+    task.cancel("by the server")
+    await cancelled(task)
+    assert delivery.cancellations[0].args == ("by the server",)
+    assert delivery.outcomes == ["failed"]
+    assert delivery.records[0].status == 500
+    gate.opened.set()
+    assert (await delivery.start()).outcome == "handled"
 
 
-def test_a_handler_that_refuses_to_stop() -> None:
+@on_loop
+async def test_a_handler_that_refuses_to_stop() -> None:
     """A handler that finishes in spite of being cancelled has handled the event."""
+    gate = Gate()
 
-    async def scenario() -> None:
-        gate = Gate()
+    async def handler(_: Any) -> None:
+        try:
+            await gate()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
 
-        async def handler(_: Any) -> None:
-            try:
-                await gate()
-            except asyncio.CancelledError:
-                await asyncio.sleep(0)
-
-        delivery = Delivery(AsyncMemoryStore(), handler)
-        task = delivery.start()
-        await gate.reached.wait()
-        task.cancel()
-        assert (await task).outcome == "handled"
-        assert delivery.state == "done"
-
-    asyncio.run(scenario())
+    delivery = Delivery(AsyncMemoryStore(), handler)
+    task = delivery.start()
+    await gate.reached.wait()
+    task.cancel()
+    assert (await task).outcome == "handled"
+    assert delivery.state == "done"
 
 
 @pytest.mark.parametrize("point", ["claim", "claim answer"])
 @pytest.mark.parametrize("times", [1, 3])
-def test_while_the_store_claims(point: str, times: int) -> None:
+@on_loop
+async def test_while_the_store_claims(point: str, times: int) -> None:
     """A claim that was made for a cancelled delivery is given back; no handler runs."""
-
-    async def scenario() -> None:
-        ran: list[Any] = []
-        store = AsyncMemoryStore()
-        gate = store.gates[point] = Gate()
-        delivery = Delivery(store, ran.append)
-        task = delivery.start()
-        await gate.reached.wait()
-        for number in range(times):
-            task.cancel(f"{number}")
-            await asyncio.sleep(0)
-        assert not task.done()
-        gate.opened.set()
-        await cancelled(task)
-        assert delivery.cancellations[0].args == ("0",)
-        assert delivery.outcomes == ["failed"]
-        assert (await delivery.start()).outcome == "handled"
-        assert ran == [delivery.event]
-
-    asyncio.run(scenario())
+    ran: list[Any] = []
+    store = AsyncMemoryStore()
+    gate = store.gates[point] = Gate()
+    delivery = Delivery(store, ran.append)
+    task = delivery.start()
+    await gate.reached.wait()
+    for number in range(times):
+        task.cancel(f"{number}")
+        await asyncio.sleep(0)
+    assert not task.done()
+    gate.opened.set()
+    await cancelled(task)
+    assert delivery.cancellations[0].args == ("0",)
+    assert delivery.outcomes == ["failed"]
+    assert (await delivery.start()).outcome == "handled"
+    assert ran == [delivery.event]
 
 
 @pytest.mark.parametrize("point", ["complete", "complete answer"])
 @pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_while_the_store_completes(point: str, times: int, kind: str, discreet: Log) -> None:
+@on_loop
+async def test_while_the_store_completes(point: str, times: int, kind: str, discreet: Log) -> None:
     """What was handled is noted as done even though nobody waits for the reply any more."""
 
-    async def scenario() -> None:
-        async def async_handler(_: Any) -> None:
-            await asyncio.sleep(0)
+    async def async_handler(_: Any) -> None:
+        await asyncio.sleep(0)
 
-        store = AsyncMemoryStore()
-        gate = store.gates[point] = Gate()
-        delivery = Delivery(store, async_handler if kind == "async" else lambda _: None)
-        task = delivery.start()
-        await gate.reached.wait()
-        for _ in range(times):
-            task.cancel()
-            await asyncio.sleep(0)
-        gate.opened.set()
-        await cancelled(task)
-        assert delivery.outcomes == ["handled"]
-        assert delivery.state == "done"
-        assert not errors(discreet)
-
-    asyncio.run(scenario())
+    store = AsyncMemoryStore()
+    gate = store.gates[point] = Gate()
+    delivery = Delivery(store, async_handler if kind == "async" else lambda _: None)
+    task = delivery.start()
+    await gate.reached.wait()
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
+    gate.opened.set()
+    await cancelled(task)
+    assert delivery.outcomes == ["handled"]
+    assert delivery.state == "done"
+    assert not errors(discreet)
 
 
 @pytest.mark.parametrize("point", ["release", "release answer"])
-def test_while_the_store_releases(point: str) -> None:
+@on_loop
+async def test_while_the_store_releases(point: str) -> None:
     """A handler's error is worth more than the cancellation that came after it."""
 
-    async def scenario() -> None:
-        async def handler(_: Any) -> None:
-            raise ValueError("the handler's own")
+    async def handler(_: Any) -> None:
+        raise ValueError("the handler's own")
 
-        store = AsyncMemoryStore()
-        gate = store.gates[point] = Gate()
-        delivery = Delivery(store, handler)
-        task = delivery.start()
-        await gate.reached.wait()
-        task.cancel()
-        await asyncio.sleep(0)
-        gate.opened.set()
-        with pytest.raises(ValueError, match="the handler's own"):
-            await task
-        assert delivery.state == "free"
-
-    asyncio.run(scenario())
+    store = AsyncMemoryStore()
+    gate = store.gates[point] = Gate()
+    delivery = Delivery(store, handler)
+    task = delivery.start()
+    await gate.reached.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    gate.opened.set()
+    with pytest.raises(ValueError, match="the handler's own"):
+        await task
+    assert delivery.state == "free"
 
 
 class SlowThreadStore(ThreadStore):
@@ -170,117 +157,104 @@ class SlowThreadStore(ThreadStore):
     ("method", "state", "outcome"),
     [("claim", "free", "failed"), ("complete", "done", "handled"), ("release", "free", "failed")],
 )
-def test_while_a_store_is_asked_in_a_thread(method: str, state: str, outcome: str) -> None:
+@on_loop
+async def test_while_a_store_is_asked_in_a_thread(method: str, state: str, outcome: str) -> None:
     """A thread does not stop, so the delivery waits for its decision and settles it."""
 
-    async def scenario() -> None:
-        async def handler(_: Any) -> None:
-            if method == "release":
-                raise asyncio.CancelledError
+    async def handler(_: Any) -> None:
+        if method == "release":
+            raise asyncio.CancelledError
 
-        store = SlowThreadStore(method)
-        delivery = Delivery(store, handler)
-        task = delivery.start()
-        await until(store.reached.is_set)
-        task.cancel()
-        await asyncio.sleep(0)
-        assert not task.done()
-        store.opened.set()
-        await cancelled(task)
-        assert delivery.state == state
-        assert delivery.outcomes == [outcome]
-
-    asyncio.run(scenario())
+    store = SlowThreadStore(method)
+    delivery = Delivery(store, handler)
+    task = delivery.start()
+    await until(store.reached.is_set)
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    store.opened.set()
+    await cancelled(task)
+    assert delivery.state == state
+    assert delivery.outcomes == [outcome]
 
 
 @pytest.mark.parametrize("store_type", [None, InlineStore, ThreadStore])
 @pytest.mark.parametrize("fails", [False, True])
-def test_with_a_sync_handler(store_type: Any, fails: bool, discreet: Log) -> None:
+@on_loop
+async def test_with_a_sync_handler(store_type: Any, fails: bool, discreet: Log) -> None:
     """The thread of a sync handler goes on after the cancellation and settles its own claim."""
+    reached, opened = threading.Event(), threading.Event()
 
-    async def scenario() -> None:
-        reached, opened = threading.Event(), threading.Event()
+    def handler(_: Any) -> None:
+        reached.set()
+        assert opened.wait(10)
+        if fails:
+            raise ValueError("after the request was gone")
 
-        def handler(_: Any) -> None:
-            reached.set()
-            assert opened.wait(10)
-            if fails:
-                raise ValueError("after the request was gone")
-
-        store = store_type and store_type()
-        delivery = Delivery(store, handler)
-        task = delivery.start()
-        await until(reached.is_set)
-        task.cancel()
-        await cancelled(task)
-        assert not delivery.records
-        opened.set()
-        await until(lambda: delivery.records)
-        assert delivery.outcomes == ["failed" if fails else "handled"]
-        if store:
-            assert delivery.state == ("free" if fails else "done")
-        await until(lambda: not fails or errors(discreet))
-        assert (
-            errors(discreet) == ["a delivery failed after its request had been cancelled"] * fails
-        )
-
-    asyncio.run(scenario())
+    store = store_type and store_type()
+    delivery = Delivery(store, handler)
+    task = delivery.start()
+    await until(reached.is_set)
+    task.cancel()
+    await cancelled(task)
+    assert not delivery.records
+    opened.set()
+    await until(lambda: delivery.records)
+    assert delivery.outcomes == ["failed" if fails else "handled"]
+    if store:
+        assert delivery.state == ("free" if fails else "done")
+    await until(lambda: not fails or errors(discreet))
+    assert errors(discreet) == ["a delivery failed after its request had been cancelled"] * fails
 
 
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("times", [1, 3])
-def test_with_a_sync_handler_and_an_async_store(fails: bool, times: int) -> None:
+@on_loop
+async def test_with_a_sync_handler_and_an_async_store(fails: bool, times: int) -> None:
     """The delivery waits for the handler's thread, because only this loop can settle its claim."""
+    reached, opened = threading.Event(), threading.Event()
 
-    async def scenario() -> None:
-        reached, opened = threading.Event(), threading.Event()
+    def handler(_: Any) -> None:
+        reached.set()
+        assert opened.wait(10)
+        if fails:
+            raise ValueError("the handler's own")
 
-        def handler(_: Any) -> None:
-            reached.set()
-            assert opened.wait(10)
-            if fails:
-                raise ValueError("the handler's own")
-
-        delivery = Delivery(AsyncMemoryStore(), handler)
-        task = delivery.start()
-        await until(reached.is_set)
-        for _ in range(times):
-            task.cancel()
-            await asyncio.sleep(0)
-        assert not task.done()
-        assert delivery.state == "busy"
-        opened.set()
-        with pytest.raises(ValueError if fails else asyncio.CancelledError):
-            await task
-        assert delivery.state == ("free" if fails else "done")
-        assert delivery.outcomes == ["failed" if fails else "handled"]
-
-    asyncio.run(scenario())
-
-
-def test_while_a_dead_letter_is_kept() -> None:
-    """A letter is kept to its end, and the cancellation goes on."""
-
-    async def scenario() -> None:
-        reached, opened = threading.Event(), threading.Event()
-        kept: list[bytes] = []
-
-        class Letters:
-            def keep(self, body: bytes, headers: object, error: object) -> None:  # noqa: ARG002
-                reached.set()
-                assert opened.wait(10)
-                kept.append(body)
-
-        hooks = Webhooks(SECRET, dead_letters=Letters())
-        body = unfit(sale())
-        task = asyncio.ensure_future(hooks.ahandle(*signed(body)))
-        await until(reached.is_set)
+    delivery = Delivery(AsyncMemoryStore(), handler)
+    task = delivery.start()
+    await until(reached.is_set)
+    for _ in range(times):
         task.cancel()
         await asyncio.sleep(0)
-        await cancelled(task)
-        assert not kept
-        opened.set()
-        await until(lambda: kept)
-        assert kept == [body]
+    assert not task.done()
+    assert delivery.state == "busy"
+    opened.set()
+    with pytest.raises(ValueError if fails else asyncio.CancelledError):
+        await task
+    assert delivery.state == ("free" if fails else "done")
+    assert delivery.outcomes == ["failed" if fails else "handled"]
 
-    asyncio.run(scenario())
+
+@on_loop
+async def test_while_a_dead_letter_is_kept() -> None:
+    """A letter is kept to its end, and the cancellation goes on."""
+    reached, opened = threading.Event(), threading.Event()
+    kept: list[bytes] = []
+
+    class Letters:
+        def keep(self, body: bytes, headers: object, error: object) -> None:  # noqa: ARG002
+            reached.set()
+            assert opened.wait(10)
+            kept.append(body)
+
+    hooks = Webhooks(SECRET, dead_letters=Letters())
+    body = unfit(sale())
+    task = asyncio.ensure_future(hooks.ahandle(*signed(body)))
+    await until(reached.is_set)
+    task.cancel()
+    await asyncio.sleep(0)
+    await cancelled(task)
+    assert not kept
+    opened.set()
+    await until(lambda: kept)
+    assert kept == [body]

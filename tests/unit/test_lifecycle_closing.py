@@ -9,7 +9,7 @@ import pytest
 
 from dubhooks import Reply
 from dubhooks.idempotency import _drivers
-from tests.support.cancelling import Delivery, cancelled, until
+from tests.support.cancelling import Delivery, cancelled, on_loop, until
 from tests.support.processes import until as wait_until
 from tests.support.receiving import AsyncMemoryStore, Gate, ThreadStore, errors
 
@@ -64,21 +64,18 @@ def test_while_releasing(point: str) -> None:
     assert delivery.outcomes == ["failed"]
 
 
-def test_before_the_store_was_asked() -> None:
+@on_loop
+async def test_before_the_store_was_asked() -> None:
     """A task of the store that is cancelled before its first step holds nothing up."""
-
-    async def scenario() -> None:
-        ran: list[Any] = []
-        delivery = Delivery(AsyncMemoryStore(), ran.append)
-        task = delivery.start()
-        await asyncio.sleep(0)
-        for other in asyncio.all_tasks() - {asyncio.current_task()}:
-            other.cancel()
-        await cancelled(task)
-        assert not ran
-        assert delivery.state == "free"
-
-    asyncio.run(scenario())
+    ran: list[Any] = []
+    delivery = Delivery(AsyncMemoryStore(), ran.append)
+    task = delivery.start()
+    await asyncio.sleep(0)
+    for other in asyncio.all_tasks() - {asyncio.current_task()}:
+        other.cancel()
+    await cancelled(task)
+    assert not ran
+    assert delivery.state == "free"
 
 
 def test_while_a_sync_handler_runs() -> None:

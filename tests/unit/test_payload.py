@@ -16,10 +16,9 @@ from dubhooks.errors import (
     InvalidEnvelope,
     InvalidEvent,
     InvalidJSON,
-    PayloadError,
 )
 from dubhooks.events._base import Event
-from dubhooks.payload import is_payout_like, read_document, write_document
+from dubhooks.payload import is_payout_like
 from tests.support.payload_fixtures import PRODUCTION, encode
 
 SALE = PRODUCTION["webhooks", "sale.created"]
@@ -40,31 +39,20 @@ def _with_data(data: str, name: str = "new.event") -> bytes:
 
 NOT_JSON: dict[str, bytes] = {
     "text": b"hello",
-    "form": b"id=evt_1&event=sale.created",
-    "blank": b" \n",
     "truncated": SALE.rstrip()[:-1],
-    "truncated in a string": SALE[: SALE.index(b"Purchase") + 3],
     "truncated in a character": encode({"id": "é"})[:8],
     "two documents": encode(_envelope()) * 2,
     "trailing text": encode(_envelope()) + b"x",
-    "trailing comma": b'{"id":"evt_1",}',
-    "single quotes": b"{'id':'evt_1'}",
     "comment": b"{} // end",
     "NUL after": encode(_envelope()) + b"\0",
-    "control character": b'{"id":"evt\n_1"}',
     "bad escape": b'{"id":"\\x41"}',
-    "short escape": b'{"id":"\\u12"}',
     "BOM": b"\xef\xbb\xbf" + SALE,
     "UTF-16": SALE.decode().encode("utf-16"),
-    "UTF-16 without BOM": SALE.decode().encode("utf-16-le"),
-    "UTF-32": SALE.decode().encode("utf-32"),
     "Latin-1": SALE.decode().replace("✓", "é").encode("latin-1", "replace"),
     "invalid UTF-8": SALE.replace(b"Purchase", b"Purch\xff"),
-    "overlong UTF-8": SALE.replace(b"Purchase", b"\xc0\xaf"),
     "surrogate in UTF-8": SALE.replace(b"Purchase", b"\xed\xa0\xbd"),
     "gzip": bytes.fromhex("1f8b0800000000000003ab562aca2c52b25250ca4852d25128492d2e51aa0500"),
     "100,000 nested arrays": _with_data("[" * 100_000 + "]" * 100_000),
-    "100,000 open arrays": b"[" * 100_000,
     "100,000 nested objects": _with_data('{"a":' * 100_000 + "1" + "}" * 100_000),
     "300 nested arrays": _with_data("[" * 300 + "]" * 300),
 }
@@ -120,21 +108,8 @@ def test_number_that_no_float_and_no_json_has(old: bytes, new: bytes) -> None:
         assert raised.value.__context__ is None
 
 
-@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:9])
-def test_such_a_number_in_an_unknown_event(number: str) -> None:
-    """Events without a model are no exception."""
-    for data in (number, f"[{number}]", f'{{"a": {{"b": {number}}}}}'):
-        for parse in PARSERS:
-            with pytest.raises(InvalidJSON):
-                parse(_with_data(data))
-
-
 @FAMILIES
-@pytest.mark.parametrize(
-    "body",
-    [b"null", b"[]", b"1", b'""', b"true", b"1.5", b'"text"', b"[{}]", b'[["id","evt_1"]]'],
-    ids=bytes.decode,
-)
+@pytest.mark.parametrize("body", [b"null", b"[]", b"1.5", b'"text"', b"[{}]"], ids=bytes.decode)
 def test_json_that_is_not_an_object(parse: Parse, body: bytes) -> None:
     """JSON of another kind is no event."""
     with pytest.raises(InvalidEnvelope, match="not an object") as raised:
@@ -166,13 +141,6 @@ def test_other_bytes_like_bodies() -> None:
         event = webhooks.parse(body)  # type: ignore[arg-type]
         assert event.to_json() == SALE
         assert type(event.to_json()) is bytes
-
-
-@FAMILIES
-def test_blanks_around_the_document(parse: Parse) -> None:
-    """White space that JSON allows is kept and harmless."""
-    body = b"\r\n\t " + encode(_envelope()) + b"\n"
-    assert parse(body).to_json() == body
 
 
 WRONG: dict[str, list[Any]] = {
@@ -211,21 +179,14 @@ def test_wrong_envelope(key: str, value: Any) -> None:
 
 @pytest.mark.parametrize("key", ["id", "event", "createdAt", "data"])
 def test_envelope_without_a_key(key: str) -> None:
-    """All four keys must be there."""
+    """All four keys must be there, and every missing one is named."""
     for parse, name in product(PARSERS, ("new.event", "sale.created")):
         document = _envelope(event=name)
         del document[key]
         with pytest.raises(InvalidEnvelope, match=f"check {key}$"):
             parse(encode(document))
-
-
-@FAMILIES
-def test_empty_object(parse: Parse) -> None:
-    """Every missing key is named at once."""
-    with pytest.raises(InvalidEnvelope) as raised:
-        parse(b"{}")
-    named = str(raised.value).partition("check ")[2].split(", ")
-    assert sorted(named) == ["createdAt", "data", "event", "id"]
+        with pytest.raises(InvalidEnvelope, match=r"check id, event, createdAt, data$"):
+            parse(b" {}\n")
 
 
 @FAMILIES
@@ -238,7 +199,7 @@ def test_data_of_a_known_event_that_is_not_an_object(parse: Parse, data: Any) ->
     assert (raised.value.event_name, raised.value.event_id) == ("commission.created", "evt_1")
 
 
-ODD_IDS = ["evt\0_1", "\0", " ", "e" * 10_000, "ключ", "🚀", "a:b", "../..", "évt", "E", "\u2028"]
+ODD_IDS = ["evt\0_1", " ", "e" * 10_000, "ключ", "🚀", "a:b", "../..", "\u2028"]
 
 
 @FAMILIES
@@ -277,29 +238,6 @@ def test_duplicate_keys(old: str, new: str) -> None:
         assert event.model_dump(mode="json", by_alias=True, exclude_unset=True) == last
 
 
-def test_read_document() -> None:
-    """Lone surrogates become U+FFFD in text and keys, the rest stays."""
-    text = r'{"id": "\ud83d", "\ude00": ["\ud83d\ude00", 1.0, 1.5, 1e21, -0.0, null, true, {}]}'
-    document = read_document(text.encode())
-    assert document == {"id": "\ufffd", "\ufffd": ["😀", 1, 1.5, 10**21, 0, None, True, {}]}
-    kinds = [type(value) for value in document["\ufffd"]]
-    assert kinds == [str, float, float, float, float, type(None), bool, dict]
-    assert json.loads(write_document(document)) == document
-
-
-def test_write_document() -> None:
-    """Documents are written as JavaScript writes them."""
-    assert write_document({"a": [1, "é\u2028"]}) == '{"a":[1,"é\u2028"]}'.encode()
-
-
-def test_read_document_knows_its_errors() -> None:
-    """Each fault has its own error, all of them of one kind."""
-    for body, error in ((b"", BodyEmpty), (b"{", InvalidJSON), (b"[]", InvalidEnvelope)):
-        with pytest.raises(error) as raised:
-            read_document(body)
-        assert isinstance(raised.value, PayloadError)
-
-
 @pytest.mark.parametrize(
     ("name", "data", "expected"),
     [
@@ -324,12 +262,8 @@ def test_read_document_knows_its_errors() -> None:
 def test_payout_like(name: str, data: Any, expected: bool) -> None:
     """A payout is known by its name or by its data, whatever Dub calls the event."""
     assert is_payout_like(name, data) is expected
-
-
-def test_payout_like_models() -> None:
-    """Typed data is read like a plain object."""
     payout = webhooks.parse(PRODUCTION["webhooks", "payout.confirmed"])
-    assert is_payout_like("renamed", payout.data)
+    assert is_payout_like("renamed", payout.data)  # typed data is read like a plain object
     assert not is_payout_like("renamed", webhooks.parse(SALE).data)
 
 

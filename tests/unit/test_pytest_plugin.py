@@ -24,6 +24,7 @@ from dubhooks.webhooks import SaleCreated
 
 pytest_plugins = ["pytester"]
 
+PLUGIN = "dubhooks.testing.pytest_plugin"
 FIXTURES = ("dub_event", "dub_secret", "dub_store", "dub_client")
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 HEAVY = [
@@ -36,7 +37,7 @@ HEAVY = [
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Return a directory to run a pytest of its own in, with only our plugin."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p dubhooks -p no:cacheprovider -W error")
+    monkeypatch.setenv("PYTEST_ADDOPTS", f"-p {PLUGIN} -p no:cacheprovider -W error")
     return pytester
 
 
@@ -80,29 +81,50 @@ class TestFixtures:
         assert client.deliver(make_event(SaleCreated)).outcome == "handled"
         assert dub_client(app).deliver(make_event(SaleCreated)).status == 401
 
-    def test_frameworks(self, dub_client: ClientFactory) -> None:
-        """An app of each framework gets its client; no app is the Django project."""
+    def test_frameworks(self, dub_client: ClientFactory, dub_store: RecordingStore) -> None:
+        """An app gets its client; no app is the Django project, with the secret of its settings."""
         flask, fastapi = pytest.importorskip("flask"), pytest.importorskip("fastapi")
         pytest.importorskip("rest_framework")
         import_module("tests.support.adapters.django_setup")  # configures Django
+        from django.test import override_settings
+        from django.urls import path
 
         assert isinstance(dub_client(flask.Flask("shop")), WSGIClient)
         assert isinstance(dub_client(fastapi.FastAPI()), ASGIClient)
-        assert isinstance(dub_client(), DjangoClient)
+        urls = (path("dub", dubhooks.django.view(receiver("of the project", dub_store))),)
+        settings = {"ROOT_URLCONF": urls, "DUBHOOKS": {"WEBHOOK_SECRET": "of the project"}}
+        with override_settings(**settings):
+            client = dub_client(path="/dub")
+            assert isinstance(client, DjangoClient)
+            assert client.deliver(make_event(SaleCreated)).outcome == "handled"
+            other = dub_client(path="/dub", secret="another secret")
+            assert other.deliver(make_event(SaleCreated)).status == 401
 
     def test_wrong_use(self, dub_client: ClientFactory, dub_secret: Any) -> None:
         """An empty secret is not replaced by the fixture's, and a receiver is no app."""
         hooks = Webhooks(dub_secret)
         with pytest.raises(ConfigurationError, match="secret is empty"):
             dub_client(dubhooks.wsgi.app(hooks), secret="")
-        with pytest.raises(ConfigurationError, match="mount it"):
-            dub_client(hooks)  # type: ignore[call-overload]
+        with pytest.raises(ConfigurationError, match=r"a receiver as dubhooks\.wsgi\.app\(hooks\)"):
+            dub_client(hooks)  # type: ignore[arg-type]
 
 
 def test_it_is_found() -> None:
-    """The test runner finds the plugin by its entry point."""
-    found = entry_points(group="pytest11", name="dubhooks")
-    assert [one.value for one in found] == ["dubhooks.testing.pytest_plugin"]
+    """The test runner finds the plugin by its entry point, which has the name of the module."""
+    found = [one.name for one in entry_points(group="pytest11") if one.value == PLUGIN]
+    assert found == [PLUGIN]
+
+
+def test_it_may_be_named_as_well(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A project that names the plugin, which is found anyway, does not register it twice."""
+    pytester.makeconftest(f"pytest_plugins = [{PLUGIN!r}]")
+    pytester.makepyfile("def test_it(dub_event): assert dub_event('sale.created').id")
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+    for options in ([], ["-p", PLUGIN]):
+        ran = pytester.runpytest_subprocess(*options, "-p", "no:cacheprovider")
+        ran.assert_outcomes(passed=1)
 
 
 def test_fixtures_are_listed(run: pytest.Pytester) -> None:

@@ -14,12 +14,14 @@ import pytest
 from dubhooks import ConfigurationError, MemoryStore, Webhooks
 from dubhooks.testing import make_event
 from dubhooks.webhooks import LeadCreated, SaleCreated
+from tests.support.cancelling import on_loop, until
 from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
     InlineStore,
     ThreadStore,
     key_of,
+    rows_of,
     sale,
     signed,
     state_of,
@@ -128,6 +130,27 @@ def test_plain_decorators_around_async_handlers(store_type: Any) -> None:
         return [reply.outcome for reply in replies]
 
     assert asyncio.run(main()) == ["handled"] * 100
+
+
+@on_loop
+async def test_a_burst_of_sync_deliveries() -> None:
+    """Of 50 deliveries at once 40 run; those that wait for a thread hold no claim."""
+    go_on, ran = threading.Event(), list[str]()
+
+    def handler(event: SaleCreated) -> None:
+        ran.append(event.id)
+        assert go_on.wait(20)
+
+    hooks = receive(ThreadStore, handler)
+    deliveries = [asyncio.ensure_future(hooks.ahandle(*signed(sale()))) for _ in range(50)]
+    try:
+        await until(lambda: len(ran) >= 40)
+        await asyncio.sleep(0.05)
+        assert (len(ran), len(rows_of(hooks.store).calls)) == (40, 40)
+    finally:
+        go_on.set()
+    assert {(await one).outcome for one in deliveries} == {"handled"}
+    assert len(ran) == 50
 
 
 def test_a_handler_that_delivers_to_another_receiver() -> None:

@@ -1,7 +1,6 @@
 """The replies to deliveries that never become an event: none is run, none is claimed."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -107,20 +106,6 @@ def test_refused(handle: Handle, request_: Any, expected: Reply) -> None:
 
 class TestDeadLetters:
     """Known events that do not fit their model."""
-
-    def test_kept(self, handle: Handle, tmp_path: Any) -> None:
-        """The delivery is kept with what is needed to send it again, and then answered 200."""
-        records: list[DeliveryRecord] = []
-        letters = DeadLetterDirectory(tmp_path / "letters")
-        hooks = Webhooks(SECRET, dead_letters=letters, observers=[records.append])
-        body, headers = signed(unfit(SALE))
-        answer = handle(hooks, (body, headers))
-        assert answer == reply(200, "invalid", "evt_1", "invalid_event")
-        [kept] = (tmp_path / "letters").glob("*.body")
-        assert kept.read_bytes() == body
-        letter = json.loads(kept.with_suffix(".json").read_bytes())
-        assert letter["headers"]["dub-signature"] == headers["Dub-Signature"]
-        assert [(record.outcome, record.status) for record in records] == [("invalid", 200)]
 
     PAYOUTS = (
         changed(make_event(PayoutConfirmed, id="evt_1"), data={"id": "po_1"}),

@@ -57,22 +57,18 @@ BAD: list[tuple[Mapping[str, Any], str]] = [
     ({"namespace": "a\n"}, "a namespace must be"),
     ({"namespace": None}, "a namespace must be"),
     ({"lease": 0}, "lease takes seconds or a timedelta, more than 0"),
-    ({"lease": True}, "lease takes"),
     ({"lease": None}, "lease takes"),
     ({"lease": 3601, "retention": timedelta(hours=1)}, "lease is longer than retention"),
-    ({"retention": None}, "retention takes"),
     ({"retention": timedelta.max}, "retention takes"),
     ({"max_age": False}, "max_age takes"),
     ({"store": MemoryStore(), "max_age": 31 * DAY}, "max_age is longer than retention"),
     ({"max_body": 0}, "max_body must be a whole number of bytes"),
     ({"max_body": True}, "max_body must be"),
-    ({"max_body": "1 MB"}, "max_body must be"),
     ({"dead_letters": "letters"}, "dead_letters needs the methods keep, and str has no keep: pass"),
     ({"dead_letters": AsyncLetters()}, "keep of AsyncLetters is async, and nobody would await it"),
     ({"observers": FailureWatch()}, "observers must be a list of callables"),
     ({"observers": None}, "observers must be a list of callables"),
     ({"observers": [None]}, "the observer NoneType cannot be called, or is async"),
-    ({"observers": "log"}, "the observer str cannot be called"),
     ({"observers": [async_observer]}, "the observer async_observer cannot be called, or is async"),
 ]
 
@@ -116,19 +112,14 @@ class TestMaxAge:
         ("settings", "days", "error"),
         [
             ({}, 4000, None),
-            ({}, -4000, None),
             ({"store": MemoryStore()}, 29.9, None),
             ({"store": MemoryStore()}, 30.1, EventTooOld),
             ({"store": MemoryStore()}, -0.9, None),
             ({"store": MemoryStore()}, -1.1, EventFromFuture),
             ({"store": MemoryStore(), "retention": 2 * DAY}, 2.1, EventTooOld),
             ({"store": MemoryStore(), "max_age": None}, 4000, None),
-            ({"store": MemoryStore(), "max_age": None}, -4000, None),
             ({"store": MemoryStore(), "max_age": DAY}, 1.1, EventTooOld),
-            ({"store": MemoryStore(), "max_age": 30 * DAY}, 29.9, None),
-            ({"max_age": 400 * DAY}, 399, None),
             ({"max_age": 3600}, 0.1, EventTooOld),
-            ({"max_age": 3600}, -1.1, EventFromFuture),
         ],
     )
     def test_age(self, settings: dict[str, Any], days: float, error: Any) -> None:
@@ -150,12 +141,6 @@ class TestMaxAge:
 class TestSecrets:
     """Rotation, hot swap, and what looks wrong."""
 
-    @pytest.mark.parametrize("secret", ["", " x", '"x"', [], None, 5, ["x", ""], [None], b"", {}])
-    def test_bad_secrets(self, secret: Any) -> None:
-        """A secret that cannot be right is refused when the receiver is made."""
-        with pytest.raises(ConfigurationError, match="secret"):
-            Webhooks(secret)
-
     @pytest.mark.parametrize(
         ("cls", "secret", "message"),
         [
@@ -165,12 +150,9 @@ class TestSecrets:
                 "as Dub's API keys do: the secret of a webhook begins with",
             ),
             (Webhooks, "whsec_", "nothing but the prefix whsec_: was it cut off"),
-            (Webhooks, "pbsec_", "nothing but the prefix pbsec_"),
             (Webhooks, "pbsec_marker", "begins with pbsec_, so it belongs to the other family"),
-            (Webhooks, b"pbsec_marker", "belongs to the other family"),
             (Webhooks, ["whsec_marker", "dub_marker"], "as Dub's API keys do"),
             (Postbacks, "dub_marker123", "the secret of a postback begins with pbsec_"),
-            (Postbacks, "pbsec_", "nothing but the prefix pbsec_"),
             (Postbacks, "whsec_marker", "begins with whsec_, so it belongs to the other family"),
         ],
     )
@@ -199,13 +181,6 @@ class TestSecrets:
             assert hooks.unwrap(*signed_with(secret))
         with pytest.raises(SignatureMismatch):
             hooks.unwrap(*signed_with("whsec_other"))
-
-    def test_a_list_that_is_changed(self) -> None:
-        """The secrets are those that were given: a list is not looked at again."""
-        secrets = ["whsec_new"]
-        hooks = Webhooks(secrets)
-        secrets[0] = "whsec_other"
-        assert hooks.unwrap(*signed_with("whsec_new"))
 
     def test_hot_swap(self) -> None:
         """A callable is asked for every delivery, so that a secret changes without a restart."""
@@ -271,12 +246,6 @@ class TestUnwrap:
         for method in (hooks.unwrap, hooks.handle):
             with pytest.raises(ConfigurationError, match="headers must be"):
                 method(b"{}", headers)
-
-    def test_warm_up(self) -> None:
-        """Warming a receiver up changes nothing but the time of its first delivery."""
-        hooks = Webhooks(SECRET)
-        hooks.warm_up()
-        assert hooks.handle(*signed(sale())).status == 200
 
 
 def signed_with(secret: Any) -> tuple[bytes, dict[str, str]]:

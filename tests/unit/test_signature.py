@@ -1,8 +1,6 @@
 """Signing and verifying: what is accepted, every refusal, and that nothing secret is shown."""
 
-import hashlib
 import json
-from collections import UserList
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +8,6 @@ import pytest
 
 from dubhooks.errors import (
     ConfigurationError,
-    DubhooksError,
     SignatureMalformed,
     SignatureMismatch,
     SignatureMissing,
@@ -34,12 +31,6 @@ def _chain(error: BaseException) -> Iterator[str]:
             linked += [one.__cause__, one.__context__]
 
 
-def test_sign_gives_64_lower_case_hex_characters() -> None:
-    """A signature looks as Dub sends it."""
-    assert len(VALID) == 64
-    assert set(VALID) <= set("0123456789abcdef")
-
-
 def test_secrets_as_text_and_as_bytes_are_the_same() -> None:
     """A secret's text stands for its UTF-8 bytes."""
     secret = "schlüssel"
@@ -58,21 +49,13 @@ def test_accepted_spelling_of_a_signature(accepted: str) -> None:
 
 MALFORMED: dict[str, Any] = {
     "empty": "",
-    "blank": "  \t",
     "two values": f"{VALID}, {VALID}",
-    "twice": VALID + VALID,
     "prefix": f"sha256={VALID}",
     "quoted": f'"{VALID}"',
     "63 characters": VALID[:-1],
     "not hex": "g" + VALID[1:],
     "space inside": VALID[:31] + " " + VALID[32:],
-    "sign": "+" + VALID[1:],
     "newline after": VALID + "\n",
-    "newline before": "\n" + VALID,
-    "no-break space": VALID + "\u00a0",
-    "NUL": VALID + "\0",
-    "non-ASCII": "é" * 64,
-    "Arabic digits": "\u0663" * 64,
     "lone surrogate": "\udcff" * 64,
     "base64": "sV5yVh4jH0+0vq2KX9pHwYvVxYv1hG4V0zv3v3N2k1Q=",
     "huge": "a" * 1_000_000,
@@ -89,24 +72,11 @@ def test_malformed_signature(value: Any) -> None:
     assert not any(VALID[:16] in shown.lower() for shown in _chain(raised.value))
 
 
-def test_missing_signature() -> None:
-    """No header at all has an error of its own."""
-    with pytest.raises(SignatureMissing) as raised:
-        verify(BODY, None, SECRET)
-    assert raised.value.code == "signature_missing"
-
-
 MISMATCHES: dict[str, tuple[bytes, str, str]] = {
     "other body": (BODY + b" ", VALID, SECRET),
-    "newline added": (BODY + b"\n", VALID, SECRET),
-    "BOM added": (b"\xef\xbb\xbf" + BODY, VALID, SECRET),
     "re-serialised": (json.dumps(json.loads(BODY)).encode(), VALID, SECRET),
-    "empty body": (b"", VALID, SECRET),
     "other secret": (BODY, VALID, OTHER),
     "prefix cut off": (BODY, VALID, SECRET.removeprefix("whsec_")),
-    "reversed": (BODY, VALID[::-1], SECRET),
-    "zeros": (BODY, "0" * 64, SECRET),
-    "plain hash": (BODY, hashlib.sha256(BODY).hexdigest(), SECRET),
 }
 
 
@@ -122,11 +92,8 @@ def test_mismatch(body: bytes, value: str, secret: str) -> None:
 ROTATIONS: dict[str, Any] = {
     "list": [OTHER, SECRET],
     "tuple": (SECRET, OTHER),
-    "another sequence": UserList([OTHER, SECRET]),
-    "mixed": [OTHER.encode(), SECRET],
     "callable": lambda: SECRET,
     "callable of a list": lambda: [OTHER, SECRET],
-    "callable of bytes": lambda: SECRET.encode(),
     "many": [*(f"secret-{number}" for number in range(300)), SECRET],
 }
 
@@ -137,10 +104,9 @@ def test_rotation_accepts_any_of_the_secrets(secret: Any) -> None:
     verify(BODY, VALID, secret)
     with pytest.raises(SignatureMismatch):
         verify(BODY, sign(BODY, "another secret"), secret)
-
-
-def test_the_first_secret_signs() -> None:
-    """A sender has one secret: the first."""
+    with pytest.raises(SignatureMissing):
+        verify(BODY, None, secret)
+    # A sender has one secret: the first.
     assert sign(BODY, [OTHER, SECRET]) == sign(BODY, OTHER)
 
 
@@ -155,35 +121,22 @@ def test_a_callable_is_asked_every_time() -> None:
 UNUSABLE: dict[str, Any] = {
     "none": None,
     "empty": "",
-    "empty bytes": b"",
     "blank": "   ",
     "space before": f" {SECRET}",
     "newline after": f"{SECRET}\n",
-    "carriage return after": f"{SECRET}\r",
-    "tab in bytes": b"\t" + SECRET.encode(),
     "no-break space": f"{SECRET}\u00a0",
     "double quotes": f'"{SECRET}"',
     "single quotes": f"'{SECRET}'",
     "opening quote": f"'{SECRET}",
-    "closing quote": f'{SECRET}"',
-    "quote in bytes": b"'" + SECRET.encode(),
-    "only a quote": '"',
     "not encodable": f"{SECRET}\ud83d",
     "empty list": [],
-    "empty tuple": (),
     "list with none": [SECRET, None],
     "list with an empty one": [SECRET, ""],
     "list in a list": [[SECRET]],
     "number": 5,
-    "zero": 0,
-    "list of numbers": [5],
     "bytearray": bytearray(SECRET.encode()),
-    "list of a bytearray": [bytearray(SECRET.encode())],
-    "dict": {"secret": SECRET},
     "set": {SECRET},
-    "generator": (one for one in [SECRET]),
     "callable of none": lambda: None,
-    "callable of an empty list": list,
     "callable of a callable": lambda: lambda: SECRET,
     "callable of an empty secret": lambda: "",
 }
@@ -202,18 +155,6 @@ def test_unusable_secret(secret: Any) -> None:
             call(secret)
         assert raised.value.code == "configuration"
         assert not any("0123456789abcdef" in shown for shown in _chain(raised.value))
-
-
-def test_a_keyring_keeps_no_secret() -> None:
-    """It has keys, or the callable that is asked each time; a plain secret is checked at once."""
-    assert [key.digest(BODY).hex() for key in Keyring(SECRET).keys()] == [VALID]  # noqa: SIM118
-    with pytest.raises(ConfigurationError, match="empty"):
-        Keyring("").check()
-    Keyring(lambda: "").check()
-    for secret in (SECRET, [SECRET], lambda: SECRET):
-        keyring = Keyring(secret)
-        held = [getattr(keyring, name) for name in Keyring.__slots__]
-        assert SECRET not in f"{keyring!r} {held!r}"
 
 
 @pytest.mark.parametrize(
@@ -239,18 +180,3 @@ def test_other_bytes_like_bodies() -> None:
     for body in (bytearray(BODY), memoryview(BODY), MyBytes(BODY)):
         assert type(raw_body(body)) is bytes  # type: ignore[arg-type]
         verify(body, VALID, SECRET)  # type: ignore[arg-type]
-
-
-def test_verify_returns_none() -> None:
-    """There is no boolean to forget."""
-    assert verify(BODY, VALID, SECRET) is None  # type: ignore[func-returns-value]
-
-
-def test_nothing_secret_in_errors() -> None:
-    """No message, argument or chained error holds the secret, the signature or the body."""
-    for value in (None, "x", VALID[:-1], VALID[::-1], "é" * 64):
-        with pytest.raises(DubhooksError) as raised:
-            verify(BODY, value, [OTHER, SECRET])
-        shown = "\n".join(_chain(raised.value))
-        for hidden in (SECRET, OTHER, VALID, VALID[::-1], VALID[:-1], "evt_1", "Grüße"):
-            assert hidden not in shown

@@ -1,7 +1,8 @@
-"""Signed clients: every kind of application, every way to deliver, every mistake."""
+"""Signed clients: every kind of application, every way to deliver, and what answers prove."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ def asgi(shop: Shop) -> SignedClient:
 
 
 def flask(shop: Shop, *, testing: bool = False) -> SignedClient:
-    """Return a client for a Flask app, with the ways to raise that its test mode has."""
+    """Return a client for a Flask app."""
     app = pytest.importorskip("flask").Flask("shop")
     app.testing = testing
     app.add_url_rule(PATH, view_func=dubhooks.flask.view(shop.hooks), methods=["POST"])
@@ -57,36 +58,52 @@ def fastapi(shop: Shop) -> SignedClient:
     return ASGIClient(app, SECRET)
 
 
-def starlette(shop: Shop) -> SignedClient:
-    """Return a client for a Starlette app."""
-    pytest.importorskip("starlette")
-    from starlette.applications import Starlette
-    from starlette.routing import Route
+class Awaited:
+    """A client whose ways to deliver are those for async tests, each on a loop of its own."""
 
-    return ASGIClient(Starlette(routes=[Route(PATH, dubhooks.asgi.app(shop.hooks))]), SECRET)
+    def __init__(self, client: SignedClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        if not hasattr(self._client, f"a{name}"):
+            return getattr(self._client, name)
+
+        def run(*arguments: Any, **options: Any) -> Any:
+            return asyncio.run(getattr(self._client, f"a{name}")(*arguments, **options))
+
+        return run
 
 
-@pytest.fixture(params=[wsgi, asgi, flask, flask_testing, fastapi, starlette, "django"])
-def client_of(request: pytest.FixtureRequest) -> Iterator[Callable[[Shop], SignedClient]]:
+@pytest.fixture(
+    params=[
+        *[(make, False) for make in (wsgi, asgi, flask, flask_testing, fastapi, "django")],
+        *[(make, True) for make in (wsgi, asgi, flask, fastapi, "django")],
+    ],
+    ids=lambda param: f"{getattr(param[0], '__name__', param[0])}{'-async' * param[1]}",
+)
+def client_of(request: pytest.FixtureRequest) -> Iterator[Callable[[Shop], Any]]:
     """Return what makes a client for a shop, for every framework in turn."""
-    if request.param != "django":
-        yield request.param
-        return
-    pytest.importorskip("django")
+    make, is_async = request.param
+    with ExitStack() as settings:
+
+        def client(shop: Shop) -> Any:
+            made = django(shop, settings) if make == "django" else make(shop)
+            return Awaited(made) if is_async else made
+
+        yield client
+
+
+def django(shop: Shop, settings: ExitStack) -> SignedClient:
+    """Return a client for a Django project."""
     pytest.importorskip("rest_framework")
     from django.test import override_settings
     from django.urls import path
 
     import_module("tests.support.adapters.django_setup")  # configures Django
-
-    with ExitStack() as settings:
-
-        def django(shop: Shop) -> SignedClient:
-            urls = (path("webhooks/dub/", dubhooks.django.view(shop.hooks)),)
-            settings.enter_context(override_settings(ROOT_URLCONF=urls))
-            return DjangoClient(SECRET)
-
-        yield django
+    urls = (path("webhooks/dub/", dubhooks.django.view(shop.hooks)),)
+    project = {"ROOT_URLCONF": urls, "ALLOWED_HOSTS": ["testserver"]}
+    settings.enter_context(override_settings(**project, SECURE_SSL_REDIRECT=True))
+    return DjangoClient(SECRET)
 
 
 def told(*deliveries: Delivered) -> list[tuple[int, str | None, str | None]]:
@@ -106,7 +123,7 @@ def fault_of(client: SignedClient, event: Any = SALE) -> str:
 class TestEveryFramework:
     """The same interface and the same answers everywhere."""
 
-    def test_deliver(self, client_of: Callable[[Shop], SignedClient]) -> None:
+    def test_deliver(self, client_of: Callable[[Shop], Any]) -> None:
         """A delivery is verified, handled, and answered with dubhooks' own reply."""
         shop = Shop()
         client = client_of(shop)
@@ -119,7 +136,7 @@ class TestEveryFramework:
         client.assert_handled_once(SALE)
         shop.store.assert_completed_once(SALE)
 
-    def test_deliver_twice(self, client_of: Callable[[Shop], SignedClient]) -> None:
+    def test_deliver_twice(self, client_of: Callable[[Shop], Any]) -> None:
         """The second delivery is a duplicate, and both are remembered."""
         shop = Shop()
         client = client_of(shop)
@@ -129,7 +146,7 @@ class TestEveryFramework:
         assert len(shop.amounts) == 1
         client.assert_handled_once(SALE)
 
-    def test_refused(self, client_of: Callable[[Shop], SignedClient]) -> None:
+    def test_refused(self, client_of: Callable[[Shop], Any]) -> None:
         """A changed body and a missing signature are refused, whatever was handled before."""
         shop = Shop()
         client = client_of(shop)
@@ -143,7 +160,7 @@ class TestEveryFramework:
         client.assert_handled_once(SALE)
 
     def test_handler_raises(
-        self, client_of: Callable[[Shop], SignedClient], caplog: pytest.LogCaptureFixture
+        self, client_of: Callable[[Shop], Any], caplog: pytest.LogCaptureFixture
     ) -> None:
         """What a handler raises is a 500 and in the log, and the next delivery is handled."""
         shop = Shop(HandlerFailed("out of stock"))
@@ -155,7 +172,7 @@ class TestEveryFramework:
         client.assert_handled_once(SALE)
         shop.store.assert_completed_once(SALE)
 
-    def test_handler_asks(self, client_of: Callable[[Shop], SignedClient]) -> None:
+    def test_handler_asks(self, client_of: Callable[[Shop], Any]) -> None:
         """Headers of an answer are there, with names in lower case."""
         client = client_of(Shop(RetryLater(after=300), Reject()))
         retry, rejected = client.deliver_twice(SALE)
@@ -163,7 +180,7 @@ class TestEveryFramework:
         assert (rejected.status, rejected.headers["upstash-nonretryable-error"]) == (489, "true")
         assert "503 retry, 489 rejected" in fault_of(client)
 
-    def test_any_bytes(self, client_of: Callable[[Shop], SignedClient]) -> None:
+    def test_any_bytes(self, client_of: Callable[[Shop], Any]) -> None:
         """Bytes are delivered as they are; their event can be asserted on too."""
         client = client_of(Shop())
         assert client.deliver(SALE.to_json() + b"\n").outcome == "handled"
@@ -171,7 +188,7 @@ class TestEveryFramework:
         assert told(*client.deliver_twice(b"\xff")) == [(400, "malformed", "invalid_json")] * 2
         assert told(client.deliver(b"")) == [(400, "malformed", "body_empty")]
 
-    def test_headers(self, client_of: Callable[[Shop], SignedClient]) -> None:
+    def test_headers(self, client_of: Callable[[Shop], Any]) -> None:
         """Headers of a test come on top of those of Dub, or in their place."""
         client = client_of(Shop())
         first = client.deliver(SALE, headers={"Content-Encoding": "gzip"})
@@ -179,7 +196,7 @@ class TestEveryFramework:
         second = client.deliver(SALE, headers=[(b"dub-SIGNATURE", b"\xe9")])
         assert told(second) == [(401, "unauthorized", "signature_malformed")]
 
-    def test_wrong_place(self, client_of: Callable[[Shop], SignedClient]) -> None:
+    def test_wrong_place(self, client_of: Callable[[Shop], Any]) -> None:
         """An event without a handler, and an application without a receiver."""
         client = client_of(Shop())
         link = make_event(LinkCreated)
@@ -287,14 +304,6 @@ def body_of(deliver: Callable[[SignedClient], object]) -> bytes:
 
     deliver(WSGIClient(application, SECRET))
     return bodies[0]
-
-
-def test_every_client_is_a_context_manager(client_of: Callable[[Shop], SignedClient]) -> None:
-    """``with`` gives the client itself, whatever kind of application it calls."""
-    client = client_of(Shop())
-    with client as entered:
-        assert entered is client
-        assert entered.deliver(SALE).outcome == "handled"
 
 
 def test_the_log_is_quiet(caplog: pytest.LogCaptureFixture) -> None:

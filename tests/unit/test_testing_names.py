@@ -1,5 +1,6 @@
 """Names in ``dubhooks.testing``: its own, and those that the factories take and refuse."""
 
+import re
 from importlib import import_module
 from typing import Any
 
@@ -11,42 +12,41 @@ from dubhooks.errors import ConfigurationError, InvalidEnvelope
 from dubhooks.events._base import Event
 from dubhooks.testing import ABSENT, make_event, make_unknown_event
 
-SALE = r"make_event\(SaleCreated\), with SaleCreated from dubhooks.webhooks or dubhooks.postbacks"
 NO_CLASSES: list[tuple[Any, str]] = [
-    ("sale.created", f"for 'sale.created' use {SALE}"),
-    ("link.created", r"use make_event\(LinkCreated\), with LinkCreated from dubhooks.webhooks$"),
-    ("external_payout.confirmed", r"use make_event\(PayoutConfirmed, event='external_payout"),
-    ("sale.create", rf"did you mean {SALE}\?.* use make_unknown_event\(name, data\)"),
-    ("SaleCreated", f"did you mean {SALE}"),
-    ("payout_was_sent", r"not a known name; .* use make_unknown_event\(name, data\)"),
-    ("", r"not a known name; .* use make_unknown_event\(name, data\)"),
-    (webhooks.UnknownEvent, r"without a model use make_unknown_event\(name, data\)"),
-    (webhooks.SaleData, "SaleData is none; dubhooks.webhooks and dubhooks.postbacks"),
-    (Event, "Event is none"),
-    (type("MySale", (webhooks.SaleCreated,), {}), "MySale is none"),
-    (make_event(webhooks.SaleCreated), "an object of SaleCreated is none"),
-    ([webhooks.SaleCreated], "an object of list is none"),
-    (None, "an object of NoneType is none"),
+    (
+        "sale.created",
+        "sale.created: use dubhooks.webhooks.SaleCreated or dubhooks.postbacks.SaleCreated;",
+    ),
+    (
+        "external_payout.confirmed",
+        "external_payout.confirmed: use dubhooks.webhooks.PayoutConfirmed; an event",
+    ),
+    ("sale.create", "sale.create: use one of dubhooks.webhooks or dubhooks.postbacks; an event"),
+    (webhooks.UnknownEvent, "UnknownEvent: use one"),
+    (webhooks.SaleData, "SaleData: use one"),
+    (Event, "Event: use one"),
+    (type("MySale", (webhooks.SaleCreated,), {}), "MySale: use one"),
+    (make_event(webhooks.SaleCreated), "an object of SaleCreated: use one"),
+    (None, "an object of NoneType: use one"),
 ]
 
 
 @pytest.mark.parametrize(("event", "message"), NO_CLASSES)
 def test_what_is_no_class_is_refused(event: Any, message: str) -> None:
     """A test that would send nothing that anybody handles fails where its mistake is."""
-    with pytest.raises(
-        ConfigurationError, match=f"make_event takes the class of an event.*{message}"
-    ):
+    expected = re.escape(f"make_event takes the class of an event, not {message}")
+    with pytest.raises(ConfigurationError, match=f"{expected}.*make_unknown_event"):
         make_event(event)
 
 
 def test_an_unknown_event_is_made_on_purpose() -> None:
     """A future event can be made before the library knows it, for both families."""
-    event = make_unknown_event("sale.create", {"short_link": 1}, data__partner__id="pn_1")
+    given = {"short_link": 1, "partner": {"id": "pn_1"}}
+    event = make_unknown_event("sale.create", given, id="evt_1", data__partner__id="pn_2")
     assert type(event) is webhooks.UnknownEvent
-    assert (event.event, event.data) == (
-        "sale.create",
-        {"short_link": 1, "partner": {"id": "pn_1"}},
-    )
+    assert (event.event, event.id) == ("sale.create", "evt_1")
+    assert event.data == {"short_link": 1, "partner": {"id": "pn_2"}}
+    assert given["partner"] == {"id": "pn_1"}
     assert postbacks.parse(event.to_json()) == event
     assert make_unknown_event("partner.promoted").data == {}
     for data in ([1], [], None, "", 0, {"a": {"b": None}}):
@@ -56,27 +56,14 @@ def test_an_unknown_event_is_made_on_purpose() -> None:
         make_unknown_event("partner.promoted", ABSENT)
     assert make_unknown_event("a.b", seed=1) == make_unknown_event("a.b", seed=1)
     assert make_unknown_event("a.b", seed=1).id != make_unknown_event("a.b", seed=2).id
-    extra = make_unknown_event("a.b", add={"livemode": True}).model_extra
-    assert extra == {"livemode": True}
-    assert make_unknown_event("a.b", id="evt_1").id == "evt_1"
     with pytest.raises(ConfigurationError, match="an event keeps its name"):
         make_unknown_event("a.b", event="c.d")
-
-
-def test_what_was_given_as_data_is_not_changed() -> None:
-    """Overrides change a copy, the default's as well."""
-    given = {"partner": {"id": "pn_1"}}
-    event = make_unknown_event("a.b", given, data__partner__id="pn_2", add={"data.new": 1})
-    assert event.data == {"partner": {"id": "pn_2"}, "new": 1}
-    assert given == {"partner": {"id": "pn_1"}}
-    make_unknown_event("a.b", add={"data.new": 1})
-    assert make_unknown_event("a.b").data == {}
 
 
 @pytest.mark.parametrize("name", ["sale.created", "link.created", "", None, 5])
 def test_a_known_event_is_not_made_as_an_unknown_one(name: Any) -> None:
     """An unknown event has a name that is text and that no model has."""
-    with pytest.raises(ConfigurationError, match=r"use make_event\(|must be text"):
+    with pytest.raises(ConfigurationError, match=r"use make_event\(dubhooks|must be text"):
         make_unknown_event(name)
 
 

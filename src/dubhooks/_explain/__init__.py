@@ -7,11 +7,11 @@ what looks suspicious, or that the cause is unknown.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, cast
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import ConfigurationError, VerificationError
 from ..signature import raw_body, verify
@@ -81,8 +81,10 @@ def explain(
             is neither text nor bytes.
     """
     body = raw_body(body)
-    signature = _text(signature)
-    given = _given(secret)
+    if signature is not None:
+        # The bytes of a header are Latin-1 (RFC 9110, section 5.5).
+        signature = _text(signature, "latin-1", "the signature")
+    given = _list_secrets(secret)
     if _is_valid(body, signature, given):
         return Explanation(True, True, ())
     secrets = _texts(given)
@@ -90,14 +92,14 @@ def explain(
         return Explanation(False, True, (cause("secret_missing"),))
     if signature is None or not signature.strip():
         return Explanation(False, True, (cause("signature_missing"),))
-    targets = list(targets_in(signature))
-    keys = [*_keys(secrets), *_keys(_texts(_given(other_secrets)), "wrong_family")]
+    others = _texts(_list_secrets(other_secrets))
+    keys = [*_keys(secrets), *_keys(others, "wrong_family")]
     bodies = [*bodies_from(body), *(Candidate(one, "other_delivery") for one in other_bodies)]
-    found = _search(targets, keys, _distinct(bodies))
-    if found is not None:
-        causes = _causes(found, body) or _refused(secrets)
-        return Explanation(False, True, causes)
-    return Explanation(False, False, _suspected(targets, secrets, body, family))
+    targets = list(targets_in(signature))
+    found = _search(targets, keys, bodies)
+    if found is None:
+        return Explanation(False, False, _suspected(targets, secrets, body, family))
+    return Explanation(False, True, _causes(*found, body) or _refused(secrets))
 
 
 class _Key(NamedTuple):
@@ -105,13 +107,7 @@ class _Key(NamedTuple):
     causes: tuple[str, ...]
 
 
-class _Found(NamedTuple):
-    causes: tuple[str, ...]
-    """The causes in the secret and in the signature."""
-    candidate: Candidate
-
-
-def _is_valid(body: bytes, signature: str | None, secrets: list[str | bytes]) -> bool:
+def _is_valid(body: bytes, signature: str | None, secrets: list[Any]) -> bool:
     try:
         verify(body, signature, secrets)
     except (VerificationError, ConfigurationError):
@@ -119,38 +115,24 @@ def _is_valid(body: bytes, signature: str | None, secrets: list[str | bytes]) ->
     return True
 
 
-def _text(signature: object) -> str | None:
-    if isinstance(signature, (str, bytes)):
-        # The bytes of a header are Latin-1 (RFC 9110, section 5.5).
-        return signature.decode("latin-1") if isinstance(signature, bytes) else signature
-    if signature is None:
-        return None
-    raise ConfigurationError(
-        f"the signature must be the text of the Dub-Signature header, not "
-        f"{type(signature).__name__}; None when there is no such header"
-    )
+def _text(given: object, charset: str, what: str, hint: str = "") -> str:
+    if isinstance(given, bytes):
+        return given.decode(charset, "surrogateescape")
+    if isinstance(given, str):
+        return given
+    raise ConfigurationError(f"{what} must be str or bytes, not {type(given).__name__}{hint}")
 
 
-def _given(secret: Secret | None) -> list[str | bytes]:
+def _texts(secrets: list[Any]) -> list[str]:
+    hint = "; is DUB_WEBHOOK_SECRET (or DUB_POSTBACK_SECRET) set?"
+    return [_text(one, "utf-8", "a secret", hint) for one in secrets]
+
+
+def _list_secrets(secret: Secret | None) -> list[Any]:
     given: object = secret() if callable(secret) else secret
-    if given is None:
-        return []
-    is_one = isinstance(given, (str, bytes)) or not isinstance(given, Sequence)
-    several = [given] if is_one else list(cast("Sequence[object]", given))
-    for one in several:
-        if not isinstance(one, (str, bytes)):
-            raise ConfigurationError(
-                f"a secret must be str or bytes, not {type(one).__name__}: pass one, a sequence of "
-                "them or a callable that returns one; is DUB_WEBHOOK_SECRET (or "
-                "DUB_POSTBACK_SECRET) set?"
-            )
-    return cast("list[str | bytes]", several)
-
-
-def _texts(secrets: list[str | bytes]) -> list[str]:
-    return [
-        one.decode("utf-8", "surrogateescape") if isinstance(one, bytes) else one for one in secrets
-    ]
+    if isinstance(given, Sequence) and not isinstance(given, (str, bytes)):
+        return list(cast("Sequence[object]", given))
+    return [] if given is None else [given]
 
 
 def _keys(secrets: list[str], *causes: str) -> Iterator[_Key]:
@@ -159,48 +141,32 @@ def _keys(secrets: list[str], *causes: str) -> Iterator[_Key]:
             yield _Key(key, (*causes, *more))
 
 
-def _distinct(candidates: list[Candidate]) -> list[Candidate]:
-    # The first way to get to a body is the simplest one.
-    seen: dict[bytes, Candidate] = {}
-    for candidate in candidates:
-        seen.setdefault(candidate.body, candidate)
-    return list(seen.values())
+def _search(
+    targets: list[Target], keys: list[_Key], bodies: list[Candidate]
+) -> tuple[tuple[str, ...], Candidate] | None:
+    """Return the match with the fewest causes: those outside the body, and the body."""
+
+    def count_causes(pair: tuple[_Key, Candidate]) -> int:
+        return len(pair[0].causes) + (pair[1].cause is not None)
+
+    for key, candidate in sorted(product(keys, bodies), key=count_causes):
+        digest = hmac.digest(key.key, candidate.body, "sha256").hex()
+        for target in targets:
+            hit = target.hit_by(digest)
+            if hit is not None:
+                return (*key.causes, *hit), candidate
+    return None
 
 
-def _search(targets: list[Target], keys: list[_Key], bodies: list[Candidate]) -> _Found | None:
-    """Return the match with the fewest causes."""
-    best: tuple[int, _Found] | None = None
-    for key in keys:
-        for candidate in bodies:
-            cost = len(key.causes) + (candidate.cause is not None)
-            if best is not None and best[0] <= cost:
-                continue
-            for more, digest in _digests(key.key, candidate.body, cost):
-                for target in targets:
-                    hit = target.hit_by(digest)
-                    if hit is None:
-                        continue
-                    found = _Found((*key.causes, *hit, *more), candidate)
-                    total = len(found.causes) + (candidate.cause is not None)
-                    if best is None or total < best[0]:
-                        best = total, found
-    return best[1] if best else None
-
-
-def _digests(key: bytes, body: bytes, cost: int) -> Iterator[tuple[tuple[str, ...], bytes]]:
-    yield (), hmac.digest(key, body, "sha256")
-    if cost:
-        return  # other mistakes and another hash as well: nobody does that
-    for name in ("sha1", "sha512"):
-        yield ("signature_other_hash",), hmac.digest(key, body, name)
-    for message in (body, key + body, body + key):
-        yield ("signature_other_hash",), hashlib.sha256(message).digest()
-
-
-def _causes(found: _Found, body: bytes) -> tuple[Cause, ...]:
-    causes = [cause(code) for code in dict.fromkeys(found.causes)]
-    if found.candidate.cause is not None:
-        causes.append(cause(found.candidate.cause, _rewriting(found.candidate, body)))
+def _causes(codes: tuple[str, ...], candidate: Candidate, body: bytes) -> tuple[Cause, ...]:
+    causes = [cause(code) for code in dict.fromkeys(codes)]
+    if candidate.cause is not None:
+        detail = ""
+        if candidate.form is not None:
+            now = form_of(body)
+            here = f"it is written as {now}; " if now else ""
+            detail = f"{here}the signature belongs to {candidate.form}"
+        causes.append(cause(candidate.cause, detail))
     return tuple(causes)
 
 
@@ -209,14 +175,6 @@ def _refused(secrets: list[str]) -> tuple[Cause, ...]:
     codes = [code for secret in secrets for code in secret_suspicions(secret, None)]
     refused = ("secret_missing", "secret_whitespace", "secret_quotes", "secret_invisible")
     return tuple(cause(code) for code in dict.fromkeys(codes) if code in refused)
-
-
-def _rewriting(candidate: Candidate, body: bytes) -> str:
-    if candidate.form is None:
-        return ""
-    now = form_of(body)
-    here = f"it is written as {now}; " if now else ""
-    return f"{here}the signature belongs to {candidate.form}"
 
 
 def _suspected(

@@ -6,21 +6,34 @@ import ast
 import json
 import zlib
 from base64 import b64decode
-from binascii import Error as Base64Error
 from codecs import BOM_UTF8
 from contextlib import suppress
-from functools import cache, partial
+from itertools import islice, product
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from .._samples import find_template
+from .._samples._stringify import stringify
+from ..errors import ConfigurationError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["Candidate", "bodies_from", "form_of", "suspicions"]
 
 _LARGEST: Final = 16 * 1_048_576
 """Bytes to decompress at most; no event has as many."""
 
-_ERRORS: Final = (ValueError, SyntaxError, RecursionError, MemoryError)
+_ERRORS: Final = (ValueError, SyntaxError, RecursionError, MemoryError, TypeError)
+"""What reading and writing anybody's text as JSON or Python may raise."""
+
+_COMPACT: Final = "JavaScript's JSON.stringify, as Dub writes"
+
+_STYLES: Final[dict[str, dict[str, Any]]] = {
+    "compact": {"separators": (",", ":")},
+    "Python's json.dumps": {},
+    "indented by 2": {"indent": 2},
+    "indented by 4": {"indent": 4},
+}
 
 
 class Candidate(NamedTuple):
@@ -55,19 +68,13 @@ def suspicions(body: bytes) -> Iterator[str]:
             yield "body_truncated"
     elif not _is_event(document):
         yield "body_not_event"
-    elif _has_sorted_keys(document):
-        yield "body_sorted"
-    else:
-        form = form_of(body)
-        if form is not None and form != _COMPACT:
-            yield "body_reserialized"
+    elif (form := form_of(body)) and form != _COMPACT:
+        yield "body_reserialized"
 
 
 def form_of(body: bytes) -> str | None:
     """Return the style in which the JSON in ``body`` is written; ``None``: no known one."""
     document = _document(body)
-    if document is None:
-        return None
     stripped = body.removeprefix(BOM_UTF8).strip()
     return next((name for name, written in _forms(document) if written == stripped), None)
 
@@ -76,14 +83,11 @@ def _around(body: bytes) -> Iterator[Candidate]:
     bare = body.rstrip(b"\r\n")
     for end in (b"", b"\n", b"\r\n"):
         yield Candidate(bare + end, "body_newline")
-    stripped = body.strip()
-    yield Candidate(stripped, "body_whitespace")
+    yield Candidate(body.strip(), "body_whitespace")
     yield Candidate(body.removeprefix(BOM_UTF8), "body_bom")
     yield Candidate(BOM_UTF8 + body, "body_bom")
-    yield Candidate(body.removeprefix(BOM_UTF8).rstrip(b"\r\n"), "body_bom")
     unix = body.replace(b"\r\n", b"\n")
     yield Candidate(unix, "body_line_endings")
-    yield Candidate(unix.rstrip(b"\n"), "body_line_endings")
     yield Candidate(unix.replace(b"\n", b"\r\n"), "body_line_endings")
 
 
@@ -97,7 +101,7 @@ def _recoded(body: bytes) -> Iterator[Candidate]:
 
 
 def _unwrapped(body: bytes) -> Iterator[Candidate]:
-    with suppress(ValueError, Base64Error):
+    with suppress(ValueError):
         yield Candidate(b64decode(body.strip(), validate=True), "body_base64")
     with suppress(zlib.error):
         # 47 is a window of 15 bits, plus 32 to detect gzip or zlib by the header.
@@ -105,64 +109,39 @@ def _unwrapped(body: bytes) -> Iterator[Candidate]:
     document = _document(body)
     if isinstance(document, str):
         yield Candidate(document.encode("utf-8", "replace"), "body_double_encoded")
-    if body.strip()[:2] in (b"b'", b'b"'):
-        with suppress(*_ERRORS):
-            literal = ast.literal_eval(body.decode().strip())
-            if isinstance(literal, bytes):
-                yield Candidate(literal, "body_python_repr")
+    if body.strip()[:2] in (b"b'", b'b"') and isinstance(literal := _literal(body), bytes):
+        yield Candidate(literal, "body_python_repr")
 
 
 def _rewritten(inner: Candidate) -> Iterator[Candidate]:
-    document = _document(inner.body)
-    cause = inner.cause or "body_reserialized"
+    document, cause = _document(inner.body), inner.cause or "body_reserialized"
     if document is None and inner.body.strip()[:1] == b"{":
-        with suppress(*_ERRORS):
-            document = ast.literal_eval(inner.body.decode())
-            cause = "body_python_repr"
+        document, cause = _literal(inner.body), "body_python_repr"
     if not isinstance(document, dict):
         return
-    for name, written in _forms(cast("dict[str, Any]", document)):
+    event = cast("dict[str, Any]", document)
+    for name, written in _forms(event):
         yield Candidate(written, cause, name)
         yield Candidate(written + b"\n", cause, name)
-    for ordered in _reordered(cast("dict[str, Any]", document)):
-        for name, written in _forms(ordered)[:1]:
-            yield Candidate(written, "body_sorted", name)
+    envelope: dict[str, Any] = dict.fromkeys(("id", "event", "createdAt"))
+    for template in (*find_template(str(event.get("event"))), envelope):
+        with suppress(RecursionError):
+            for name, written in islice(_forms(_in_order(event, template)), 1):
+                yield Candidate(written, "body_sorted", name)
 
 
-_COMPACT: Final = "JavaScript's JSON.stringify, as Dub writes"
-
-_STYLES: Final[dict[str, dict[str, Any]]] = {
-    "compact": {"separators": (",", ":")},
-    "Python's json.dumps": {},
-    "indented by 2": {"indent": 2},
-    "indented by 4": {"indent": 4},
-}
-
-
-def _forms(document: object) -> list[tuple[str, bytes]]:
-    """Return ``document`` in the common styles of JSON, Dub's first."""
-    from .._samples._stringify import stringify
-
-    forms: list[tuple[str, bytes]] = []
-
-    def add(name: str, write: Callable[[], bytes]) -> None:
-        with suppress(*_ERRORS):
-            forms.append((name, write()))
-
-    def dumped(**style: Any) -> bytes:
-        return json.dumps(document, **style).encode("utf-8", "surrogatepass")
-
-    add(_COMPACT, lambda: stringify(document))
-    for name, style in _STYLES.items():
-        for is_ascii in (True, False):
-            for is_sorted in (False, True):
-                options = {**style, "ensure_ascii": is_ascii, "sort_keys": is_sorted}
-                add(
-                    f"{name}{', sorted keys' if is_sorted else ''}"
-                    f"{', ASCII-escaped' if is_ascii else ', not escaped'}",
-                    partial(dumped, **options),
-                )
-    return forms
+def _forms(document: object) -> Iterator[tuple[str, bytes]]:
+    """Yield ``document`` in the common styles of JSON, Dub's first."""
+    # What has no JSON form has none of these; any other document has them all.
+    with suppress(*_ERRORS, ConfigurationError):
+        yield _COMPACT, stringify(document)
+        for (name, style), is_ascii, is_sorted in product(
+            _STYLES.items(), (True, False), (False, True)
+        ):
+            text = json.dumps(document, ensure_ascii=is_ascii, sort_keys=is_sorted, **style)
+            sorting = ", sorted keys" if is_sorted else ""
+            escaping = "ASCII-escaped" if is_ascii else "not escaped"
+            yield f"{name}{sorting}, {escaping}", text.encode("utf-8", "surrogatepass")
 
 
 def _document(body: bytes) -> Any:
@@ -171,46 +150,28 @@ def _document(body: bytes) -> Any:
     return None
 
 
+def _literal(body: bytes) -> Any:
+    """Return what Python printed: ``b'...'`` or ``{'id': ...}``."""
+    with suppress(*_ERRORS):
+        return ast.literal_eval(body.decode().strip())
+    return None
+
+
 def _is_event(document: object) -> bool:
     keys = set(cast("dict[str, Any]", document)) if isinstance(document, dict) else set[str]()
     return keys >= {"id", "event", "createdAt", "data"}
 
 
-def _has_sorted_keys(value: object) -> bool:
-    if isinstance(value, list):
-        return all(_has_sorted_keys(item) for item in cast("list[object]", value))
-    if not isinstance(value, dict):
-        return True
-    members = cast("dict[str, object]", value)
-    return list(members) == sorted(members) and all(map(_has_sorted_keys, members.values()))
-
-
-def _reordered(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield ``document`` with its keys in the order of Dub's own events."""
-    for template in _templates(str(document.get("event"))):
-        ordered: dict[str, Any] = _like(template, document)
-        yield ordered
-
-
-@cache
-def _templates(name: str) -> tuple[dict[str, Any], ...]:
-    from .._samples import find_template
-
-    envelope: dict[str, Any] = dict.fromkeys(("id", "event", "createdAt"))
-    return tuple(find_template(name)) or (envelope,)
-
-
-def _like(template: object, value: object) -> Any:
+def _in_order(value: object, template: object) -> object:
+    """Return ``value`` with its keys in the order of Dub's own events."""
     if isinstance(value, list):
         examples = cast("list[object]", template) if isinstance(template, list) else []
         first = examples[0] if examples else None
-        return [_like(first, item) for item in cast("list[object]", value)]
+        return [_in_order(item, first) for item in cast("list[object]", value)]
     if not isinstance(value, dict):
         return value
-    members = cast("dict[str, Any]", value)
-    known = cast("dict[str, Any]", template) if isinstance(template, dict) else {}
-    keys = [
-        *(key for key in known if key in members),
-        *(key for key in members if key not in known),
-    ]
-    return {key: _like(known.get(key), members[key]) for key in keys}
+    members = cast("dict[str, object]", value)
+    known = cast("dict[str, object]", template) if isinstance(template, dict) else {}
+    places = {key: place for place, key in enumerate(known)}
+    keys = sorted(members, key=lambda key: places.get(key, len(places)))
+    return {key: _in_order(members[key], known.get(key)) for key in keys}

@@ -27,16 +27,21 @@ _RAW_BODY: Final = (
     "read the raw body before anything parses it: request.get_data() in Flask, "
     "await request.body() in FastAPI, request.body in Django"
 )
+_BYTES: Final = (
+    "write and read the body as bytes: text mode, utf-8-sig, editors and echo change it "
+    "(printf '%s' does not)"
+)
+_FAMILIES: Final = (
+    "use DUB_WEBHOOK_SECRET for webhooks (whsec_) and DUB_POSTBACK_SECRET for postbacks "
+    "(pbsec_), and send each to an endpoint of its own"
+)
 _COPY_IT_AGAIN: Final = "copy the secret again, without anything around it"
 _COPY_SIGNATURE: Final = "take the value of the Dub-Signature header as it came"
 _SIGN: Final = "this is not how Dub signs: to sign a test use dubhooks.sign or dubhooks trigger"
 
 _TEXTS: Final[dict[str, tuple[str, str]]] = {
     # the secret
-    "secret_missing": (
-        "there is no secret",
-        "set DUB_WEBHOOK_SECRET (or DUB_POSTBACK_SECRET)",
-    ),
+    "secret_missing": ("there is no secret", "set DUB_WEBHOOK_SECRET (or DUB_POSTBACK_SECRET)"),
     "secret_whitespace": (
         "the secret begins or ends with whitespace or a line break",
         f"{_COPY_IT_AGAIN}; when it comes from a file, strip it",
@@ -62,24 +67,8 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "the prefix of the secret was cut off",
         "use the whole secret: whsec_ or pbsec_ is a part of it",
     ),
-    "secret_prefix_ignored": (
-        "the signer used the secret without its prefix",
-        _SIGN,
-    ),
-    "secret_decoded": (
-        "the signer decoded the secret before using it, as other services do",
-        _SIGN,
-    ),
-    "wrong_family": (
-        "the signature was made with the secret of the other family: "
-        "webhooks and postbacks have secrets of their own",
-        "use DUB_WEBHOOK_SECRET for webhooks (whsec_) and DUB_POSTBACK_SECRET for postbacks "
-        "(pbsec_), and send each to an endpoint of its own",
-    ),
-    "other_family": (
-        "the prefix of the secret is that of the other family",
-        "webhooks are signed with a secret whsec_..., postbacks with one pbsec_...",
-    ),
+    "wrong_family": ("the signature was made with the other family's secret", _FAMILIES),
+    "other_family": ("the prefix of the secret is that of the other family", _FAMILIES),
     "api_key": (
         "the secret looks like an API key of Dub (dub_...)",
         "use the signing secret of the webhook (whsec_...), shown on the webhook's own page",
@@ -87,6 +76,11 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "secret_masked": (
         "the secret looks like a placeholder or a masked one",
         "reveal the secret in Dub and copy it whole",
+    ),
+    "secret_ignored": (
+        "the secret is not of Dub's making (whsec_ and 32 hex digits): since July 2026 Dub ignores "
+        "a secret that is given when a webhook is created, and makes one itself",
+        "use the secret in Dub's answer to the creation, or on the webhook's own page",
     ),
     # the signature
     "signature_missing": (
@@ -96,10 +90,7 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
     "signature_whitespace": ("the signature holds whitespace or a line break", _COPY_SIGNATURE),
     "signature_quotes": ("the signature is wrapped in quotes", _COPY_SIGNATURE),
     "signature_named": ("the signature begins with the name of its header", _COPY_SIGNATURE),
-    "signature_prefix": (
-        "the signature has a prefix such as sha256=, which Dub does not send",
-        _SIGN,
-    ),
+    "signature_prefix": ("the signature has a prefix such as sha256=, unlike Dub's", _SIGN),
     "signature_base64": ("the signature is in base64; Dub writes it in hex", _SIGN),
     "signature_truncated": (
         "the signature was cut off: it must have 64 characters",
@@ -109,36 +100,14 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "there are two signatures in one: the header came twice and was joined",
         "look for a proxy or a test that adds the header a second time",
     ),
-    "signature_other_hash": (
-        "the signature was made with another hash than SHA-256, or without the secret",
-        _SIGN,
-    ),
-    "signature_malformed": (
-        "the signature is not 64 hex characters, so it is not one of Dub's",
-        _COPY_SIGNATURE,
-    ),
+    "signature_malformed": ("the signature is not 64 hex characters", _COPY_SIGNATURE),
     # the body
-    "body_empty": (
-        "the body is empty: something read it before",
-        _RAW_BODY,
-    ),
-    "body_newline": (
-        "a line break at the end of the body was added or removed",
-        "use the body as it came; echo and editors add a line break (printf '%s' does not)",
-    ),
-    "body_whitespace": ("whitespace around the body was added or removed", _RAW_BODY),
-    "body_bom": (
-        "a byte order mark was put before the body, or taken away",
-        "write and read the body as bytes or as utf-8, not as utf-8-sig",
-    ),
-    "body_line_endings": (
-        "line breaks in the body were changed between LF and CRLF",
-        "write and read the body as bytes: text mode changes line breaks",
-    ),
-    "body_charset": (
-        "the body was decoded with another character set than UTF-8",
-        "keep the body as bytes; if it must be text, decode it as utf-8",
-    ),
+    "body_empty": ("the body is empty: something read it before", _RAW_BODY),
+    "body_newline": ("a line break at the end of the body was added or removed", _BYTES),
+    "body_whitespace": ("whitespace around the body was added or removed", _BYTES),
+    "body_bom": ("a byte order mark was put before the body, or taken away", _BYTES),
+    "body_line_endings": ("line breaks were changed between LF and CRLF", _BYTES),
+    "body_charset": ("the body was decoded with another character set than UTF-8", _BYTES),
     "body_reserialized": ("the body was parsed and written again", _RAW_BODY),
     "body_sorted": ("the body was parsed and written again with its keys sorted", _RAW_BODY),
     "body_python_repr": ("the body is what Python prints, not what was sent", _RAW_BODY),
@@ -146,10 +115,7 @@ _TEXTS: Final[dict[str, tuple[str, str]]] = {
         "the body is a JSON string that holds the real body",
         "it was encoded once too often: send or use the string's content",
     ),
-    "body_base64": (
-        "the body is in base64",
-        "decode it first: API Gateway sets isBase64Encoded",
-    ),
+    "body_base64": ("the body is in base64", "decode it first: API Gateway sets isBase64Encoded"),
     "body_compressed": (
         "the body is compressed",
         "Dub sends plain JSON: look for a proxy that compresses it, and verify what it got",

@@ -28,12 +28,11 @@ class Target(NamedTuple):
     """All of its hex digits, or the first ones."""
     causes: tuple[str, ...]
 
-    def hit_by(self, digest: bytes) -> tuple[str, ...] | None:
-        """Return the causes if this is ``digest``, else ``None``."""
-        hexadecimal = digest.hex()
-        if hexadecimal == self.start:
+    def hit_by(self, digest: str) -> tuple[str, ...] | None:
+        """Return the causes if this is ``digest``, in hex, else ``None``."""
+        if digest == self.start:
             return self.causes
-        if hexadecimal.startswith(self.start):
+        if digest.startswith(self.start):
             return (*self.causes, "signature_truncated")
         return None
 

@@ -10,17 +10,13 @@ import json
 import random
 import re
 import string
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from ._stringify import stringify
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["find_template", "load", "load_abridged", "make_envelope"]
 
 _FILES: Final = Path(__file__).parent
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -115,14 +111,8 @@ def _find_ids(value: object) -> Iterator[str]:
 def _draw_like(old: str, draw: Any) -> str:
     """Return an id of the same form: its prefix, and other letters and digits."""
     start = max(old.rfind("_"), old.rfind("-")) + 1
-    return old[:start] + "".join(_draw_character(one, draw) for one in old[start:])
-
-
-def _draw_character(old: str, draw: Any) -> str:
-    for alphabet in _ALPHABETS:
-        if old in alphabet:
-            return alphabet[int(draw() * len(alphabet))]
-    return old
+    alphabets = (next((one for one in _ALPHABETS if sign in one), sign) for sign in old[start:])
+    return old[:start] + "".join(one[int(draw() * len(one))] for one in alphabets)
 
 
 def _shift(date: str, later: timedelta) -> str:

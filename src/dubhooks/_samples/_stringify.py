@@ -16,8 +16,6 @@ from typing import cast
 
 from ..errors import ConfigurationError
 
-__all__ = ["stringify"]
-
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _EXPONENT = re.compile("e([+-])0*")
 
@@ -36,44 +34,33 @@ def stringify(value: object) -> bytes:
 
 def _text(value: object, path: str) -> str:
     match value:
-        case None:
-            return "null"
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return _string(value)
-        case int():
-            return int.__repr__(value)
+        case None | str() | int():
+            return _plain(value)
         case float():
             return _float(value, path)
         case datetime():
             return _date(value, path)
         case Mapping():
-            members = cast("Mapping[str, object]", value).items()
-            return f"{{{','.join([_member(name, item, path) for name, item in members])}}}"
+            members = [
+                f"{_plain(name)}:{_text(item, f'{path}.{name}')}"
+                for name, item in cast("Mapping[str, object]", value).items()
+            ]
+            return f"{{{','.join(members)}}}"
         case list():
             items = enumerate(cast("list[object]", value))
-            return f"[{','.join([_text(item, _join(path, index)) for index, item in items])}]"
+            return f"[{','.join([_text(item, f'{path}.{index}') for index, item in items])}]"
         case _:
-            raise ConfigurationError(f"{path}: {type(value).__name__} has no JSON form")
+            raise ConfigurationError(f"{path[1:]}: {type(value).__name__} has no JSON form")
 
 
-def _member(name: str, value: object, path: str) -> str:
-    return f"{_string(name)}:{_text(value, _join(path, name))}"
-
-
-def _join(path: str, part: str | int) -> str:
-    return f"{path}.{part}" if path else str(part)
-
-
-def _string(value: str) -> str:
+def _plain(value: str | int | None) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _float(value: float, path: str) -> str:
     if not isfinite(value):
-        raise ConfigurationError(f"{path}: JSON has no NaN and no Infinity")
+        raise ConfigurationError(f"{path[1:]}: JSON has no NaN and no Infinity")
     if value == 0:
         return "0"
     digits = float.__repr__(value)
@@ -84,6 +71,6 @@ def _float(value: float, path: str) -> str:
 
 def _date(value: datetime, path: str) -> str:
     if value.tzinfo is None:
-        raise ConfigurationError(f"{path}: give the datetime a time zone, such as timezone.utc")
+        raise ConfigurationError(f"{path[1:]}: give the datetime a time zone, such as timezone.utc")
     utc = value.astimezone(timezone.utc).replace(tzinfo=None)
     return f'"{utc.isoformat(timespec="milliseconds")}Z"'

@@ -16,7 +16,7 @@ _NEEDED = ("typer", "rich", "httpx")
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; ``arguments`` are those of the process by default."""
     if not all(map(find_spec, _NEEDED)):
-        print("the command line needs more packages: install dubhooks[cli]", file=sys.stderr)
+        print("the command line needs more packages: pip install 'dubhooks[cli]'", file=sys.stderr)
         sys.exit(2)
     from ._app import run
 

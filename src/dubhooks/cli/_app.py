@@ -16,6 +16,7 @@ from .doctor import doctor
 from .events import events, sample, schema
 from .listen import listen
 from .replay import replay
+from .secret import secret
 from .trigger import trigger
 from .verify import verify
 
@@ -29,7 +30,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    pretty_exceptions_show_locals=False,
     context_settings=_CONTEXT,
 )
 
@@ -52,13 +52,13 @@ def options(
     """Develop and check receivers of Dub webhooks and partner postbacks.
 
     Secrets are read from DUB_WEBHOOK_SECRET and DUB_POSTBACK_SECRET, or from a
-    file (--secret-file), and are never printed.
+    file (--secret-file), and are never printed; 'dubhooks secret' makes one.
 
     Exit codes: 0 it is as it should be, 1 it is not, 2 wrong use.
     """
 
 
-_COMMANDS = (trigger, listen, replay, verify, doctor, diff, events, sample, schema, demo)
+_COMMANDS = (trigger, listen, replay, verify, doctor, diff, events, sample, schema, secret, demo)
 
 for _command in _COMMANDS:
     # The mark that keeps the lines of a paragraph apart is a control character, which has no

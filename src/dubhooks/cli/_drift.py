@@ -1,4 +1,8 @@
-"""How a real payload differs from the models; names and types, never values."""
+"""How a real payload differs from the models; names and types, never values.
+
+What a model says is normal is no difference: a field that is absent, null or empty where its
+type or docstring says so.  What is required and absent is ``invalid``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast, get_arg
 
 from ..errors import InvalidEvent
 from ..events._base import model_in
-from ..events._fields import Open
 from ..payload import read_document
 
 if TYPE_CHECKING:
@@ -27,25 +30,14 @@ _KINDS: Final[dict[type, str]] = {
 }
 
 
-_UNKNOWN: Final = object()
-"""What became of a part of an event that did not fit as a whole."""
-
-
 @dataclass(frozen=True)
 class Difference:
-    """One difference."""
+    """One difference, all of which are drift: the models should be looked at."""
 
-    kind: Literal[
-        "unknown_event", "unknown_key", "unknown_value", "odd_value", "absent_key", "invalid"
-    ]
+    kind: Literal["unknown_event", "unknown_key", "unknown_value", "odd_value", "invalid"]
     path: str
     """On the wire; ``[]`` stands for the items of a list."""
     detail: str = ""
-
-    @property
-    def is_drift(self) -> bool:
-        """The models should be looked at; many keys may be absent, so those do not count."""
-        return self.kind != "absent_key"
 
 
 class Compared(NamedTuple):
@@ -56,7 +48,6 @@ class Compared(NamedTuple):
     event: Event | None
     """``None`` when it does not fit."""
     differences: list[Difference]
-    """Drift first."""
 
 
 def compared(body: bytes, family: Family[Any]) -> Compared:
@@ -77,43 +68,37 @@ def compared(body: bytes, family: Family[Any]) -> Compared:
     if cls is None:
         return Compared(name, event_id, event, [Difference("unknown_event", "event")])
     # Of the payload and not of the event, because there may be none.
-    misfits = {one.path for one in problems}
-    differences = _in_object(read_document(body), cls, "", event)
-    found = dict.fromkeys(one for one in differences if one.path not in misfits)
-    drift_first = sorted(found, key=lambda one: not one.is_drift)
-    return Compared(name, event_id, event, [*problems, *drift_first])
+    found = dict.fromkeys(_in_object(read_document(body), cls, "", event))
+    return Compared(name, event_id, event, [*problems, *found])
 
 
 def _in_object(
     value: dict[str, Any], model: type[Model], path: str, parsed: object
 ) -> Iterator[Difference]:
-    """Yield the differences of an object; ``parsed``: what became of it, when that is known."""
-    names: set[str] = set()
-    for name, field in model.model_fields.items():
-        wire = field.alias or name
-        names.add(wire)
-        here = f"{path}{wire}"
-        if wire not in value:
-            yield Difference("absent_key", here)
+    """Yield the differences of an object; ``parsed``: what became of it, ``None``: not known."""
+    fields = {field.alias or name: (name, field) for name, field in model.model_fields.items()}
+    for key, inner in value.items():
+        here = f"{path}{key}"
+        if key not in fields:
+            yield Difference("unknown_key", here, _kind_of(inner))
             continue
-        became = getattr(parsed, name, _UNKNOWN)
-        if _is_left_out(value[wire], became):
-            yield Difference("odd_value", here, _kind_of(value[wire]))
+        name, field = fields[key]
+        became = getattr(parsed, name, None)
+        # What is required refuses instead of being left empty.
+        if parsed is not None and not field.is_required() and _is_left_out(inner, became):
+            yield Difference("odd_value", here, _kind_of(inner))
             continue
         inside = model_in(field.annotation)
         if inside is not None:
-            yield from _in_value(value[wire], inside, here, became)
-        known = _known_values(field.annotation, field.metadata)
-        if known and isinstance(value[wire], str) and value[wire] not in known:
+            yield from _in_value(inner, inside, here, became)
+        known = set(_known_values(field.annotation))
+        if known and isinstance(inner, str) and inner not in {"", *known}:
             yield Difference("unknown_value", here, "string")
-    for key, inner in value.items():
-        if key not in names:
-            yield Difference("unknown_key", f"{path}{key}", _kind_of(inner))
 
 
 def _is_left_out(value: object, became: object) -> bool:
     """Tell whether a value did not fit, so that its field, or an item of it, is empty."""
-    if value is None or became is _UNKNOWN:
+    if value is None:
         return False
     if isinstance(became, list):
         items = cast("list[object]", became)
@@ -128,25 +113,18 @@ def _in_value(value: object, model: type[Model], path: str, parsed: object) -> I
         yield from _in_object(cast("dict[str, Any]", value), model, f"{path}.", parsed)
     elif isinstance(value, list):
         items = cast("list[object]", value)
-        became = (
-            cast("list[object]", parsed) if isinstance(parsed, list) else [_UNKNOWN] * len(items)
-        )
+        became = cast("list[object]", parsed) if isinstance(parsed, list) else [None] * len(items)
         for item, one in zip(items, became, strict=True):
             yield from _in_value(item, model, f"{path}[]", one)
 
 
-def _known_values(annotation: Any, metadata: list[Any]) -> tuple[str, ...]:
-    """Return the known values of an open enumeration, however deep its annotation is."""
-    arguments = get_args(annotation)
-    if any(isinstance(one, Open) for one in (*metadata, *arguments)):
-        found: list[str] = []
-        pending = [annotation]
-        while pending:
-            inner = get_args(pending.pop())
-            found.extend(one for one in inner if isinstance(one, str))
-            pending.extend(one for one in inner if not isinstance(one, str))
-        return tuple(found)
-    return next((known for one in arguments if (known := _known_values(one, []))), ())
+def _known_values(annotation: Any) -> Iterator[str]:
+    """Yield the known values of an open enumeration, however deep its annotation is."""
+    for one in get_args(annotation):
+        if isinstance(one, str):
+            yield one
+        else:
+            yield from _known_values(one)
 
 
 def _kind_of(value: object) -> str:

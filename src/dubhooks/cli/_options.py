@@ -7,31 +7,30 @@ import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from pydantic.alias_generators import to_camel
 
+from .. import postbacks, webhooks
+from .._samples import load
 from ..errors import InvalidEnvelope, InvalidEvent
+from ..events._base import Event
+from ..events._family import Family
+from ..testing import make_event
 from ._output import wrong_use
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ..events._base import Event
-    from ..events._family import Family
-
 __all__ = [
-    "AddOption",
+    "EVENT",
     "EventArgument",
     "PostbackFlag",
     "SecretFile",
     "SetOption",
+    "TimeoutOption",
     "checked_event",
-    "complete_event",
     "family_of",
     "make_sample",
     "other_secret",
-    "overrides_from",
     "read_file",
     "secret_from",
 ]
@@ -39,24 +38,18 @@ __all__ = [
 _VARIABLES = {False: "DUB_WEBHOOK_SECRET", True: "DUB_POSTBACK_SECRET"}
 
 
-def complete_event(incomplete: str) -> list[str]:
-    """Return the names of events that begin like this."""
-    from ..webhooks import family
-
-    return [name for name in family.classes if name.startswith(incomplete)]
+def _complete_event(incomplete: str) -> list[str]:
+    return [name for name in webhooks.family.classes if name.startswith(incomplete)]
 
 
-EventArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="EVENT",
-        help="Name of an event; 'dubhooks events' lists them.",
-        autocompletion=complete_event,
-        show_default=False,
-    ),
-]
+EVENT = typer.Argument(
+    metavar="EVENT",
+    help="Name of an event; 'dubhooks events' lists them.",
+    autocompletion=_complete_event,
+)
+EventArgument = Annotated[str, EVENT]
 PostbackFlag = Annotated[
-    bool, typer.Option("--postback", help="A postback to a partner instead of a webhook.")
+    bool, typer.Option("--postback", help="Postbacks and their secret instead of webhooks.")
 ]
 SecretFile = Annotated[
     Path | None,
@@ -64,7 +57,6 @@ SecretFile = Annotated[
         "--secret-file",
         metavar="FILE",
         help="File that holds the signing secret, instead of the environment variable.",
-        show_default=False,
     ),
 ]
 SetOption = Annotated[
@@ -72,25 +64,16 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="PATH=VALUE",
-        help="Change the sample: a path and a JSON value; text in double quotes. Repeatable.",
-        show_default=False,
+        help="Change the sample: a path, and a JSON value or text as it is. Repeatable.",
     ),
 ]
-AddOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--add",
-        metavar="PATH=VALUE",
-        help="As --set, for a key that the models do not know. Repeatable.",
-        show_default=False,
-    ),
+TimeoutOption = Annotated[
+    float, typer.Option("--timeout", min=0.001, metavar="S", help="Seconds to wait.")
 ]
 
 
 def family_of(postback: bool) -> Family[Any]:
     """Return the family that the commands work on."""
-    from .. import postbacks, webhooks
-
     return postbacks.family if postback else webhooks.family
 
 
@@ -104,48 +87,57 @@ def checked_event(name: str, postback: bool) -> str:
     return name
 
 
-def overrides_from(assignments: list[str] | None, option: str = "--set") -> dict[str, object]:
-    """Return what an option asks for, or exit with code 2 when it cannot be read."""
-    overrides: dict[str, object] = {}
-    for assignment in assignments or ():
-        path, equals, value = assignment.partition("=")
-        if not equals or not path:
-            raise wrong_use(
-                f"{option} {assignment!r}: write PATH=VALUE, as in data.sale.amount=1900"
-            )
-        try:
-            overrides[path] = json.loads(value, parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            raise wrong_use(
-                f"{option} {path}: the value is not JSON; text needs double quotes, "
-                f"as in {option} '{path}=\"text\"'"
-            ) from None
-    return overrides
-
-
 def make_sample(
-    name: str,
-    postback: bool,
-    overrides: Mapping[str, object] | None = None,
-    added: Mapping[str, object] | None = None,
-    seed: int | None = None,
+    name: str, postback: bool, changes: list[str] | None = None, seed: int | None = None
 ) -> Event:
-    """Return a sample of the event called so, or exit with code 2 when it does not fit its model.
+    """Return a sample of the event called so, or exit with code 2 when it cannot be made.
+
+    Args:
+        name: the event's name.
+        postback: it is a postback.
+        changes: ``PATH=VALUE``, as ``--set`` takes them.
+        seed: for the same ids each time.
 
     Raises:
-        ConfigurationError: an override cannot be applied.
+        ConfigurationError: a change cannot be applied.
     """
-    from ..testing import make_event
-
-    cls: Any = family_of(postback).classes[name]
+    family = family_of(postback)
+    overrides = dict(_read_change(change, load(family.name, name)) for change in changes or ())
+    cls: Any = family.classes[name]
     try:
-        event: Event = make_event(cls, overrides, add=added, seed=seed, event=name)
+        event: Event = make_event(cls, overrides, seed=seed, event=name)
     except (InvalidEvent, InvalidEnvelope) as error:
         raise wrong_use(
             f"{error}; to send such a body all the same, write it to a file: "
             "dubhooks trigger --file FILE"
         ) from None
     return event
+
+
+def _read_change(change: str, sample: dict[str, Any]) -> tuple[str, object]:
+    path, equals, text = change.partition("=")
+    if not equals or not path:
+        raise wrong_use(f"--set {change!r}: write PATH=VALUE, as in data.sale.amount=1900")
+    # The sample's own value tells whether the field is text.
+    present = _find_value(sample, path.removeprefix("+"))
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        if present is None or isinstance(present, str):
+            return path, text
+        raise wrong_use(f"--set {path}: the value must be JSON, as {json.dumps(present)}") from None
+    is_text = isinstance(present, str) and not isinstance(value, str) and value is not None
+    return path, text if is_text else value
+
+
+def _find_value(node: Any, path: str) -> object:
+    try:
+        for part in path.split("."):
+            is_list = isinstance(node, list)
+            node = node[int(part) if is_list else part if part in node else to_camel(part)]
+    except (LookupError, TypeError, ValueError):
+        return None
+    return node
 
 
 def secret_from(postback: bool, file: Path | None) -> str:
@@ -157,7 +149,9 @@ def secret_from(postback: bool, file: Path | None) -> str:
     variable = _VARIABLES[postback]
     secret = os.environ.get(variable)
     if not secret:
-        raise wrong_use(f"no signing secret: set {variable} or use --secret-file")
+        raise wrong_use(
+            f"no signing secret: set {variable} or use --secret-file ('dubhooks secret' makes one)"
+        )
     return secret
 
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, TypeVar
 
 import typer
+from rich import progress
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
+__all__ = ["JSONFlag", "print_json", "print_problem", "track", "without_log", "wrong_use"]
 
-    from rich.progress import Progress
-
-__all__ = ["JSONFlag", "print_json", "print_problem", "progress", "without_log", "wrong_use"]
+T = TypeVar("T")
 
 JSONFlag = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
@@ -41,21 +41,11 @@ def wrong_use(message: str) -> typer.Exit:
     return typer.Exit(2)
 
 
-def progress() -> Progress:
-    """Return a progress bar on stderr, shown only on a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    is_terminal = sys.stderr.isatty()
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        # Quiet as well, because older versions of rich end a disabled bar with an empty line.
-        console=Console(stderr=True, quiet=not is_terminal),
-        transient=True,
-        disable=not is_terminal,
-    )
+def track(items: Iterable[T], what: str, total: int) -> Iterable[T]:
+    """Return ``items``; several have a progress bar on stderr if that is a terminal."""
+    if total < 2 or not sys.stderr.isatty():
+        return items
+    return progress.track(items, what, total, console=Console(stderr=True), transient=True)
 
 
 @contextmanager

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from ._options import read_file
 from ._output import wrong_use
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = ["Saved", "load", "saved_in"]
 
 _SENT_HEADERS = ("content-type", "dub-signature", "x-dub-signature")
 
 
-@dataclass(frozen=True)
-class Saved:
-    """One saved delivery; its body is read when it is needed."""
+class Saved(NamedTuple):
+    """One saved delivery."""
 
-    name: str
-    path: Path
-    """Of the ``.body`` file."""
+    body: bytes
     headers: dict[str, str]
-
-    @property
-    def body(self) -> bytes:
-        """The bytes as they came."""
-        return read_file(self.path)
+    """Those that are sent again, in lower case."""
 
     @property
     def signature(self) -> str | None:
@@ -50,21 +39,14 @@ def saved_in(path: Path) -> list[Path]:
 
 def load(path: Path) -> Saved:
     """Return the delivery whose ``.json`` file is ``path``, or exit with code 2."""
-    headers = dict(_headers(path))
-    return Saved(path.stem, path.with_suffix(".body"), headers)
-
-
-def _headers(path: Path) -> Iterator[tuple[str, str]]:
     try:
-        letter = json.loads(read_file(path))
-        given = cast("dict[object, object]", letter["headers"]).items()
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        headers: dict[Any, Any] = dict(json.loads(read_file(path))["headers"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise wrong_use(f"{str(path)!r} is not a saved delivery") from None
-    for name, value in given:
-        if name in _SENT_HEADERS and isinstance(value, str) and _can_be_sent(value):
-            yield str(name), value
+    sent = {name: headers[name] for name in _SENT_HEADERS if _can_be_sent(headers.get(name))}
+    return Saved(read_file(path.with_suffix(".body")), sent)
 
 
-def _can_be_sent(value: str) -> bool:
+def _can_be_sent(value: object) -> bool:
     # What a header can carry: Latin-1 without control characters.
-    return value.isprintable() and all(ord(character) < 256 for character in value)
+    return isinstance(value, str) and value.isprintable() and max(value, default=" ") < "\u0100"

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import Any, Final
 
 import httpx
 
+from ..reply import Outcome
+from ._answers import explain_answer
 from ._output import wrong_use
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import TracebackType
-
-__all__ = ["Answer", "Sender", "checked_url", "shown_url"]
+__all__ = ["Answer", "Sender", "checked_url", "shown_url", "tamper"]
 
 _KEPT = 65_536
+_HANGING_UP: Final = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
+_FRESH: Final = {"connection.connect_tcp.started", "http11.receive_response_headers.complete"}
+"""Steps of a request on a new connection, or of one that is being answered."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,21 @@ class Answer:
     refused: bool = False
     """There is no connection at all."""
 
+    @property
+    def accepted(self) -> bool:
+        """Dub's queue takes the answer for success: 2xx, nothing else."""
+        return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What became of the delivery, if a receiver of dubhooks told it."""
+        return explain_answer(self.status, self.body).outcome
+
+    @property
+    def advice(self) -> str | None:
+        """What to do; ``None`` for a success."""
+        return explain_answer(self.status, self.body).advice
+
 
 class Sender:
     """A client for one endpoint.  Threads may share it."""
@@ -44,47 +62,59 @@ class Sender:
     def __init__(self, url: str, *, timeout: float = 30.0, connections: int = 1) -> None:
         """``timeout``: seconds to wait for the connection and between bytes."""
         self.url = url
-        self._client = httpx.Client(
+        self._open_client = partial(
+            httpx.Client,
             timeout=timeout,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             # A proxy of the environment knows nothing of this machine's ports.
             trust_env=not _is_loopback(url),
             headers={"User-Agent": "dubhooks"},
         )
+        self._client = self._open_client()
 
     def __enter__(self) -> Sender:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def send(self, body: bytes, headers: Mapping[str, str], *, method: str = "POST") -> Answer:
-        """Send one request; redirects are not followed, as Dub's queue does not either."""
+    def send(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """POST once; redirects are not followed, as Dub's queue does not either.
+
+        When the server has closed the connection that an earlier delivery left open, the delivery
+        is sent once more on a new one.
+        """
         # As bytes: httpx refuses text that is not ASCII, and such a header must be sendable.
         pairs = [
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
         ]
+        return self._post(self._client, body, pairs)
+
+    def _post(
+        self, client: httpx.Client, body: bytes, headers: list[tuple[bytes, bytes]]
+    ) -> Answer:
+        steps: list[str] = []
+
+        def trace(step: str, _info: dict[str, Any]) -> None:
+            steps.append(step)
+
+        kept = bytearray()
         started = perf_counter()
         try:
-            with self._client.stream(method, self.url, content=body, headers=pairs) as response:
-                kept = bytearray()
+            with client.stream(
+                "POST", self.url, content=body, headers=headers, extensions={"trace": trace}
+            ) as response:
                 for chunk in response.iter_bytes():
                     kept += chunk[: _KEPT - len(kept)]
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return Answer(
-                None,
-                perf_counter() - started,
-                problem=_described(error),
-                refused=isinstance(error, httpx.ConnectError),
-            )
-        return Answer(
-            response.status_code, perf_counter() - started, dict(response.headers), bytes(kept)
-        )
+            if isinstance(error, _HANGING_UP) and not _FRESH.intersection(steps):
+                with self._open_client() as fresh:
+                    return self._post(fresh, body, headers)
+            refused = isinstance(error, httpx.ConnectError)
+            seconds = perf_counter() - started
+            return Answer(None, seconds, problem=_describe(error), refused=refused)
+        seconds = perf_counter() - started
+        return Answer(response.status_code, seconds, dict(response.headers), bytes(kept))
 
 
 def checked_url(url: str) -> str:
@@ -107,6 +137,12 @@ def shown_url(url: str) -> str:
     return re.sub(r"//[^/?#]*@", "//***@", url, count=1)
 
 
+def tamper(body: bytes) -> bytes:
+    """Return ``body`` with another id, if there is one, so that it stays JSON."""
+    changed = body.replace(b'"id":"', b'"id":"x', 1)
+    return changed if changed != body else body + b" "
+
+
 def _is_loopback(url: str) -> bool:
     host = httpx.URL(url).host
     try:
@@ -115,9 +151,11 @@ def _is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _described(error: httpx.HTTPError | httpx.InvalidURL) -> str:
+def _describe(error: httpx.HTTPError | httpx.InvalidURL) -> str:
     if isinstance(error, httpx.ConnectError):
-        return f"cannot connect ({error})"
+        # Else its name or its certificate is wrong, as the text says.
+        hint = ": nothing listens there" if "refused" in str(error) else ""
+        return f"cannot connect ({error}){hint}"
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

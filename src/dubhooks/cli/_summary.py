@@ -1,91 +1,93 @@
-"""What came of many deliveries, in memory that does not grow with their number."""
+"""What came of deliveries, in words."""
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from math import exp, log
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from statistics import median
 
-if TYPE_CHECKING:
-    from ._sending import Answer
+from ._answers import describe_body
+from ._sending import Answer
 
-__all__ = ["Summary", "in_words", "is_accepted", "printable"]
-
-_PER_UNIT = 20
-"""Classes of time per factor of e: percentiles are exact to some 3 %."""
+__all__ = ["Summary", "describe", "describe_as_json", "printable"]
 
 _SHOWN = 300
-_OTHERS = "other problems"
 
 
 class Summary:
-    """Counts answers and their times.  Threads may share it."""
+    """Counts answers and their times."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._times: Counter[int] = Counter()
         self.sent = 0
         self.accepted = 0
+        self.outcomes: Counter[str] = Counter()
+        """How often each outcome; an answer may have none."""
         self.answers: Counter[str] = Counter()
         """How often each status, or each reason for none."""
-        self.slowest = 0.0
-        """Seconds."""
+        self.advice: dict[str, str] = {}
+        """What to do about each status (or reason) and outcome that is no success."""
+        self.seconds: list[float] = []
 
-    def add(self, answer: Answer) -> None:
-        """Count one answer."""
-        told = str(answer.status) if answer.status is not None else printable(answer.problem)
-        with self._lock:
-            self.sent += 1
-            self.accepted += is_accepted(answer)
-            # Reasons may differ without end, statuses cannot.
-            self.answers[told if told in self.answers or len(self.answers) < 50 else _OTHERS] += 1
-            self._times[round(_PER_UNIT * log(max(answer.seconds, 1e-6)))] += 1
-            self.slowest = max(self.slowest, answer.seconds)
-
-    def seconds_of(self, share: float) -> float:
-        """Return the time within which this share of the answers came, in seconds."""
-        left = share * self.sent
-        for time, count in sorted(self._times.items()):
-            left -= count
-            if left <= 0:
-                return min(exp(time / _PER_UNIT), self.slowest)
-        return self.slowest
+    def add(self, answer: Answer, advice: str | None) -> None:
+        """Count one answer; ``advice``: what to do about it."""
+        told = str(answer.status or printable(answer.problem))
+        self.sent += 1
+        self.accepted += answer.accepted
+        self.answers[told] += 1
+        self.seconds.append(answer.seconds)
+        if answer.outcome:
+            self.outcomes[answer.outcome] += 1
+        if advice:
+            self.advice[f"{told} {answer.outcome or ''}".rstrip()] = advice
 
     def as_json(self) -> dict[str, object]:
         """Return the summary for machines."""
         return {
             "sent": self.sent,
             "accepted": self.accepted,
+            "outcomes": dict(self.outcomes),
             "answers": dict(self.answers),
+            "advice": self.advice,
             "seconds": {
-                "median": round(self.seconds_of(0.5), 6),
-                "p95": round(self.seconds_of(0.95), 6),
-                "slowest": round(self.slowest, 6),
+                "median": round(median(self.seconds), 6),
+                "slowest": round(max(self.seconds), 6),
             },
         }
 
-    def __str__(self) -> str:
+    def lines(self) -> Iterator[str]:
+        """Yield the summary for people: one line, and one for each advice."""
+        outcomes = ", ".join(f"{count} {told}" for told, count in self.outcomes.most_common())
         answers = ", ".join(f"{count} x {told}" for told, count in self.answers.most_common())
-        return (
-            f"{self.sent} sent, {self.accepted} accepted ({answers}); "
-            f"median {_milliseconds(self.seconds_of(0.5))}, "
-            f"95 % within {_milliseconds(self.seconds_of(0.95))}, "
-            f"slowest {_milliseconds(self.slowest)}"
+        yield (
+            f"{self.sent} sent{f': {outcomes}' if outcomes else ''} ({answers}); "
+            f"median {_milliseconds(median(self.seconds))}, "
+            f"slowest {_milliseconds(max(self.seconds))}"
         )
+        for told, advice in self.advice.items():
+            yield f"{told}: {advice}"
 
 
-def is_accepted(answer: Answer) -> bool:
-    """Tell whether Dub's queue takes the answer for success: 2xx, nothing else."""
-    return answer.status is not None and 200 <= answer.status < 300
-
-
-def in_words(answer: Answer) -> str:
-    """Return an answer on one line."""
+def describe(answer: Answer) -> str:
+    """Return an answer on one line: its outcome, else its text."""
     if answer.status is None:
         return f"no answer after {_milliseconds(answer.seconds)}: {printable(answer.problem)}"
-    text = printable(answer.body[: 4 * _SHOWN].decode("utf-8", "replace"))
-    return f"{answer.status} in {_milliseconds(answer.seconds)}: {text or '(no body)'}"
+    took = _milliseconds(answer.seconds)
+    if answer.outcome:
+        return f"{answer.status} {answer.outcome} in {took}"
+    text = printable(describe_body(answer.headers, answer.body))
+    return f"{answer.status} in {took}: {text or '(no body)'}"
+
+
+def describe_as_json(answer: Answer) -> dict[str, object]:
+    """Return an answer for machines."""
+    return {
+        "status": answer.status,
+        "outcome": answer.outcome,
+        "advice": answer.advice,
+        "seconds": round(answer.seconds, 6),
+        "answer": describe_body(answer.headers, answer.body),
+        "problem": answer.problem or None,
+    }
 
 
 def printable(text: str) -> str:

@@ -9,14 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from ._options import (
-    AddOption,
     EventArgument,
     PostbackFlag,
     SetOption,
     checked_event,
     family_of,
     make_sample,
-    overrides_from,
 )
 from ._output import JSONFlag, print_json
 
@@ -56,7 +54,6 @@ def sample(
     event: EventArgument,
     postback: PostbackFlag = False,
     changes: SetOption = None,
-    additions: AddOption = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -78,8 +75,7 @@ def sample(
     Exit codes: 0 printed, 2 wrong use.
     """
     name = checked_event(event, postback)
-    overrides, added = overrides_from(changes), overrides_from(additions, "--add")
-    body = make_sample(name, postback, overrides, added, seed).to_json()
+    body = make_sample(name, postback, changes, seed).to_json()
     if not as_json:
         body = json.dumps(json.loads(body), indent=2, ensure_ascii=False).encode() + b"\n"
     # As bytes: the terminal's character set must not change them.

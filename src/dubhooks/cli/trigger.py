@@ -3,88 +3,77 @@
 from __future__ import annotations
 
 import itertools
-import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ..signature import sign
 from ._options import (
-    AddOption,
+    EVENT,
     PostbackFlag,
     SecretFile,
     SetOption,
+    TimeoutOption,
     checked_event,
-    complete_event,
     make_sample,
-    overrides_from,
     read_file,
     secret_from,
 )
-from ._output import JSONFlag, print_json, progress, wrong_use
+from ._output import JSONFlag, print_json, track, wrong_use
+from ._retries import deliver
+from ._sending import Answer, Sender, checked_url, shown_url, tamper
+from ._summary import Summary, describe, describe_as_json
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ._sending import Answer, Sender
-    from ._summary import Summary
-
-__all__ = ["ToURL", "trigger"]
-
-ToURL = Annotated[str, typer.Option("--to", metavar="URL", help="Where to send it.")]
-
-
-class NothingListens(Exception):
-    """There is no connection to the endpoint."""
+__all__ = ["trigger"]
 
 
 @dataclass(frozen=True)
-class Plan:
+class Request:
     """What to send."""
 
-    request: Callable[[], tuple[bytes, dict[str, str]]]
-    """Gives body and headers of the next delivery."""
-    repeat: int
-    concurrency: int
-    retries: bool
-    speed: float
-    is_quiet: bool
-    """Attempts are not shown one by one."""
+    make_body: Callable[[], bytes]
+    """Returns the body of the next delivery."""
+    secret: str | None
+    """``None``: without a signature."""
+    is_tampered: bool
+
+    def build(self) -> tuple[bytes, dict[str, str]]:
+        """Return body and headers of the next delivery."""
+        body = self.make_body()
+        headers = {"Content-Type": "application/json"}
+        if self.secret is not None:
+            headers["Dub-Signature"] = sign(body, self.secret)
+        return (tamper(body) if self.is_tampered else body), headers
+
+    def advise(self, answer: Answer) -> str | None:
+        """Return what to do about an answer, in a line."""
+        if self.secret is not None and not self.is_tampered:
+            return answer.advice
+        if answer.accepted:
+            return "accepted without a valid signature: the endpoint does not verify it"
+        is_refused = answer.status == 401
+        return "as it should be: the signature is not valid" if is_refused else answer.advice
 
 
 def trigger(
-    to: ToURL,
-    event: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="EVENT",
-            help="Name of an event; may be left out with --file.",
-            autocompletion=complete_event,
-            show_default=False,
-        ),
-    ] = None,
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Where to send it.")],
+    event: Annotated[str | None, EVENT] = None,
     postback: PostbackFlag = False,
     changes: SetOption = None,
-    additions: AddOption = None,
     file: Annotated[
         Path | None,
         typer.Option(
-            "--file",
-            metavar="FILE",
-            help="Send the bytes of this file (-: of stdin), whatever they are.",
-            show_default=False,
+            "--file", metavar="FILE", help="Send these bytes (-: of stdin), whatever they are."
         ),
     ] = None,
     repeat: Annotated[int, typer.Option("--repeat", min=1, metavar="N", help="Send N events.")] = 1,
     same: Annotated[bool, typer.Option("--same", help="Repeat one event, as duplicates.")] = False,
-    concurrency: Annotated[
-        int, typer.Option("--concurrency", min=1, max=256, metavar="N", help="N at the same time.")
-    ] = 1,
-    tamper: Annotated[
-        bool, typer.Option("--tamper", help="Change the body after it was signed.")
-    ] = False,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, metavar="N", help="In parallel.")] = 1,
+    tamper: Annotated[bool, typer.Option("--tamper", help="Change the signed body.")] = False,
     no_signature: Annotated[
         bool, typer.Option("--no-signature", help="Send no signature.")
     ] = False,
@@ -96,12 +85,8 @@ def trigger(
             "6 h 7 min 6 s and 24 h, until the answer is 2xx.",
         ),
     ] = False,
-    speed: Annotated[
-        float, typer.Option("--speed", min=0.001, metavar="N", help="Divide those waits by N.")
-    ] = 1.0,
-    timeout: Annotated[
-        float, typer.Option("--timeout", min=0.001, metavar="S", help="Seconds to wait.")
-    ] = 30.0,
+    speed: Annotated[float, typer.Option(min=0.001, metavar="N", help="Divide the waits.")] = 1.0,
+    timeout: TimeoutOption = 30.0,
     secret_file: SecretFile = None,
     as_json: JSONFlag = False,
 ) -> None:
@@ -119,125 +104,67 @@ def trigger(
     Exit codes: 0 every delivery was accepted (2xx, in the end), 1 one was
     refused, 2 wrong use or nothing listens there.
     """
-    from ._sending import Sender, checked_url, shown_url
-    from ._summary import Summary
-
     checked_url(to)
-    body = _body(event, postback, changes, additions, file)
+    make_body = _choose_body(event, postback, changes, file)
     if same:
-        body = itertools.repeat(body()).__next__
-    secret = "" if no_signature else secret_from(postback, secret_file)
-    request = partial(_request, body, secret, tamper)
-    request()
+        make_body = itertools.repeat(make_body()).__next__
+    secret = None if no_signature else secret_from(postback, secret_file)
+    request = Request(make_body, secret, tamper)
+    request.build()  # what is wrong is told before anything is sent
+    is_quiet = as_json or repeat > 1
+    attempts: list[dict[str, object]] = []
+
+    def tell(answer: Answer) -> None:
+        advice = request.advise(answer)
+        if repeat == 1:
+            attempts.append({**describe_as_json(answer), "advice": advice})
+        if not is_quiet and not (answer.refused and not retries):
+            typer.echo(describe(answer) + (f"\n    {advice}" if advice else ""))
+
+    def tell_wait(seconds: float) -> None:
+        if not is_quiet:
+            typer.echo(f"again in {seconds:g} s (at speed {speed:g})")
+
+    def send(_: int) -> Answer:
+        body, headers = request.build()
+        return deliver(
+            lambda: sender.send(body, headers),
+            retries=retries,
+            speed=speed,
+            tell=tell,
+            tell_wait=tell_wait,
+        )
+
     summary = Summary()
-    plan = Plan(request, repeat, min(concurrency, repeat), retries, speed, as_json or repeat > 1)
     with Sender(to, timeout=timeout, connections=concurrency) as sender:
-        attempted = _deliver(plan, sender, summary)
+        for answer in _call_often(send, repeat, concurrency):
+            if answer.refused and not retries and not summary.sent:
+                raise wrong_use(f"{shown_url(to)}: {answer.problem}")
+            summary.add(answer, request.advise(answer))
     if as_json:
-        print_json({"to": shown_url(to), **summary.as_json(), "attempts": attempted})
+        print_json({"to": shown_url(to), **summary.as_json(), "attempts": attempts})
     elif repeat > 1:
-        typer.echo(str(summary))
+        typer.echo("\n".join(summary.lines()))
     raise typer.Exit(0 if summary.accepted == repeat else 1)
 
 
-def _body(
-    event: str | None,
-    postback: bool,
-    changes: list[str] | None,
-    additions: list[str] | None,
-    file: Path | None,
+def _call_often(send: Callable[[int], Answer], times: int, concurrency: int) -> Iterator[Answer]:
+    with ThreadPoolExecutor(concurrency) as pool:
+        try:
+            yield from track(pool.map(send, range(times)), "sending", times)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _choose_body(
+    event: str | None, postback: bool, changes: list[str] | None, file: Path | None
 ) -> Callable[[], bytes]:
     if file is not None:
-        if changes or additions:
-            raise wrong_use("--set and --add change a sample, so they do not go with --file")
+        if changes:
+            raise wrong_use("--set changes a sample, so it does not go with --file")
         content = read_file(file)
         return lambda: content
     if event is None:
         raise wrong_use("name an event or give a --file; 'dubhooks events' lists the events")
     name = checked_event(event, postback)
-    overrides, added = overrides_from(changes), overrides_from(additions, "--add")
-    return lambda: make_sample(name, postback, overrides, added).to_json()
-
-
-def _request(body: Callable[[], bytes], secret: str, tamper: bool) -> tuple[bytes, dict[str, str]]:
-    from ..signature import sign
-
-    content = body()
-    headers = {"Content-Type": "application/json"}
-    if secret:
-        headers["Dub-Signature"] = sign(content, secret)
-    return (_tampered(content) if tamper else content), headers
-
-
-def _tampered(body: bytes) -> bytes:
-    """Return ``body`` with one digit changed, so that it stays JSON, else one bit."""
-    for place in range(len(body) - 1, -1, -1):
-        if 0x31 <= body[place] <= 0x39:
-            return body[:place] + (b"8" if body[place] == 0x39 else b"9") + body[place + 1 :]
-    return bytes([body[0] ^ 1]) + body[1:] if body else b" "
-
-
-def _deliver(plan: Plan, sender: Sender, summary: Summary) -> list[dict[str, object]]:
-    """Send all there is to send; return the attempts when there is one delivery."""
-    numbers = itertools.count(1)
-    attempted: list[dict[str, object]] = []
-    failure: list[BaseException] = []
-
-    with progress() as bar:
-        task = bar.add_task("sending", total=plan.repeat, visible=plan.repeat > 1)
-
-        def work() -> None:
-            try:
-                while next(numbers) <= plan.repeat and not failure:
-                    _one(plan, sender, summary, attempted)
-                    bar.advance(task)
-            except BaseException as error:  # noqa: BLE001 - raised again below
-                failure.append(error)
-
-        threads = [threading.Thread(target=work) for _ in range(plan.concurrency - 1)]
-        for thread in threads:
-            thread.start()
-        work()
-        for thread in threads:
-            thread.join()
-    if failure and isinstance(failure[0], NothingListens):
-        raise wrong_use(str(failure[0]))
-    if failure:
-        raise failure[0]
-    return attempted
-
-
-def _one(plan: Plan, sender: Sender, summary: Summary, attempted: list[dict[str, object]]) -> None:
-    from ._retries import attempts
-    from ._sending import shown_url
-    from ._summary import in_words
-
-    def waiting(seconds: float) -> None:
-        if not plan.is_quiet:
-            typer.echo(f"again in {seconds:g} s (at speed {plan.speed:g})")
-
-    body, headers = plan.request()
-    answer: Answer | None = None
-    for answer in attempts(
-        lambda: sender.send(body, headers),
-        retries=plan.retries,
-        speed=plan.speed,
-        waiting=waiting,
-    ):
-        if answer.refused and not plan.retries and not summary.sent:
-            raise NothingListens(f"{shown_url(sender.url)}: {answer.problem}")
-        if not plan.is_quiet:
-            typer.echo(in_words(answer))
-        if plan.repeat == 1:
-            attempted.append(_as_json(answer))
-    if answer is not None:
-        summary.add(answer)
-
-
-def _as_json(answer: Answer) -> dict[str, object]:
-    return {
-        "status": answer.status,
-        "seconds": round(answer.seconds, 6),
-        "answer": answer.body.decode("utf-8", "replace"),
-        "problem": answer.problem or None,
-    }
+    return lambda: make_sample(name, postback, changes).to_json()

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from .._explain import explain
 from ._options import PostbackFlag, SecretFile, other_secret, read_file, secret_from
 from ._output import JSONFlag, print_json
+from ._saved import load
 
 __all__ = ["verify"]
 
@@ -23,20 +25,10 @@ def verify(
             "--signature",
             metavar="VALUE",
             help="Value of the Dub-Signature header; by default the one saved beside the body.",
-            show_default=False,
         ),
     ] = None,
     postback: PostbackFlag = False,
     secret_file: SecretFile = None,
-    others: Annotated[
-        Path | None,
-        typer.Option(
-            "--others",
-            metavar="DIR",
-            help="Saved deliveries that the signature may belong to.",
-            show_default=False,
-        ),
-    ] = None,
     as_json: JSONFlag = False,
 ) -> None:
     r"""Say whether a signature is valid, and if not, why.
@@ -53,9 +45,6 @@ def verify(
 
     Exit codes: 0 valid, 1 not valid, 2 wrong use.
     """
-    from .._explain import explain
-    from ._saved import load, saved_in
-
     raw = read_file(body)
     beside = body.with_suffix(".json")
     if signature is None and body.suffix == ".body" and beside.is_file():
@@ -66,7 +55,6 @@ def verify(
         secret_from(postback, secret_file),
         family="postback" if postback else "webhook",
         other_secrets=other_secret(postback),
-        other_bodies=[load(one).body for one in saved_in(others)] if others else (),
     )
     if as_json:
         causes = [

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from django.apps import apps
 from django.conf import settings
-from django.db import Error, connections, router
-from django.utils.connection import ConnectionDoesNotExist
+from django.db import connections, router
 
 from ..errors import ConfigurationError
-from ..stores._advice import explain_sql_error
-from ..stores._sql import CLAIMS_TABLE, INBOX_TABLE, VENDORS
+from ..stores._advice import explain_sql_error, explained
+from ..stores._sql import CLAIMS_TABLE, INBOX_TABLE, find_vendor
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from typing import Literal
 
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -54,9 +54,6 @@ class Database:
         self._given = using
         self._alias: str | None = None
 
-    def __repr__(self) -> str:
-        return f"using={self._given!r}"
-
     @property
     def alias(self) -> str:
         """The database's alias: the one given, or else the routers' choice for writing.
@@ -80,49 +77,23 @@ class Database:
         """Return this thread's connection, and never one that a parent process opened.
 
         Raises:
-            ConfigurationError: the app is not installed, the alias or the engine is unknown, or
-                the parent process uses the pool, or the open transaction, as well.
+            ConfigurationError: the app is not installed, the engine is not supported, or the
+                parent process uses the pool, or the open transaction, as well.
         """
-        try:
-            connection = connections[self.alias]
-        except ConnectionDoesNotExist:
-            raise ConfigurationError(
-                f"DATABASES has no {self.alias!r}: it has {sorted(connections)}"
-            ) from None
-        if connection.vendor not in VENDORS:
-            raise ConfigurationError(
-                f"{connection.vendor} is not supported: use PostgreSQL, MariaDB, MySQL or SQLite"
-            )
+        connection = connections[self.alias]
+        find_vendor(connection.vendor)
         if _inherited:
             _leave_to_the_parent(connection)
         return connection
 
-    @contextmanager
-    def explained(self, connection: BaseDatabaseWrapper) -> Generator[None, None, None]:
-        """Turn the database's complaints that tell of a wrong set-up into ours.
+    def explained(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
+        """Turn the database's complaints that tell of a wrong set-up into a ConfigurationError.
 
-        Raises:
-            ConfigurationError: there is no table, it may not be used, the database is read-only, …
+        There is no table, it may not be used, the database is read-only, and the like.
         """
-        try:
-            yield
-        except Error as error:
-            better = self.explain(connection, error)
-            if better is None:
-                raise
-            raise better from None
-
-    def explain(
-        self, connection: BaseDatabaseWrapper, error: Exception
-    ) -> ConfigurationError | None:
-        """Return an error that says what to do, if ``error`` tells of a wrong set-up."""
-        alias = connection.alias
-        return explain_sql_error(
-            error,
-            table=_TABLES[self._model],
-            create=f"run manage.py migrate --database {alias}",
-            where=f" (alias {alias!r})",
-        )
+        create = f"run manage.py migrate --database {connection.alias}"
+        where, table = f" (alias {connection.alias!r})", _TABLES[self._model]
+        return explained(partial(explain_sql_error, table=table, create=create, where=where))
 
 
 def build_execute(connection: BaseDatabaseWrapper) -> Execute:
@@ -142,15 +113,12 @@ def pool_of(connection: BaseDatabaseWrapper) -> Any:
 
 
 def _leave_to_the_parent(connection: BaseDatabaseWrapper) -> None:
-    if pool_of(connection) in _inherited:
+    is_inherited = connection.connection in _inherited
+    if pool_of(connection) in _inherited or (is_inherited and connection.in_atomic_block):
         raise ConfigurationError(
-            "the pool was opened before this process was forked, and its parent uses it as well: "
-            f"call django.db.connections[{connection.alias!r}].close_pool() before the fork"
+            "the connection, or its pool, was opened before this process was forked, and its "
+            "parent uses it as well: call django.db.connections.close_all() before the fork, and "
+            f"with a pool django.db.connections[{connection.alias!r}].close_pool() as well"
         )
-    if connection.connection in _inherited:
-        if connection.in_atomic_block:
-            raise ConfigurationError(
-                "the connection was opened before this process was forked, and its parent uses "
-                "it as well: call django.db.connections.close_all() before the fork"
-            )
+    if is_inherited:
         connection.connection = None

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest
 
-from ..errors import ConfigurationError
 from ..reply import Reply
 from ._answers import answer_failure, build_response, roll_back_around
 from ._body import read_request
@@ -17,6 +15,7 @@ from ._body import read_request
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
     from ..receiver._pipeline import Delivery, Pipeline, Result
@@ -63,13 +62,8 @@ def serve(
 def _find_django_request(request: Any) -> HttpRequest:
     """Return Django's request; Django REST framework's has it, and passes its methods on."""
     # Those methods are the only public way from one to the other.
-    owner = getattr(getattr(request, "get_host", None), "__self__", None)
-    if isinstance(owner, HttpRequest):
-        return owner
-    raise ConfigurationError(
-        "webhook(...) is for a function whose first argument is the request, and this one is "
-        f"{type(request).__name__}: decorate a function instead of a method"
-    )
+    owner: HttpRequest = request.get_host.__self__
+    return owner
 
 
 def _open(pipeline: Pipeline[Any], request: HttpRequest) -> Delivery | Reply:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = [
-    "KEYS",
     "POSTBACK_SECRET",
     "SECRETS",
     "WEBHOOK_SECRET",
@@ -38,8 +37,7 @@ WEBHOOK_SECRET: Final = "WEBHOOK_SECRET"  # noqa: S105 - a key
 POSTBACK_SECRET: Final = "POSTBACK_SECRET"  # noqa: S105 - a key
 SECRETS: Final = (WEBHOOK_SECRET, POSTBACK_SECRET)
 _PASSED_ON: Final = ("NAMESPACE", "LEASE", "RETENTION", "MAX_AGE", "MAX_BODY")
-KEYS: Final = frozenset({*SECRETS, "STORE", "DEAD_LETTERS", "OBSERVERS", *_PASSED_ON})
-"""Every key that ``DUBHOOKS`` may have."""
+_KEYS: Final = (*SECRETS, "STORE", "DEAD_LETTERS", "OBSERVERS", *_PASSED_ON)
 
 
 @lru_cache(maxsize=1)
@@ -68,6 +66,7 @@ def list_receivers() -> dict[str, Webhooks | Postbacks]:
     Raises:
         ConfigurationError: a value of the setting ``DUBHOOKS`` cannot work.
     """
+    # Names only: error trackers send variables, and the values have secrets among them.
     names, found = set(configured()), dict[str, Webhooks | Postbacks]()
     if WEBHOOK_SECRET in names or hooks.cache_info().currsize:
         found[WEBHOOK_SECRET] = hooks()
@@ -80,7 +79,7 @@ def configured() -> Mapping[str, Any]:
     """Return the setting ``DUBHOOKS``, empty when it is not there.
 
     Raises:
-        ConfigurationError: it is not a dictionary.
+        ConfigurationError: it is not a dictionary, or has a key that means nothing.
     """
     given: object = getattr(settings, "DUBHOOKS", None)
     if given is None:
@@ -90,12 +89,16 @@ def configured() -> Mapping[str, Any]:
         raise ConfigurationError(
             'DUBHOOKS must be a dictionary: DUBHOOKS = {"WEBHOOK_SECRET": os.environ[...]}'
         )
+    unknown = [name for name in cast("Mapping[str, Any]", given) if name not in _KEYS]
+    if unknown:
+        del given
+        raise ConfigurationError(f"DUBHOOKS has no {unknown[0]!r}: it has {', '.join(_KEYS)}")
     return cast("Mapping[str, Any]", given)
 
 
 def secret_of(key: str) -> Any:
     """Return the secret under ``key``, whatever it is; a callable there is called."""
-    secret = configured().get(key)
+    secret = _get(key)
     return secret() if callable(secret) else secret
 
 
@@ -114,20 +117,23 @@ def _build(kind: Callable[..., ReceiverT], secret_key: str) -> ReceiverT:
         raise ConfigurationError(
             f'there is no setting DUBHOOKS: DUBHOOKS = {{"{secret_key}": os.environ[...]}}'
         )
-    options = {key: value for key, value in configured().items() if key not in SECRETS}
-    arguments = {key.lower(): options[key] for key in _PASSED_ON if key in options}
+    arguments = {key.lower(): configured()[key] for key in _PASSED_ON if key in configured()}
     if secret_key == POSTBACK_SECRET:
         # Both receivers share a store, and the same sale may come to both.
-        arguments["namespace"] = f"{options.get('NAMESPACE', 'default')}.postbacks"
+        arguments["namespace"] = f"{_get('NAMESPACE', 'default')}.postbacks"
     return kind(
         # Asked for every delivery, so that commands that need no secret run without one; the
         # system check names a missing one.
         lambda: _ask_secret(secret_key),
-        store=_build_store(options.get("STORE", DjangoStore)),
-        dead_letters=_build_dead_letters(options.get("DEAD_LETTERS")),
-        observers=[_import(observer) for observer in options.get("OBSERVERS", ())],
+        store=_build_store(_get("STORE", DjangoStore)),
+        dead_letters=_build_dead_letters(_get("DEAD_LETTERS")),
+        observers=[_import(observer) for observer in _get("OBSERVERS", ())],
         **arguments,
     )
+
+
+def _get(key: str, default: Any = None) -> Any:
+    return configured().get(key, default)
 
 
 def _ask_secret(key: str) -> Any:

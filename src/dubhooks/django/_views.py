@@ -6,18 +6,14 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
-from django.core.exceptions import ImproperlyConfigured
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import connections, transaction
 from django.http.response import HttpResponseBase
 
-from ..errors import ConfigurationError
 from ..receiver import pipeline_of
 from ..receiver._functions import (
     check_handler,
     hide_event,
     is_async_callable,
-    list_parameters,
-    name_of,
 )
 from ..receiver._route import InDjango, plan_route, type_route
 from ._serving import serve
@@ -85,8 +81,6 @@ def webhook(hooks: Any, /, *events: Any, dedupe: Dedupe = "id") -> Any:
 
     def decorate(handler: Any) -> Any:
         check_handler(handler, position=1)
-        _refuse_swapped(handler)
-        _refuse_registered(handler)
         is_async = is_async_callable(handler)
         route = plan.add_route(handler, is_async=is_async, status_of=_read_status)
         endpoint: Any = _build_view(plan.pipeline, route, handler)
@@ -140,35 +134,9 @@ def _exempt(endpoint: Any) -> Any:
     # CommonMiddleware answers 404 then: a redirect would make Dub take a payout as paid.
     endpoint.should_append_slash = False
     # A claim inside a transaction would be undone with it, and so would the note of a failure.
-    for alias in _list_databases():
+    for alias in connections:
         transaction.non_atomic_requests(using=alias)(endpoint)
     return endpoint
-
-
-def _list_databases() -> list[str]:
-    try:
-        return list(connections)
-    except ImproperlyConfigured:  # decorated where there are no settings yet
-        return [DEFAULT_DB_ALIAS]
-
-
-def _refuse_swapped(handler: Any) -> None:
-    names = [one.name for one in list_parameters(handler) or ()]
-    if names[:1] == ["event"] or names[1:2] == ["request"]:
-        raise ConfigurationError(
-            f"{name_of(handler)}({', '.join(names)}) takes the request first and the event "
-            "second: (request, event, ...)"
-        )
-
-
-def _refuse_registered(handler: Any) -> None:
-    # django-ninja calls the function that it was given, so above its decorator ours would verify
-    # nothing.  Of that, this mark on the function is the only trace.
-    if hasattr(handler, "_ninja_operation"):
-        raise ConfigurationError(
-            f"django-ninja has {name_of(handler)} already, and would call it with unverified "
-            "events: put @webhook(...) below @api.post(...), next to the function"
-        )
 
 
 def _read_status(response: object) -> int:

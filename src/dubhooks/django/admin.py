@@ -14,13 +14,15 @@ from .models import Claim
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from django.http import HttpRequest
-
     ClaimModelAdmin: TypeAlias = admin.ModelAdmin[Claim]
 else:
     ClaimModelAdmin = admin.ModelAdmin  # it takes type arguments only in its stubs
 
 __all__ = ["ClaimAdmin"]
+
+
+def _refuse(self: object, request: object, obj: object = None) -> bool:  # noqa: ARG001
+    return False
 
 
 @admin.register(Claim)
@@ -59,25 +61,8 @@ class ClaimAdmin(ClaimModelAdmin):
         """Return when it counts as absent."""
         return _to_datetime(claim.keep_until)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """Nobody makes a claim by hand."""
-        return False
-
-    def has_change_permission(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        obj: Claim | None = None,  # noqa: ARG002
-    ) -> bool:
-        """Nobody changes one by hand."""
-        return False
-
-    def has_delete_permission(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        obj: Claim | None = None,  # noqa: ARG002
-    ) -> bool:
-        """Nobody deletes one by hand: its handler may be running."""
-        return False
+    # Nobody makes, changes or deletes a claim by hand: its handler may be running.
+    has_add_permission = has_change_permission = has_delete_permission = _refuse
 
 
 def _to_datetime(milliseconds: int) -> datetime | None:

@@ -97,7 +97,7 @@ class DjangoInbox:
         connection = self._database.connection()
         statements, execute = self._statements_for(connection), build_execute(connection)
         with self._database.explained(connection):
-            return sum(statements.forget(execute, key) for key in keys) > 0
+            return statements.forget(execute, keys)
 
     async def aforget(self, event: Event | str) -> bool:
         """Do what :meth:`forget` does, without blocking the event loop."""

@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import logging
-import random
 from contextlib import ExitStack, suppress
-from time import monotonic, sleep
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db import Error, transaction
 
 from ..errors import ConfigurationError, to_seconds
-from ..stores._advice import is_beaten, is_lost
+from ..stores._advice import is_lost
+from ..stores._base import SQLStore
 from ..stores._sql import ClaimStatements
+from ..stores._tries import Tries
 from ._database import Database, build_execute, pool_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import timedelta
-    from typing import Any
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
-    from ..idempotency import Claim
+    from ..stores._sql import Work
 
 __all__ = ["DjangoStore"]
 
-logger = logging.getLogger("dubhooks")
-
 ResultT = TypeVar("ResultT")
 
-_PURGE_EVERY: Final = 256
-_LONGEST_PAUSE: Final = 0.25
 
-
-class DjangoStore:
+class DjangoStore(SQLStore):
     """Claims in a database of the project: PostgreSQL, MariaDB, MySQL or SQLite.
 
     Every change is one statement that is committed at once, by the database's
@@ -43,6 +35,8 @@ class DjangoStore:
     transaction it refuses to work: a rollback would take claims with it.
     (Django's ``TestCase`` is let through.)
     """
+
+    _purges_itself = True
 
     def __init__(self, *, using: str | None = None, timeout: float | timedelta = 10.0) -> None:
         """Keep claims in one database of ``DATABASES``.
@@ -56,168 +50,63 @@ class DjangoStore:
         Raises:
             ConfigurationError: ``timeout`` is not more than 0.
         """
+        super().__init__()
         self._database = Database("Claim", using)
         self._timeout = to_seconds("DjangoStore(timeout=...)", timeout)
-        self._statements: ClaimStatements | None = None
-        self._claims = 0
-
-    def __repr__(self) -> str:
-        return f"DjangoStore({self._database!r})"
-
-    @property
-    def alias(self) -> str:
-        """The alias of the database that holds the claims.
-
-        Raises:
-            ConfigurationError: the app is not installed.
-        """
-        return self._database.alias
-
-    def claim(
-        self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
-    ) -> Claim:
-        """Claim ``key``; see :meth:`dubhooks.idempotency.Store.claim`.
-
-        Raises:
-            ConfigurationError: a transaction is open, there is no table, or the
-                database is read-only.
-            django.db.Error: the database failed.
-        """
-        options: dict[str, Any] = {
-            "fingerprint": fingerprint,
-            "lease": lease,
-            "retention": retention,
-        }
-        claim = self._commit(lambda run: run.statements.claim(run.execute, key, token, **options))
-        self._purge_now_and_then()
-        return claim
-
-    def complete(self, key: str, token: str, *, retention: float) -> bool:
-        """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
-        return self._commit(
-            lambda run: run.statements.complete(
-                run.execute, key, token, retention=retention, is_retry=run.is_retry
-            ),
-            # If it fails the event runs again, and the database was there for the claim.
-            is_patient=True,
-        )
-
-    def release(self, key: str, token: str) -> bool:
-        """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
-        return self._commit(lambda run: run.statements.release(run.execute, key, token))
-
-    def forget(self, key: str) -> bool:
-        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
-        return self._commit(lambda run: run.statements.forget(run.execute, key))
-
-    def purge(self) -> int:
-        """Delete the rows whose retention is over and return how many there were.
-
-        Claims do this now and then as well, so calling it is optional.
-        """
-        deleted, may_be_more = 0, True
-        while may_be_more:
-            count, may_be_more = self._commit(lambda run: run.statements.purge(run.execute))
-            deleted += count
-        return deleted
 
     def close_connection(self) -> None:
         """Close this thread's connection: Django closes only those of threads with requests."""
         self._database.connection().close()
 
-    def _purge_now_and_then(self) -> None:
-        self._claims += 1
-        if self._claims % _PURGE_EVERY == 0:
-            try:
-                self._commit(lambda run: run.statements.purge(run.execute), timeout=0.0)
-            except (Error, ConfigurationError) as error:
-                logger.warning("old claims could not be deleted: %s", type(error).__qualname__)
+    def _write_statements(self) -> ClaimStatements:
+        return ClaimStatements(self._database.connection().vendor, "format")
 
-    def _commit(
-        self,
-        decide: Callable[[_Run], ResultT],
-        *,
-        is_patient: bool = False,
-        timeout: float | None = None,
-    ) -> ResultT:
-        """Return what ``decide`` returns, committed.
-
-        Args:
-            decide: sends statements; it may be called again.
-            is_patient: whether to wait for a server that cannot be reached at all.
-            timeout: in seconds, instead of the store's own.
-        """
+    def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:
         connection = self._database.connection()
-        if self._statements is None:
-            self._statements = ClaimStatements(connection.vendor, "format")
-        run = _Run(connection, self._statements, is_patient=is_patient)
-        deadline = monotonic() + (self._timeout if timeout is None else timeout)
-        pause = 0.005
-        while True:
-            begin = monotonic()
+        tries = Tries(self._timeout, is_patient=is_patient)
+        return tries.run(lambda: self._attempt(connection, work, tries))
+
+    def _attempt(
+        self, connection: BaseDatabaseWrapper, work: Work[ResultT], tries: Tries
+    ) -> ResultT:
+        """Return what ``work`` returns, with all that it does committed."""
+        pool, was_connected = pool_of(connection), connection.connection is not None
+        with self._database.explained(connection), ExitStack() as stack:
             try:
-                return run.commit(decide)
+                _refuse_transaction(connection, stack)
+                return work(build_execute(connection), tries.is_retry)
             except (ImproperlyConfigured, SynchronousOnlyOperation) as error:
                 raise ConfigurationError(f"Django says: {error}") from error
             except Error as error:
-                better = self._database.explain(connection, error)
-                if better is not None:
-                    raise better from None
-                can_succeed, now = run.prepare_another_try(error), monotonic()
-                # A try that takes as long as this one must end in time as well.
-                if not can_succeed or now + (now - begin) + pause > deadline:
-                    raise
-            sleep(random.uniform(0.0, pause))
-            pause = min(2 * pause, _LONGEST_PAUSE)
+                # Once there was a connection, the server is worth waiting for.
+                tries.has_connected = (
+                    was_connected
+                    or connection.connection is not None
+                    or pool_of(connection) is not pool
+                )
+                if is_lost(error) and not connection.in_atomic_block:
+                    _leave_lost_connection(connection, pool if tries.has_connected else None)
+                raise
 
 
-class _Run:
-    """A decision of the store on this thread's connection, and its tries."""
+def _refuse_transaction(connection: BaseDatabaseWrapper, stack: ExitStack) -> None:
+    if connection.in_atomic_block:
+        try:
+            # Refused in any transaction but the one that Django's TestCase opens.
+            stack.enter_context(transaction.atomic(using=connection.alias, durable=True))
+        except RuntimeError:
+            raise ConfigurationError(_IN_TRANSACTION) from None
+    elif not connection.get_autocommit():
+        raise ConfigurationError(_IN_TRANSACTION)
 
-    def __init__(
-        self, connection: BaseDatabaseWrapper, statements: ClaimStatements, *, is_patient: bool
-    ) -> None:
-        self.statements = statements
-        self.execute = build_execute(connection)
-        self.is_retry = False
-        self._connection = connection
-        self._is_patient = is_patient
-        self._pool: Any = None
 
-    def commit(self, decide: Callable[[_Run], ResultT]) -> ResultT:
-        """Return what ``decide`` returns, with all that it does committed."""
-        connection = self._connection
-        self._pool = pool_of(connection)
-        self._is_patient = self._is_patient or connection.connection is not None
-        with ExitStack() as stack:
-            if connection.in_atomic_block:
-                try:
-                    # Refused in any transaction but the one that Django's TestCase opens.
-                    stack.enter_context(transaction.atomic(using=connection.alias, durable=True))
-                except RuntimeError:
-                    raise ConfigurationError(_IN_TRANSACTION) from None
-            elif not connection.get_autocommit():
-                raise ConfigurationError(_IN_TRANSACTION)
-            return decide(self)
-
-    def prepare_another_try(self, error: Error) -> bool:
-        """Leave behind what was lost; tell whether another try may succeed."""
-        connection: Any = self._connection  # its stubs know no pool
-        self.is_retry = True
-        if connection.in_atomic_block:
-            return False
-        if not (is_lost(error) or connection.connection is None):
-            return is_beaten(error)
-        # Once there was a connection, the server is worth waiting for.
-        has_connected = connection.connection is not None or pool_of(connection) is not self._pool
-        self._is_patient = self._is_patient or has_connected
-        with suppress(Error):
-            connection.close()
-        if has_connected and self._pool is not None and pool_of(connection) is self._pool:
-            # Its other connections are lost as well, most likely.
-            with suppress(KeyError):  # another thread was quicker
-                connection.close_pool()
-        return self._is_patient
+def _leave_lost_connection(connection: Any, pool: Any) -> None:
+    with suppress(Error):
+        connection.close()
+    if pool is not None and pool_of(connection) is pool:
+        # Its other connections are lost as well, most likely.
+        with suppress(KeyError):  # another thread was quicker
+            connection.close_pool()
 
 
 _IN_TRANSACTION: Final = (

@@ -14,27 +14,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import override
 
 from ._fields import JSON, Timestamp
+from ._schema import describe_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
     from typing_extensions import Self
-
-__all__ = ["VALIDATION", "WIRE", "Event", "Model", "key_of", "model_in"]
 
 WIRE = "_wire"
 """The attribute that holds the bytes an event was parsed from.  It is not a field, so copies and
 pickles keep it and comparisons ignore it."""
-
-VALIDATION = ConfigDict(
-    extra="allow",
-    frozen=True,
-    populate_by_name=True,
-    defer_build=True,
-    cache_strings="none",
-    hide_input_in_errors=True,
-)
-
 
 _SEPARATOR: Final = str.maketrans({"%": "%25", ":": "%3A"})
 
@@ -60,7 +52,14 @@ class Model(BaseModel, frozen=True):
     what identifies the object, and no personal data.
     """
 
-    model_config = VALIDATION
+    model_config = ConfigDict(
+        extra="allow",
+        frozen=True,
+        populate_by_name=True,
+        defer_build=True,
+        cache_strings="none",
+        hide_input_in_errors=True,
+    )
 
     if not TYPE_CHECKING:
         # Hidden from type checkers, which would take it for an argument of every model.
@@ -72,6 +71,15 @@ class Model(BaseModel, frozen=True):
     def __hash__(self) -> int:
         # Not pydantic's, which hashes every field and fails on lists and dicts.
         return hash((type(self), *[getattr(self, name, None) for name in self.__shown__]))
+
+    @classmethod
+    @override
+    def __get_pydantic_json_schema__(
+        cls, core_schema: "CoreSchema", handler: "GetJsonSchemaHandler"
+    ) -> "JsonSchemaValue":
+        schema = handler(core_schema)
+        describe_fields(cls, handler.resolve_ref_schema(schema)["properties"])
+        return schema
 
     def __repr_args__(self) -> "Iterable[tuple[str | None, Any]]":
         for name in self.__shown__:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, Union, get_args
+from typing import Annotated, Any, Generic, TypeVar, Union, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -18,18 +19,11 @@ from ..errors import (
 )
 from ..payload import NOT_JSON, is_payout_like, read_document, write_document
 from ..signature import check_body
-from ._base import WIRE, Event, Model
+from ._base import WIRE, Event
 from ._drift import Drift
 from .unknown import UnknownEvent
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["Family"]
-
 EventT = TypeVar("EventT", bound=Event)
-
-_CONFIG = ConfigDict(cache_strings="none", defer_build=False, hide_input_in_errors=True)
 
 
 class Family(Generic[EventT]):
@@ -57,8 +51,9 @@ class Family(Generic[EventT]):
         # Built with the first event, so that an import costs nothing.
         classes = tuple(dict.fromkeys(self.classes.values()))
         tagged: Any = Annotated[Union[classes], Field(discriminator="event")]  # noqa: UP007
-        adapter: TypeAdapter[EventT] = TypeAdapter(tagged, config=_CONFIG)
         # Some versions of pydantic defer the adapter too when its models defer theirs.
+        config = ConfigDict(cache_strings="none", defer_build=False, hide_input_in_errors=True)
+        adapter: TypeAdapter[EventT] = TypeAdapter(tagged, config=config)
         return adapter.validator.validate_json
 
     def warm_up(self) -> None:
@@ -113,11 +108,10 @@ class Family(Generic[EventT]):
         cls = self.classes.get(envelope.event)
         if cls is None:
             return envelope
-        data: Any = document["data"]
-        cls.mend_old_shape(data)
+        cls.mend_old_shape(document["data"])
         event = _validated(cls, document, self._drift)
         if isinstance(event, tuple):
-            payout_like = is_payout_like(envelope.event, data)
+            payout_like = is_payout_like(envelope.event, document["data"])
             raise InvalidEvent(envelope.event, envelope.id, event, payout_like)
         return event
 
@@ -142,28 +136,5 @@ def _validated(
 
 
 def _problems(error: ValidationError) -> tuple[Problem, ...]:
-    # The first problem of a path says most; the others come from other branches of a union.
-    known = _wire_names()
-    problems: dict[str, str] = {}
-    for detail in error.errors(include_url=False, include_context=False, include_input=False):
-        problems.setdefault(_path(detail["loc"], known), detail["type"])
-    # A problem inside an object says more than one of the object, which is from another branch.
-    outer: set[str] = set()
-    for path in problems:
-        while path := path.rpartition(".")[0]:
-            outer.add(path)
-    return tuple(Problem(path, what) for path, what in problems.items() if path not in outer)
-
-
-def _path(location: tuple[int | str, ...], known: frozenset[str]) -> str:
-    # A key that no model knows may be personal data, so it is left out.
-    return ".".join(str(part) for part in location if isinstance(part, int) or part in known)
-
-
-def _wire_names() -> frozenset[str]:
-    classes: list[type[Model]] = [Model]
-    for cls in classes:
-        classes.extend(cls.__subclasses__())
-    return frozenset(
-        field.alias or name for cls in classes for name, field in cls.model_fields.items()
-    )
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    return tuple(Problem(".".join(map(str, one["loc"])), one["type"]) for one in details)

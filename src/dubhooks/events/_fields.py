@@ -10,29 +10,18 @@ metadata, keys that no model knows, and null for text or a list reach Python.
 # annotation again.
 
 from datetime import datetime
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-    ClassVar,
-    Final,
-    TypeAlias,
-    TypeVar,
-    cast,
-    get_args,
-)
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias, TypeVar, cast, get_args
 
-from pydantic import Field
-from pydantic_core import PydanticCustomError, PydanticOmit, core_schema
+from pydantic import Field, GetPydanticSchema
+from pydantic_core import PydanticOmit, core_schema
 
 from ._values import (
-    Annotation,
-    JSONSchema,
-    NumberSchema,
-    TimestampSchema,
-    WholeSchema,
     look_through,
+    make_json_schema,
+    make_number_schema,
+    make_timestamp_schema,
     read_cents,
+    read_integers_with,
     read_whole,
     return_unchanged,
 )
@@ -40,30 +29,10 @@ from ._values import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-    from pydantic.json_schema import JsonSchemaValue
+    from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
 
     from ._drift import Drift
-
-__all__ = [
-    "JSON",
-    "MOST_ITEMS",
-    "Cents",
-    "Count",
-    "Decisive",
-    "Filled",
-    "Flag",
-    "Id",
-    "Items",
-    "Maybe",
-    "Metadata",
-    "Number",
-    "Open",
-    "Text",
-    "Timestamp",
-    "Whole",
-]
 
 MOST_ITEMS: Final = 1_000
 """A longer list is an odd value."""
@@ -71,107 +40,40 @@ MOST_ITEMS: Final = 1_000
 ValueT = TypeVar("ValueT")
 
 
-# -- open enumerations ----------------------------------------------------------------------------
-
-
-class Open(Annotation):
+class Open:
     """Marks a ``Literal[...] | str``: the values that are known today, and any other text."""
 
-    def __init__(self) -> None:
-        self._known: tuple[str, ...] = ()
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
-        literal, _ = get_args(source)
-        self._known = get_args(literal)
-        return core_schema.str_schema(strict=True)
-
-    def __get_pydantic_json_schema__(
-        self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
-    ) -> "JsonSchemaValue":
-        return {"anyOf": [{"enum": list(self._known)}, {"type": "string"}]}
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: "GetCoreSchemaHandler"
+    ) -> "CoreSchema":
+        known, _ = get_args(source)
+        return core_schema.union_schema(
+            [handler.generate_schema(known), core_schema.str_schema(strict=True)],
+            mode="left_to_right",
+        )
 
 
 # -- what describes -------------------------------------------------------------------------------
 
-
-class _EmptyWhenOdd:
-    """Gives a field its empty value when what was sent does not fit."""
-
-    def __init__(self, empty: "Callable[[], Any]") -> None:
-        self._empty = empty
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: "GetCoreSchemaHandler"
-    ) -> "CoreSchema":
-        return self._or_empty(handler(source), handler.field_name or "")
-
-    def _or_empty(self, fitting: "CoreSchema", field: str) -> "CoreSchema":
-        empty = self._empty
-
-        def leave_empty(value: object, info: "core_schema.ValidationInfo") -> Any:
-            if value is not None:
-                _leave_out(value, info.context, field)
-            return empty()
-
-        odd = core_schema.with_info_plain_validator_function(leave_empty)
-        union: Any = fitting
-        if union["type"] == "union" and union.get("mode") == "left_to_right":
-            # One union is quicker than one in another.
-            return cast("CoreSchema", {**union, "choices": [*union["choices"], odd]})
-        return core_schema.union_schema([fitting, odd], mode="left_to_right")
-
-    def __get_pydantic_json_schema__(
-        self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
-    ) -> "JsonSchemaValue":
-        return handler(_first_choice(schema))
+# A JSON Schema leaves out the branches of a union that are functions.
 
 
-class _NoneWhenOdd(_EmptyWhenOdd):
-    """Gives a field that may be null ``None`` when what was sent does not fit."""
+def _or_empty(
+    fitting: "CoreSchema", handler: "GetCoreSchemaHandler", empty: "Callable[[], Any]"
+) -> "CoreSchema":
+    field = handler.field_name or ""
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: "GetCoreSchemaHandler"
-    ) -> "CoreSchema":
-        # What is null, as many fields are, never enters the union.
-        nullable: Any = handler(source)
-        inner = self._or_empty(nullable["schema"], handler.field_name or "")
-        return core_schema.nullable_schema(inner)
-
-    def __get_pydantic_json_schema__(
-        self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
-    ) -> "JsonSchemaValue":
-        nullable: Any = schema
-        return handler(core_schema.nullable_schema(_first_choice(nullable["schema"])))
-
-
-def _first_choice(schema: "CoreSchema") -> "CoreSchema":
-    union: Any = schema
-    first: CoreSchema = union["choices"][0]
-    return first
-
-
-class _ItemsThatFit(_EmptyWhenOdd):
-    """A list without the items that do not fit."""
-
-    def _or_empty(self, fitting: "CoreSchema", field: str) -> "CoreSchema":
-        items: Any = fitting
-
-        def leave_out(value: object, info: "core_schema.ValidationInfo") -> None:
+    def leave_empty(value: object, info: "core_schema.ValidationInfo") -> Any:
+        if value is not None:
             _leave_out(value, info.context, field)
-            raise PydanticOmit
+        return empty()
 
-        item = core_schema.union_schema(
-            [items["items_schema"], core_schema.with_info_plain_validator_function(leave_out)],
-            mode="left_to_right",
-        )
-        those_that_fit = core_schema.list_schema(item, strict=True, max_length=MOST_ITEMS)
-        return super()._or_empty(those_that_fit, field)
-
-    def __get_pydantic_json_schema__(
-        self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
-    ) -> "JsonSchemaValue":
-        items: Any = _first_choice(schema)
-        return handler(core_schema.list_schema(_first_choice(items["items_schema"])))
+    odd = core_schema.with_info_plain_validator_function(leave_empty)
+    union: Any = fitting
+    if union["type"] == "union" and union.get("mode") == "left_to_right":
+        # One union is quicker than one in another.
+        return cast("CoreSchema", {**union, "choices": [*union["choices"], odd]})
+    return core_schema.union_schema([fitting, odd], mode="left_to_right")
 
 
 def _leave_out(value: object, drift: "Drift | None", field: str) -> None:
@@ -180,94 +82,115 @@ def _leave_out(value: object, drift: "Drift | None", field: str) -> None:
         drift.note(field)
 
 
-def _none() -> None:
-    return None
+def _empty_when_odd(empty: "Callable[[], Any]") -> GetPydanticSchema:
+    return GetPydanticSchema(lambda source, handler: _or_empty(handler(source), handler, empty))
 
 
-class _MetadataSchema(Annotation):
-    json_schema: ClassVar[dict[str, Any]] = {
-        "anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]
-    }
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: "GetCoreSchemaHandler"
-    ) -> "CoreSchema":
-        field = handler.field_name or ""
-
-        def read(value: object, info: "core_schema.ValidationInfo") -> Any:
-            if value is None or isinstance(value, dict):
-                return look_through(value)
-            return _leave_out(value, info.context, field)
-
-        return core_schema.with_info_plain_validator_function(
-            read, serialization=core_schema.plain_serializer_function_ser_schema(return_unchanged)
-        )
+def _none_when_odd(source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+    # What is null, as many fields are, never enters the union.
+    nullable: Any = handler(source)
+    return core_schema.nullable_schema(_or_empty(nullable["schema"], handler, lambda: None))
 
 
-class _NullIsEmpty:
-    """Text that refuses another type; ``null`` is no text."""
+def _items_that_fit(source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+    items: Any = handler(source)
+    field = handler.field_name or ""
 
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: "GetCoreSchemaHandler"
-    ) -> "CoreSchema":
-        return core_schema.union_schema(
-            [handler(source), core_schema.no_info_plain_validator_function(_read_null)],
-            mode="left_to_right",
-        )
+    def leave_out(value: object, info: "core_schema.ValidationInfo") -> None:
+        _leave_out(value, info.context, field)
+        raise PydanticOmit
 
-    def __get_pydantic_json_schema__(
-        self, schema: "CoreSchema", handler: "GetJsonSchemaHandler"
-    ) -> "JsonSchemaValue":
-        return handler(_first_choice(schema))
+    item = core_schema.union_schema(
+        [items["items_schema"], core_schema.with_info_plain_validator_function(leave_out)],
+        mode="left_to_right",
+    )
+    those_that_fit = core_schema.list_schema(item, strict=True, max_length=MOST_ITEMS)
+    return _or_empty(those_that_fit, handler, list)
+
+
+def _read_metadata(_source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+    field = handler.field_name or ""
+
+    def read(value: object, info: "core_schema.ValidationInfo") -> Any:
+        if value is None or isinstance(value, dict):
+            return look_through(value)
+        return _leave_out(value, info.context, field)
+
+    return core_schema.with_info_plain_validator_function(
+        read, serialization=core_schema.plain_serializer_function_ser_schema(return_unchanged)
+    )
+
+
+def _null_is_empty(source: Any, handler: "GetCoreSchemaHandler") -> "CoreSchema":
+    return core_schema.union_schema(
+        [handler(source), core_schema.no_info_plain_validator_function(_read_null)],
+        mode="left_to_right",
+        custom_error_type="string_type",
+    )
 
 
 def _read_null(value: object) -> str:
     if value is None:
         return ""
-    raise PydanticCustomError("string_type", "Input should be a valid string")
+    raise ValueError
 
 
-Timestamp = Annotated[datetime, TimestampSchema()]
+Timestamp = Annotated[
+    datetime,
+    GetPydanticSchema(
+        make_timestamp_schema, lambda _schema, _handler: {"type": "string", "format": "date-time"}
+    ),
+]
 """An aware UTC ``datetime``, written as Dub writes dates: ``2025-02-03T09:35:57.926Z``."""
 
-Whole = Annotated[int, WholeSchema(read_whole)]
+Whole = Annotated[int, read_integers_with(read_whole)]
 """A whole number that refuses.  A string or a boolean in its place is never converted."""
 
-Cents = Annotated[int, WholeSchema(read_cents)]
+Cents = Annotated[int, read_integers_with(read_cents)]
 """An amount in cents that refuses; a fraction of a cent is rounded as JavaScript rounds it."""
 
-Number = Annotated[int | float, NumberSchema()]
+Number = Annotated[
+    int | float, GetPydanticSchema(make_number_schema, lambda _schema, _handler: {"type": "number"})
+]
 """A JSON number: an ``int`` when it is written as one, else a finite ``float``."""
+
+OpenEnum = Annotated[ValueT | str, Open()]
+"""An open enumeration: ``OpenEnum[Literal[...]]``."""
 
 Id = Annotated[str, Field(min_length=1)]
 """An id that a payment depends on.  Never empty: two payments would count as one."""
 
-Maybe = Annotated[ValueT | None, _NoneWhenOdd(_none)]
+Maybe = Annotated[ValueT | None, GetPydanticSchema(_none_when_odd)]
 """What describes and may be absent: ``None`` also for a value that does not fit."""
 
-Filled = Annotated[ValueT, _EmptyWhenOdd(str)]
+Filled = Annotated[ValueT, _empty_when_odd(str)]
 """An open enumeration that describes: empty when Dub did not send it."""
 
 Text = Filled[str]
 """Text that describes: empty when Dub did not send it."""
 
-Decisive = Annotated[ValueT, _NullIsEmpty()]
+Decisive = Annotated[ValueT, GetPydanticSchema(_null_is_empty)]
 """Text that refuses another type: empty when Dub did not send it."""
 
-Metadata = Annotated[dict[str, Any] | None, _MetadataSchema()]
+Metadata = Annotated[
+    dict[str, Any] | None,
+    GetPydanticSchema(
+        _read_metadata, lambda _schema, _handler: {"anyOf": [{"type": "object"}, {"type": "null"}]}
+    ),
+]
 """What the caller of Dub's API passed along, as it is."""
 
-Flag = Annotated[bool, Field(strict=True), _EmptyWhenOdd(bool)]
+Flag = Annotated[bool, Field(strict=True), _empty_when_odd(bool)]
 """A flag that describes: false when Dub did not send it."""
 
-Count = Annotated[int, WholeSchema(read_whole), _EmptyWhenOdd(int)]
+Count = Annotated[Whole, _empty_when_odd(int)]
 """A counter or a sum that describes: 0 when Dub did not send it."""
 
-Items = Annotated[list[ValueT], _ItemsThatFit(list)]
+Items = Annotated[list[ValueT], GetPydanticSchema(_items_that_fit)]
 """A list, never ``None``; without the items that do not fit."""
 
 if TYPE_CHECKING:
     JSON: TypeAlias = Any
     """Any JSON value."""
 else:
-    JSON = Annotated[Any, JSONSchema()]
+    JSON = Annotated[Any, GetPydanticSchema(make_json_schema, lambda _schema, _handler: {})]

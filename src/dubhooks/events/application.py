@@ -1,31 +1,21 @@
 """Applications to a program, under the old and the new event name."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from ._base import Event, Model, key_of
-from ._fields import Filled, Items, Maybe, Open, Text, Timestamp
+from ._fields import Filled, Items, Maybe, OpenEnum, Text, Timestamp
 from .enrollment import EnrollmentStatus, NetworkStatus, PayoutMethod
-
-__all__ = [
-    "Application",
-    "ApplicationPartner",
-    "FormAnswer",
-    "PartnerApplicationSubmitted",
-    "Platform",
-    "ProgramApplication",
-    "ProgramApplicationCreated",
-    "ProgramApplicationPartner",
-]
 
 
 class FormAnswer(Model, frozen=True):
     """One question of the application form and its answer."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ()
+    __shown__ = ()
 
     label: Text = ""
+    """The question."""
     value: Maybe[str] = None
     """``None`` for an empty answer and for an uploaded image."""
 
@@ -34,36 +24,47 @@ class ApplicationPartner(Model, frozen=True):
     """The partner who applied."""
 
     id: str
+    """``pn_…``"""
     name: Text = ""
+    """The partner's name."""
     company_name: Maybe[str] = Field(default=None, alias="companyName")
+    """The partner's company."""
     email: Maybe[str] = None
+    """The partner's e-mail address."""
     image: Maybe[str] = None
+    """Address of the partner's picture."""
     description: Maybe[str] = None
+    """What the partner says about themselves."""
     country: Maybe[str] = None
+    """ISO 3166-1 alpha-2 code."""
     group_id: str | None = Field(default=None, alias="groupId")
+    """The group that the partner applied to; absent when there was none."""
     status: Filled[EnrollmentStatus] = ""
     """``pending`` in practice."""
     website: Maybe[str] = None
+    """The partner's website, if the form asks for it."""
     youtube: Maybe[str] = None
-    """In ``partner.application_submitted`` raw input, and only if the form asks for it; in
-    ``program_application.created`` a cleaned-up handle.  The same goes for the four below."""
+    """In ``partner.application_submitted`` what the partner typed, and only if the form asks for
+    it; in ``program_application.created`` a cleaned-up handle."""
     twitter: Maybe[str] = None
+    """Typed or cleaned up, as ``youtube``."""
     linkedin: Maybe[str] = None
+    """Typed or cleaned up, as ``youtube``."""
     instagram: Maybe[str] = None
+    """Typed or cleaned up, as ``youtube``."""
     tiktok: Maybe[str] = None
+    """Typed or cleaned up, as ``youtube``."""
 
 
 class Platform(Model, frozen=True):
     """A site or profile of a partner."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ("type",)
+    __shown__ = ("type",)
 
     type: Filled[
-        Annotated[
-            Literal["website", "youtube", "twitter", "linkedin", "instagram", "tiktok"] | str,
-            Open(),
-        ]
+        OpenEnum[Literal["website", "youtube", "twitter", "linkedin", "instagram", "tiktok"]]
     ] = ""
+    """The kind of site; several entries may have the same one."""
     identifier: Text = ""
     """A URL for a website, else a handle."""
     verified_at: Maybe[Timestamp] = Field(default=None, alias="verifiedAt")
@@ -74,24 +75,30 @@ class ProgramApplicationPartner(ApplicationPartner, frozen=True):
     """The partner who applied, with more of the profile."""
 
     network_status: Maybe[NetworkStatus] = Field(default=None, alias="networkStatus")
+    """The partner's standing in Dub's partner network."""
     default_payout_method: Maybe[PayoutMethod] = Field(default=None, alias="defaultPayoutMethod")
+    """How the partner prefers to be paid."""
     payouts_enabled_at: Maybe[Timestamp] = Field(default=None, alias="payoutsEnabledAt")
+    """Since when the partner can be paid."""
     platforms: Items[Platform] = Field(default_factory=list[Platform])
+    """The partner's sites and profiles."""
 
 
 class Application(Model, frozen=True):
     """An application, as ``partner.application_submitted`` reports it."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ("id", "partner")
+    __shown__ = ("id", "partner")
 
     id: str
     """``pga_…``"""
     created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
     """When the partner applied."""
     partner: ApplicationPartner
+    """The partner who applied."""
     application_form_data: Items[FormAnswer] = Field(
         default_factory=list[FormAnswer], alias="applicationFormData"
     )
+    """The answers in the application form."""
 
 
 class ProgramApplication(Application, frozen=True):

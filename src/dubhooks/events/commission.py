@@ -1,34 +1,31 @@
 """Commissions (Dub docs: commission.created)."""
 
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Any, Literal, cast
 
 from pydantic import Field
 
 from ._base import Event, Model, key_of
-from ._fields import Filled, Id, Maybe, Metadata, Open, Timestamp, Whole
+from ._fields import Filled, Id, Maybe, Metadata, OpenEnum, Timestamp, Whole
 from .customer import CommissionCustomer
 from .link import LinkRef
 from .partner import WebhookPartner
 
-__all__ = ["Commission", "CommissionCreated", "CommissionStatus", "CommissionType"]
+CommissionType = OpenEnum[Literal["click", "lead", "sale", "referral", "custom"]]
 
-CommissionType = Annotated[Literal["click", "lead", "sale", "referral", "custom"] | str, Open()]
-
-CommissionStatus = Annotated[
+CommissionStatus = OpenEnum[
     Literal["pending", "processed", "paid", "refunded", "duplicate", "fraud", "canceled", "hold"]
-    | str,
-    Open(),
 ]
 
 
 class Commission(Model, frozen=True):
     """What a partner earned."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "earnings", "currency", "partner")
+    __shown__ = ("id", "amount", "earnings", "currency", "partner")
 
     id: Id
     """``cm_…``"""
     type: Filled[CommissionType] = ""
+    """What the commission is for."""
     amount: Whole
     """The sale's amount in cents; 0 for lead, custom and referral commissions."""
     earnings: Whole | None = None
@@ -37,9 +34,13 @@ class Commission(Model, frozen=True):
     currency: str
     """Lower-case ISO 4217, normally ``usd``."""
     status: Filled[CommissionStatus] = ""
+    """Where the commission is on its way to a payout."""
     invoice_id: str | None = Field(default=None, alias="invoiceId")
+    """The sale's invoice; for referral commissions a made-up one, ``referral:…``."""
     description: Maybe[str] = None
+    """A note on the commission."""
     quantity: Whole | None = None
+    """How many units it is for, normally 1."""
     user_id: str | None = Field(default=None, alias="userId")
     """The user who created a manual commission."""
     metadata: Metadata = None
@@ -47,11 +48,13 @@ class Commission(Model, frozen=True):
     created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
     """For manual and imported commissions it may be long ago."""
     updated_at: Maybe[Timestamp] = Field(default=None, alias="updatedAt")
+    """When the commission was last changed."""
     partner: WebhookPartner
     """The partner who earns it."""
     customer: CommissionCustomer | None = None
     """``None`` for commissions without a customer, referral commissions among them."""
     link: LinkRef | None = None
+    """The link that led to it; ``None`` when there was none."""
 
 
 class CommissionCreated(Event, frozen=True):

@@ -1,17 +1,15 @@
 """Leads and sales (Dub docs: webhook event types)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from ._base import Event, Model, key_of
-from ._fields import Cents, Filled, Metadata, Open, Text
+from ._fields import Cents, Filled, Metadata, OpenEnum, Text
 from .click import Click
 from .customer import ConversionCustomer
 from .link import Link
 from .partner import WebhookPartner
-
-__all__ = ["LeadCreated", "LeadData", "Sale", "SaleCreated", "SaleData"]
 
 
 class LeadData(Model, frozen=True):
@@ -22,8 +20,11 @@ class LeadData(Model, frozen=True):
     event_name: Text = Field(default="", alias="eventName")
     """Free text, for example ``Signup``."""
     customer: ConversionCustomer
+    """The customer."""
     click: Click
+    """The click that the customer came from."""
     link: Link
+    """The link that was clicked."""
     partner: WebhookPartner | None = None
     """``None`` without a partner, and in some flows even for a partner's link."""
     metadata: Metadata = None
@@ -33,19 +34,18 @@ class LeadData(Model, frozen=True):
 class Sale(Model, frozen=True):
     """The money of a sale."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ("amount", "currency")
+    __shown__ = ("amount", "currency")
 
     amount: Cents
     """In cents."""
     currency: str
     """Lower-case ISO 4217, mostly ``usd`` (converted); Shopify's is not converted."""
     payment_processor: Filled[
-        Annotated[
+        OpenEnum[
             Literal["stripe", "shopify", "polar", "paddle", "apple", "revenuecat", "dub", "custom"]
-            | str,
-            Open(),
         ]
     ] = Field(default="", alias="paymentProcessor")
+    """Who took the payment."""
     invoice_id: str | None = Field(default=None, alias="invoiceId")
     """An empty string when the sale has no invoice."""
 
@@ -53,9 +53,10 @@ class Sale(Model, frozen=True):
 class SaleData(LeadData, frozen=True):
     """What ``sale.created`` reports."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ("customer", "click", "link", "partner", "sale")
+    __shown__ = ("customer", "click", "link", "partner", "sale")
 
     sale: Sale
+    """The money."""
 
 
 class LeadCreated(Event, frozen=True):

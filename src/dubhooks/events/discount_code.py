@@ -1,27 +1,28 @@
 """Discount codes of partners (Dub docs: discount_code.created)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from ._base import Event, Model
-from ._fields import Decisive, Filled, Maybe, Open, Timestamp, Whole
-
-__all__ = ["Discount", "DiscountCode", "DiscountCodeCreated", "DiscountCodeDeleted"]
+from ._fields import Decisive, Filled, Maybe, OpenEnum, Timestamp, Whole
 
 
 class Discount(Model, frozen=True):
     """What a code takes off."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "type")
+    __shown__ = ("id", "amount", "type")
 
     id: str
+    """The discount's id."""
     amount: Whole | None = None
     """Percent for ``percentage``, cents for ``flat``."""
-    type: Filled[Annotated[Literal["percentage", "flat"] | str, Open()]] = ""
+    type: Filled[OpenEnum[Literal["percentage", "flat"]]] = ""
+    """How ``amount`` is meant."""
     max_duration: Maybe[Whole] = Field(default=None, alias="maxDuration")
     """In months; 0 means once, ``None`` unlimited."""
-    provider: Filled[Annotated[Literal["stripe", "shopify", "custom"] | str, Open()]] = ""
+    provider: Filled[OpenEnum[Literal["stripe", "shopify", "custom"]]] = ""
+    """Where the code works; with ``custom`` you create it yourself."""
 
 
 class DiscountCode(Model, frozen=True):
@@ -30,8 +31,11 @@ class DiscountCode(Model, frozen=True):
     id: str
     """``dcode_…``"""
     code: str
+    """What a customer types."""
     partner_id: str = Field(alias="partnerId")
+    """The partner whose code it is, ``pn_…``."""
     link_id: Decisive[str] = Field(default="", alias="linkId")
+    """The link that the code counts for."""
     disabled_at: Maybe[Timestamp] = Field(default=None, alias="disabledAt")
     """Set on ``discount_code.deleted`` when the partner was banned or deactivated."""
     discount: Maybe[Discount] = None

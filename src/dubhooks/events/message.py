@@ -1,19 +1,17 @@
 """Messages from partners (Dub docs: message.received)."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from ._base import Event, Model, key_of
-from ._fields import Items, Maybe, Open, Text, Timestamp, Whole
-
-__all__ = ["Message", "MessageAttachment", "MessagePartner", "MessageReceived"]
+from ._fields import Items, Maybe, OpenEnum, Text, Timestamp, Whole
 
 
 class MessageAttachment(Model, frozen=True):
     """A file attached to a message.  The partner chose every value."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ("size", "type")
+    __shown__ = ("size", "type")
 
     name: Maybe[str] = None
     """The file's name; do not use it as a path."""
@@ -31,29 +29,36 @@ class MessagePartner(Model, frozen=True):
     id: str | None = None
     """``pn_…``; optional, because only one printed example shows it."""
     name: Maybe[str] = None
+    """The partner's name."""
     email: Maybe[str] = None
+    """The partner's e-mail address."""
     image: Maybe[str] = None
+    """Address of the partner's picture."""
 
 
 class Message(Model, frozen=True):
     """A message."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ("id", "partner")
+    __shown__ = ("id", "partner")
 
     id: str
     """``msg_…``"""
     text: Text = ""
     """Empty when the message has attachments only."""
     read_in_app: Maybe[Timestamp] = Field(default=None, alias="readInApp")
-    """``None`` means unread."""
+    """When the team read it in the dashboard; ``None`` means unread."""
     read_in_email: Maybe[Timestamp] = Field(default=None, alias="readInEmail")
+    """When the team read it as e-mail; ``None`` means unread."""
     created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
+    """When the partner sent it."""
     updated_at: Maybe[Timestamp] = Field(default=None, alias="updatedAt")
+    """When it was last changed."""
     attachments: Items[MessageAttachment] = Field(default_factory=list[MessageAttachment])
-    source_type: Maybe[Annotated[Literal["partner"] | str, Open()]] = Field(
-        default=None, alias="sourceType"
-    )
+    """The files attached, at most 5."""
+    source_type: Maybe[OpenEnum[Literal["partner"]]] = Field(default=None, alias="sourceType")
+    """Who wrote: the partner."""
     partner: MessagePartner | None = None
+    """The partner who wrote."""
 
 
 class MessageReceived(Event, frozen=True):

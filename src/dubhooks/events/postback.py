@@ -15,16 +15,6 @@ from .commission import CommissionStatus, CommissionType
 from .customer import PostbackCustomer
 from .link import LinkRef
 
-__all__ = [
-    "CommissionCreated",
-    "LeadCreated",
-    "PostbackCommission",
-    "PostbackLeadData",
-    "PostbackSale",
-    "PostbackSaleData",
-    "SaleCreated",
-]
-
 
 class PostbackLeadData(Model, frozen=True):
     """What a partner's ``lead.created`` reports."""
@@ -32,15 +22,19 @@ class PostbackLeadData(Model, frozen=True):
     __shown__: ClassVar[tuple[str, ...]] = ("customer", "click", "link")
 
     event_name: Text = Field(default="", alias="eventName")
+    """Free text, for example ``Signup``."""
     click: Click
+    """The click that the customer came from."""
     link: LinkRef
+    """The partner's link that was clicked."""
     customer: PostbackCustomer
+    """The customer."""
 
 
 class PostbackSale(Model, frozen=True):
     """The money of a sale, without processor and invoice."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ("amount", "currency")
+    __shown__ = ("amount", "currency")
 
     amount: Cents
     """In cents."""
@@ -54,19 +48,21 @@ class PostbackSaleData(PostbackLeadData, frozen=True):
     ``click.timestamp`` has lost its milliseconds, unlike in the webhook of the same sale.
     """
 
-    __shown__: ClassVar[tuple[str, ...]] = ("customer", "click", "link", "sale")
+    __shown__ = ("customer", "click", "link", "sale")
 
     sale: PostbackSale
+    """The money."""
 
 
 class PostbackCommission(Model, frozen=True):
     """What the partner earned.  Dub sends no postback for referral commissions."""
 
-    __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "earnings", "currency")
+    __shown__ = ("id", "amount", "earnings", "currency")
 
     id: Id
     """``cm_…``"""
     type: Filled[CommissionType] = ""
+    """What the commission is for."""
     amount: Whole
     """The sale's amount in cents; 0 for lead and custom commissions."""
     earnings: Whole
@@ -74,11 +70,17 @@ class PostbackCommission(Model, frozen=True):
     currency: str
     """Lower-case ISO 4217."""
     status: Filled[CommissionStatus] = ""
+    """Where the commission is on its way to a payout."""
     description: Maybe[str] = None
+    """A note on the commission."""
     quantity: Whole | None = None
+    """How many units it is for, normally 1."""
     created_at: Maybe[Timestamp] = Field(default=None, alias="createdAt")
+    """When the commission was created."""
     link: LinkRef | None = None
+    """The link that led to it; ``None`` when there was none."""
     customer: PostbackCustomer | None = None
+    """The customer; ``None`` when there is none."""
 
 
 class LeadCreated(Event, frozen=True):

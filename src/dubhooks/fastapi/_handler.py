@@ -11,8 +11,6 @@ from fastapi.routing import APIRoute
 from ..errors import ConfigurationError
 from ..receiver._functions import check_handler, globals_of, name_of, read_signature, resolve
 
-__all__ = ["read_rest", "refuse_body_parameter", "refuse_routed"]
-
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 

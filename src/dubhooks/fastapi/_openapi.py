@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     JsonSchema: TypeAlias = dict[str, Any]
 
-__all__ = ["operation_of"]
-
 
 def operation_of(events: tuple[object, ...]) -> dict[str, Any]:
     """Return the request body and the signature header of these events.
@@ -43,18 +41,16 @@ def _schema_of(event: object) -> JsonSchema:
     if not isinstance(event, type) or not issubclass(event, Event):
         raise ConfigurationError("openapi() takes event classes, such as SaleCreated")
     schema = event.model_json_schema()
-    return _inlined(schema, schema.pop("$defs", {}))
+    return cast("JsonSchema", _inline(schema, schema.pop("$defs", {})))
 
 
-def _inlined(schema: JsonSchema, definitions: dict[str, JsonSchema]) -> JsonSchema:
+def _inline(value: object, definitions: dict[str, JsonSchema]) -> object:
     # In an OpenAPI document "#/$defs/..." points to its root, where there are none.
-    beside = {key: value for key, value in schema.items() if key != "$ref"}
-    if "$ref" in schema:
-        beside = {**definitions[schema["$ref"].removeprefix("#/$defs/")], **beside}
-    return {key: _within(value, definitions) for key, value in beside.items()}
-
-
-def _within(value: object, definitions: dict[str, JsonSchema]) -> Any:
     if isinstance(value, list):
-        return [_within(one, definitions) for one in cast("list[object]", value)]
-    return _inlined(cast("JsonSchema", value), definitions) if isinstance(value, dict) else value
+        return [_inline(one, definitions) for one in cast("list[object]", value)]
+    if not isinstance(value, dict):
+        return value
+    schema = dict(cast("JsonSchema", value))
+    if "$ref" in schema:
+        schema = definitions[schema.pop("$ref").removeprefix("#/$defs/")] | schema
+    return {key: _inline(one, definitions) for key, one in schema.items()}

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .. import _body
     from ..receiver._pipeline import Delivery, Pipeline
 
-__all__ = ["build_error", "build_response", "is_signed", "open_request"]
 
 _SIGNED: Final = frozenset(error.code for error in (*SIGNED, EventFromFuture))
 """Codes of the errors that are found once the signature has passed."""

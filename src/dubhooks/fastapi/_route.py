@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     Endpoint: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 
-__all__ = ["build_endpoint", "build_verifier"]
 
 _ADMITTED = "dubhooks_admitted"
 """The parameter that carries the delivery through FastAPI."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import Literal, NamedTuple, Protocol
 
-__all__ = ["AsyncStore", "Claim", "Store", "is_async_store"]
+__all__ = ["AsyncStore", "Claim", "Store"]
 
 
 class Claim(NamedTuple):

@@ -24,20 +24,6 @@ if TYPE_CHECKING:
 
     from ._log import Log
 
-__all__ = [
-    "Caller",
-    "CallerHere",
-    "CallerOfCoroutines",
-    "CallerOfMemory",
-    "CallerOfThreads",
-    "call_and_await",
-    "check_asyncio",
-    "explain_running_loop",
-    "finish",
-    "is_on_event_loop",
-    "run_here",
-    "run_in_thread",
-]
 
 ResultT = TypeVar("ResultT")
 

@@ -10,19 +10,6 @@ from typing import Any, Literal, cast
 from ..errors import ConfigurationError
 from ..events._base import Event
 
-__all__ = [
-    "Dedupe",
-    "build_event_keys",
-    "build_fingerprints",
-    "build_inbox_key",
-    "build_key",
-    "build_unhandled_key",
-    "check_dedupe",
-    "check_namespace",
-    "list_inbox_keys",
-    "list_keys_of",
-]
-
 Dedupe = Literal["id", "natural"]
 """How an event is recognised: by its id alone, or by what happened as well."""
 
@@ -43,10 +30,12 @@ def check_namespace(namespace: str) -> str:
     return namespace
 
 
-def check_dedupe(dedupe: Dedupe) -> None:
-    """Raise ``ConfigurationError`` when ``dedupe`` is misspelt."""
+def check_dedupe(dedupe: Dedupe, *, has_store: bool = True) -> None:
+    """Raise ``ConfigurationError`` when ``dedupe`` is misspelt, or has nothing to work with."""
     if dedupe not in ("id", "natural"):
         raise ConfigurationError('dedupe must be "id" or "natural"')
+    if dedupe == "natural" and not has_store:
+        raise ConfigurationError('dedupe="natural" needs a store: Webhooks(secret, store=...)')
 
 
 def build_event_keys(namespace: str, event: Event, dedupe: Dedupe) -> tuple[str, ...]:

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from . import AsyncStore, Claim, Store
     from ._drivers import Caller
     from ._log import Log
-    from ._renewal import Renewal
-
-__all__ = ["ClaimTerms", "Ending", "Job", "run_claimed", "run_handler"]
 
 
 class Job(NamedTuple):
@@ -92,11 +89,12 @@ async def run_claimed(job: Job, terms: ClaimTerms, caller: Caller) -> Ending:
         if refused is not None:
             ending = refused
         else:
-            claims.start_renewing()
+            renewal = claims.start_renewing()
             try:
                 ending = await run_handler(job, caller, terms.log, claims.attempt)
-            finally:
-                await claims.stop_renewing()
+            finally:  # a renewal after a release would take the claim again
+                with suppress(CancelledError):  # of a loop that closes, which ends renewals too
+                    await renewal.stop(caller)
     finally:
         await (claims.complete() if ending.is_done else claims.release())
     if ending.error is None and caller.interrupt is not None:
@@ -157,7 +155,6 @@ class _ClaimSet:
         self._token = token_hex(16)
         self._fingerprints = dict(zip(job.keys, job.fingerprints, strict=True))
         self._held: list[str] = []
-        self._renewal: Renewal | None = None
         self.attempt = 1
 
     async def acquire(self) -> Ending | None:
@@ -184,22 +181,13 @@ class _ClaimSet:
                 return refused
         return None
 
-    def start_renewing(self) -> None:
-        """Renew the claims until :meth:`stop_renewing`."""
+    def start_renewing(self) -> ThreadRenewal | LoopRenewal:
+        """Renew the claims until what is returned is stopped."""
         terms = self._terms
         renewal = RenewalTerms(self._claim, tuple(self._held), terms.lease, terms.log)
         if terms.renewals is None:
-            self._renewal = LoopRenewal(renewal)
-        else:
-            self._renewal = ThreadRenewal(renewal, terms.renewals)
-
-    async def stop_renewing(self) -> None:
-        """Renew no more: a renewal after a release would take the claim again."""
-        # It refers to these claims, so they refer to it no more.
-        renewal, self._renewal = self._renewal, None
-        if renewal is not None:
-            with suppress(CancelledError):  # of a loop that closes, which ends renewals too
-                await renewal.stop(self._caller)
+            return LoopRenewal(renewal)
+        return ThreadRenewal(renewal, terms.renewals)
 
     async def complete(self) -> None:
         """Complete every claim that is held."""

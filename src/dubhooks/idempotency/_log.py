@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     Log: TypeAlias = logging.LoggerAdapter[Any]
     """The logger ``dubhooks``, whose lines say which receiver they are about."""
 
-__all__ = ["log_store_error"]
-
 
 _PYTHONS_OWN = (
     *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError),

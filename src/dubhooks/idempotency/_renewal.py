@@ -10,9 +10,9 @@ import asyncio
 import logging
 import os
 from contextlib import suppress
-from threading import Condition, Lock, Thread
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from threading import Lock, Thread
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from ._drivers import finish
@@ -25,23 +25,8 @@ if TYPE_CHECKING:
     from ._drivers import Caller
     from ._log import Log
 
-__all__ = [
-    "LoopRenewal",
-    "Renewal",
-    "RenewalTerms",
-    "RenewalThread",
-    "ThreadRenewal",
-]
 
 MOST_LEASES: Final = 10
-
-
-class Renewal(Protocol):
-    """The claims of one handler that runs."""
-
-    async def stop(self, caller: Caller) -> None:
-        """Renew no more, once a renewal that is under way has ended."""
-        ...
 
 
 class RenewalTerms:
@@ -145,10 +130,8 @@ class RenewalThread:
     def start_anew(self) -> None:
         """Forget everything, as a forked child must."""
         self._lock = Lock()
-        self._condition = Condition(self._lock)
         self._renewals: set[ThreadRenewal] = set()
         self._thread: Thread | None = None
-        self._wakes_at = 0.0
 
     def add(self, renewal: ThreadRenewal) -> None:
         """Renew from now on.
@@ -160,10 +143,9 @@ class RenewalThread:
             if self._thread is None:
                 thread = Thread(target=self._run, name="dubhooks renewals", daemon=True)
                 thread.start()
-                self._thread, self._wakes_at = thread, renewal.due_at
+                self._thread = thread
+            # Nobody is woken: with one lease, those that were there before are due before it.
             self._renewals.add(renewal)
-            if renewal.due_at < self._wakes_at:
-                self._condition.notify()
 
     def discard(self, renewal: ThreadRenewal) -> None:
         """Renew no more."""
@@ -182,16 +164,17 @@ class RenewalThread:
                     self._close()
 
     def _wait_for_due(self) -> list[ThreadRenewal] | None:
-        with self._condition:
-            while self._renewals:
+        while True:
+            with self._lock:
+                if not self._renewals:
+                    self._thread = None
+                    return None
                 now = monotonic()
                 due = [renewal for renewal in self._renewals if renewal.due_at <= now]
                 if due:
                     return due
-                self._wakes_at = min(renewal.due_at for renewal in self._renewals)
-                self._condition.wait(self._wakes_at - now)
-            self._thread = None
-            return None
+                pause = min(renewal.due_at for renewal in self._renewals) - now
+            sleep(pause)
 
 
 class LoopRenewal:

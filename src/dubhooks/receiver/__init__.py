@@ -20,8 +20,6 @@ from ._settings import (
     UNSET,
     Settings,
     Unset,
-    check_dead_letters,
-    check_max_body,
     check_methods,
     check_observers,
 )
@@ -88,13 +86,13 @@ class Receiver(Generic[EventT]):
         if isinstance(max_age, Unset):
             max_age = None if store is None else retention
         settings = Settings(
-            store=check_methods("store", store, "claim", "complete", "release", "forget"),
+            store=store,
             namespace=check_namespace(namespace),
             lease=to_seconds("lease", lease),
             retention=to_seconds("retention", retention),
             max_age=None if max_age is None else to_seconds("max_age", max_age),
-            max_body=check_max_body(max_body),
-            dead_letters=check_dead_letters(dead_letters),
+            max_body=max_body,
+            dead_letters=dead_letters,
             observers=check_observers(observers),
         )
         self._pipeline: Pipeline[EventT] = Pipeline(self._family, keyring, settings)
@@ -183,28 +181,27 @@ class Receiver(Generic[EventT]):
         Raises:
             ConfigurationError: there is no store, or an async one (await ``aforget``).
         """
-        store = self._store_to_forget_in()
+        keys = self._keys_to_forget(what)
         if self._pipeline.needs_loop:
-            raise ConfigurationError(f"{type(store).__name__} is async: await aforget(...)")
-        return _forget_all(cast("Store", store), self._keys_to_forget(what))
+            raise ConfigurationError(f"{type(self.store).__name__} is async: await aforget(...)")
+        return self._forget_all(keys)
 
     async def aforget(self, what: str | Event) -> bool:
         """Do what :meth:`forget` does, without blocking the event loop."""
-        store = self._store_to_forget_in()
         keys = self._keys_to_forget(what)
         if not self._pipeline.needs_loop:
             check_asyncio()
-            log = self._pipeline.log
-            return await run_in_thread(lambda _: _forget_all(cast("Store", store), keys), log)
-        forgotten = [await cast("AsyncStore", store).forget(key) for key in keys]
+            return await run_in_thread(lambda _: self._forget_all(keys), self._pipeline.log)
+        forgotten = [await cast("AsyncStore", self.store).forget(key) for key in keys]
         return any(forgotten)
 
-    def _store_to_forget_in(self) -> Store | AsyncStore:
-        if self.store is None:
-            raise ConfigurationError("without a store nothing is remembered: Webhooks(store=...)")
-        return self.store
+    def _forget_all(self, keys: list[str]) -> bool:
+        forgotten = [cast("Store", self.store).forget(key) for key in keys]
+        return any(forgotten)
 
     def _keys_to_forget(self, what: str | Event) -> list[str]:
+        if self.store is None:
+            raise ConfigurationError("without a store nothing is remembered: Webhooks(store=...)")
         if not isinstance(what, Event) and not (isinstance(what, str) and what):
             raise ConfigurationError("forget takes an event, the id of one, or a natural key")
         return list_keys_of(self._pipeline.settings.namespace, self._family.name, what)
@@ -218,9 +215,7 @@ class Receiver(Generic[EventT]):
     ) -> Callable[[Any], Any]:
         pipeline = self._pipeline
         takes = resolve_events(self._family, events)
-        check_dedupe(dedupe)
-        if dedupe == "natural" and self.store is None:
-            raise ConfigurationError('dedupe="natural" needs a store: Webhooks(secret, store=...)')
+        check_dedupe(dedupe, has_store=self.store is not None)
 
         check_methods("queue", queue, "accept", "enqueue", "ensure_checked")
         if queue is not None:
@@ -257,8 +252,3 @@ def pipeline_of(hooks: object) -> Pipeline[Any]:
         )
     pipeline: Pipeline[Any] = cast("Any", hooks)._pipeline
     return pipeline
-
-
-def _forget_all(store: Store, keys: list[str]) -> bool:
-    forgotten = [store.forget(key) for key in keys]
-    return any(forgotten)

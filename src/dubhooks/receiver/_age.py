@@ -10,7 +10,6 @@ from ..errors import EventFromFuture, EventTooOld
 if TYPE_CHECKING:
     from ..events._base import Event
 
-__all__ = ["check_age", "measure_age"]
 
 _AHEAD = timedelta(days=1).total_seconds()
 """How far a clock may be behind Dub's before its events cannot be told from replays."""

@@ -16,18 +16,6 @@ from ..errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = [
-    "check_callable",
-    "check_handler",
-    "check_takes_event_only",
-    "globals_of",
-    "hide_event",
-    "is_async_callable",
-    "list_parameters",
-    "name_of",
-    "read_signature",
-    "resolve",
-]
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 

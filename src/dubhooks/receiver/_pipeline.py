@@ -98,8 +98,7 @@ class Pipeline(Generic[EventT]):
 
     def unwrap(self, request: Request) -> EventT:
         """Return the verified event, or raise; see :meth:`Receiver.unwrap`."""
-        keys = self.keyring.fixed or self.keyring.keys()
-        event = self.read(request, keys, self.settings.max_age)
+        event = self.read(request, self.keyring.keys(), self.settings.max_age)
         if isinstance(event, DubhooksError):
             raise event
         return event
@@ -133,7 +132,7 @@ class Pipeline(Generic[EventT]):
 
     def _open(self, request: Request, started: float) -> Delivery | Reply | Refusal:
         try:
-            keys = self.keyring.fixed or self.keyring.keys()
+            keys = self.keyring.keys()
         except Exception as error:  # noqa: BLE001 - somebody's callable may raise anything
             reply = build_reply("unavailable")
             self._reporter.report_missing_secret(reply, error, started)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-from ..errors import ConfigurationError
 from ..idempotency._keys import check_dedupe
 from . import pipeline_of
 from ._functions import name_of
@@ -28,16 +27,6 @@ if TYPE_CHECKING:
     from ._pipeline import Pipeline
     from ._registry import Taken
     from ._typed import P1, P2, P3, W1, W2, W3, W4, Postbacks, Webhooks
-
-__all__ = [
-    "AsDependency",
-    "InDjango",
-    "InFastAPI",
-    "InFlask",
-    "RoutePlan",
-    "plan_route",
-    "type_route",
-]
 
 
 @dataclass(frozen=True)
@@ -74,9 +63,7 @@ def plan_route(hooks: object, events: tuple[object, ...], dedupe: Dedupe = "id")
             family, or it cannot be deduplicated like this.
     """
     pipeline = pipeline_of(hooks)
-    check_dedupe(dedupe)
-    if dedupe == "natural" and pipeline.settings.store is None:
-        raise ConfigurationError('dedupe="natural" needs a store: Webhooks(secret, store=...)')
+    check_dedupe(dedupe, has_store=pipeline.settings.store is not None)
     takes = resolve_events(pipeline.family, events) if events else ()
     return RoutePlan(pipeline, takes, dedupe)
 

@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     Observer: TypeAlias = Callable[[DeliveryRecord], object]
     Duration: TypeAlias = float | timedelta
 
-__all__ = [
-    "DEFAULT_RETENTION",
-    "UNSET",
-    "Settings",
-    "Unset",
-    "check_dead_letters",
-    "check_max_body",
-    "check_methods",
-    "check_observers",
-]
 
 DEFAULT_RETENTION: Final = timedelta(days=30)
 
@@ -59,7 +49,17 @@ class Settings:
     observers: tuple[Observer, ...]
 
     def __post_init__(self) -> None:
-        """Raise ``ConfigurationError`` for settings that do not fit together."""
+        """Raise ``ConfigurationError`` for what cannot work, alone or together."""
+        check_methods("store", self.store, "claim", "complete", "release", "forget")
+        check_methods("dead_letters", self.dead_letters, "keep")
+        if is_async_callable(getattr(self.dead_letters, "keep", None)):
+            raise ConfigurationError(
+                f"keep of {type(self.dead_letters).__name__} is async, and nobody would await it: "
+                "dead_letters needs a plain method, which runs in a thread where there is a loop"
+            )
+        size: Any = self.max_body
+        if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
+            raise ConfigurationError("max_body must be a whole number of bytes, more than 0")
         if self.lease > self.retention:
             raise ConfigurationError(
                 "lease is longer than retention: a claim would be forgotten while its handler runs"
@@ -71,23 +71,6 @@ class Settings:
             )
 
 
-def check_max_body(max_body: int) -> int:
-    """Return ``max_body``, or raise ``ConfigurationError`` when it is no number of bytes."""
-    if not isinstance(max_body, int) or isinstance(max_body, bool) or max_body <= 0:
-        raise ConfigurationError("max_body must be a whole number of bytes, more than 0")
-    return max_body
-
-
-def check_dead_letters(dead_letters: Any) -> Any:
-    """Return ``dead_letters``, or raise ``ConfigurationError`` when they could keep nothing."""
-    if is_async_callable(getattr(dead_letters, "keep", None)):
-        raise ConfigurationError(
-            f"keep of {type(dead_letters).__name__} is async, and nobody would await it: "
-            "dead_letters needs a plain method, which runs in a thread where there is a loop"
-        )
-    return check_methods("dead_letters", dead_letters, "keep")
-
-
 _EXAMPLES: Final = {
     "store": "SQLiteStore(path)",
     "dead_letters": "DeadLetterDirectory(path)",
@@ -95,8 +78,8 @@ _EXAMPLES: Final = {
 }
 
 
-def check_methods(name: str, given: Any, *methods: str) -> Any:
-    """Return ``given``, or raise ``ConfigurationError`` when it lacks a method."""
+def check_methods(name: str, given: Any, *methods: str) -> None:
+    """Raise ``ConfigurationError`` when ``given``, unless it is ``None``, lacks a method."""
     if isinstance(given, type):
         raise ConfigurationError(
             f"{name} is the class {given.__name__}: pass {given.__name__}(...)"
@@ -107,7 +90,6 @@ def check_methods(name: str, given: Any, *methods: str) -> Any:
                 f"{name} needs the methods {', '.join(methods)}, and {type(given).__name__} has "
                 f"no {method}: pass an object such as {_EXAMPLES[name]}"
             )
-    return given
 
 
 def check_observers(observers: Iterable[Observer]) -> tuple[Observer, ...]:

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 __all__ = [
     "explain_loop_error",
     "explain_redis_error",
     "explain_sql_error",
     "explain_sqlite_error",
+    "explained",
     "is_beaten",
     "is_lost",
-    "is_lost_redis",
 ]
 
 # SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite and, where it has no
 # SQLSTATE because there is no connection yet, of psycopg.
 _SQL: Final[tuple[tuple[tuple[str | int, ...], str], ...]] = (
     (("42P01", 1146, "no such table"), "there is no table {table}{where}: {create}"),
-    (
-        # Unknown or additional columns, other types, no primary key.
-        (
-            *("42703", "42804", "42883", "42P10", "23502", 1054, 1364),
-            *("no such column", "has no column named", "ON CONFLICT clause does not match"),
-            "NOT NULL constraint failed",
-        ),
-        "the table {table}{where} has other columns than dubhooks needs: rename it, then {create}",
-    ),
     (
         ("25006", 1290, 1792, 1836, "attempt to write a readonly database"),
         "the database{where} is read-only, perhaps a replica: connect to the primary",
@@ -50,13 +45,6 @@ _SQL: Final[tuple[tuple[tuple[str | int, ...], str], ...]] = (
         "this user may not use the table {table}{where}: GRANT it SELECT, INSERT, UPDATE and "
         "DELETE",
     ),
-    (
-        # A prepared statement that this server connection does not know, or knows already.
-        ("26000", "42P05"),
-        "the connection pooler keeps no prepared statements: connect with "
-        "prepare_threshold=None (psycopg; in a URL ?prepare_threshold=none), or see SQLAlchemy's "
-        "page on asyncpg and PgBouncer",
-    ),
 )
 # A transaction that lost against another one: nothing of it was done.
 _BEATEN: Final = (
@@ -70,6 +58,26 @@ _LOST: Final = (
     *(1040, 1053, 1158, 1159, 1160, 1161, 1927, 2002, 2003, 2006, 2013, 2055, 3024, 4031),
     "MySQL Connection not available",
 )
+# Of drivers on SQL; and of redis-py and valkey-py.
+_LOST_CLASSES: Final = ("InterfaceError", "ConnectionError", "TimeoutError")
+
+
+@contextmanager
+def explained(
+    explain: Callable[[Exception], ConfigurationError | None],
+) -> Generator[None, None, None]:
+    """Raise what ``explain`` makes of an error, if it says what to do, in place of the error.
+
+    Raises:
+        ConfigurationError: there is such an error.
+    """
+    try:
+        yield
+    except Exception as error:
+        better = explain(error)
+        if better is None:
+            raise
+        raise better from error
 
 
 def explain_sql_error(
@@ -99,11 +107,11 @@ def is_lost(error: BaseException) -> bool:
     cause = _find_cause(error)
     if isinstance(cause, (OSError, EOFError)):
         return True
-    names = {each.__name__ for each in type(cause).__mro__}
+    names = _names(cause)
     states = [getattr(cause, name) for name in ("sqlstate", "pgcode") if hasattr(cause, name)]
     # What libpq, a driver or a pool says by itself has no SQLSTATE.
     is_of_client = "OperationalError" in names and states == [None]
-    return is_of_client or "InterfaceError" in names or _is(error, _LOST)
+    return is_of_client or not names.isdisjoint(_LOST_CLASSES) or _is(error, _LOST)
 
 
 def _find_cause(error: BaseException) -> Any:
@@ -124,17 +132,16 @@ def _is(error: BaseException, kinds: tuple[str | int, ...]) -> bool:
     return any(isinstance(kind, str) and " " in kind and kind in text for kind in kinds)
 
 
+def _names(error: BaseException) -> set[str]:
+    return {each.__name__ for each in type(error).__mro__}
+
+
 # Words of the server, and names of error classes of redis-py and valkey-py.  Servers before
 # Redis 7 put the error's name into the middle of the text.
 _REDIS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (
         ("READONLY", "read only replica"),
         "this Redis server is a read-only replica: connect the client to the primary",
-    ),
-    (
-        ("OOM", "maxmemory"),
-        "Redis has reached maxmemory and refuses new claims: give it more memory, or store "
-        "other data elsewhere",
     ),
     (
         ("AuthenticationError", "NOAUTH", "WRONGPASS"),
@@ -146,21 +153,7 @@ _REDIS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
         "+evalsha +script|load +time +hmget +hset +hdel +pexpire +del",
     ),
     (
-        ("MovedError", "MOVED"),  # the latter from redis-py 5
-        "this Redis server is a node of a cluster: give the store a client for clusters, such as "
-        "redis.RedisCluster, or the one of redis.asyncio",
-    ),
-    (
-        ("MISCONF",),
-        "Redis refuses writes because it could not save its data: see its log, and make room on "
-        "its disk",
-    ),
-    (
-        # Redis 5 has other quotes, and fakeredis small letters.
-        tuple(
-            f"unknown command {command}"
-            for command in ("'EVAL", "'SCRIPT", "`EVAL", "`SCRIPT", "'eval", "'script")
-        ),
+        ("unknown command",),
         "this Redis server runs no scripts, and a claim is one: let it run EVAL, EVALSHA and "
         "SCRIPT LOAD (fakeredis needs its extra: install fakeredis[lua])",
     ),
@@ -182,15 +175,6 @@ def explain_redis_error(error: BaseException) -> ConfigurationError | None:
     return None
 
 
-def is_lost_redis(error: BaseException) -> bool:
-    """Tell whether a server of Redis cannot be reached now, or lost the connection."""
-    return not _names(error).isdisjoint(("ConnectionError", "TimeoutError"))
-
-
-def _names(error: BaseException) -> set[str]:
-    return {each.__name__ for each in type(error).__mro__}
-
-
 def explain_loop_error(error: BaseException) -> ConfigurationError | None:
     """Return an error that says what to do when a connection met another event loop."""
     words = ("attached to a different loop", "Event loop is closed", "different event loop")
@@ -203,17 +187,11 @@ def explain_loop_error(error: BaseException) -> ConfigurationError | None:
     return None
 
 
-_OTHER_TABLE: Final = (
-    "has a table of the store's name with other columns: rename that table, or give the store a "
-    "file of its own"
-)
 # Python 3.10 has no error codes.
 _SQLITE: Final = (
     ("not a database", "is not an SQLite database: give the store a file of its own"),
     ("readonly", "cannot be written: let this process write the file and its directory"),
     ("unable to open", "cannot be opened: let this process read and write it and its directory"),
-    ("no such column", _OTHER_TABLE),
-    ("no column named", _OTHER_TABLE),
 )
 
 

@@ -23,20 +23,23 @@ Each statement commits by itself; all of them may be sent again when a reply was
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from ..errors import ConfigurationError
 from ..idempotency import Claim
 from ._time import to_milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import TypeAlias
 
+    ResultT = TypeVar("ResultT")
     Execute: TypeAlias = Callable[[str, Any], tuple[Sequence[Any], int]]
     """Runs a statement with its parameters; returns its rows, and how many rows it changed."""
+    Work: TypeAlias = Callable[[Execute, bool], ResultT]
+    """Runs the statements of one method, and is told whether an earlier try may have done so."""
 
-__all__ = ["CLAIMS_TABLE", "INBOX_TABLE", "VENDORS", "ClaimStatements", "InboxStatements"]
+__all__ = ["CLAIMS_TABLE", "INBOX_TABLE", "ClaimStatements", "InboxStatements", "find_vendor"]
 
 CLAIMS_TABLE: Final = "dubhooks_claims"
 INBOX_TABLE: Final = "dubhooks_inbox"
@@ -72,7 +75,7 @@ _PURGE: Final = (
     "DELETE FROM {table} WHERE keep_until <= {now} AND claim_key IN "
     "(SELECT claim_key FROM {table} WHERE keep_until <= {now} LIMIT {batch})"
 )
-_FOUND: Final = "claim_key, token, attempt, fingerprint, done, lease_until - {now}"
+_FOUND: Final = "claim_key, token, attempt, fingerprint, done, lease_until - {instant}"
 _POSTGRESQL: Final = _Vendor(
     # now() stands still: it is when the transaction began.
     now="CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
@@ -80,7 +83,7 @@ _POSTGRESQL: Final = _Vendor(
     old="held.",
     new="excluded.{column}",
     returning="RETURNING held.claim_key, held.token, held.attempt, held.fingerprint, held.done, "
-    "held.lease_until - {now}",
+    "held.lease_until - {instant}",
     insert="INSERT INTO",
     # Some drivers do not tell how many rows an INSERT made.
     or_nothing="ON CONFLICT (event_key) DO NOTHING RETURNING event_key",
@@ -103,20 +106,19 @@ _MYSQL: Final = _Vendor(
     # It limits a DELETE, but no subquery.
     purge="DELETE FROM {table} WHERE keep_until <= {now} LIMIT {batch}",
 )
-VENDORS: Final = {
+_VENDORS: Final = {
     "postgresql": _POSTGRESQL,
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
     "sqlite": _SQLITE,
 }
-"""The databases that are supported, by the names that SQLAlchemy and Django have for them."""
 
 _VALUES: Final = (
     "(claim_key, token, attempt, fingerprint, done, since, lease_until, keep_until) VALUES "
-    "(:key, :token, 1, :fingerprint, FALSE, {now}, {now} + :lease, {now} + :retention)"
+    "(:key, :token, 1, :fingerprint, FALSE, {instant}, {instant} + :lease, {now} + :retention)"
 )
-# One reading of the clock decides (new_since), or two of them could decide differently.
-_IS_EXPIRED: Final = "{old}keep_until <= {new_since}"
+# The readings of the clocks in the new row decide, or later ones could decide differently.
+_IS_EXPIRED: Final = "{old}keep_until <= {new_keep_until} - :retention"
 _IS_OPEN: Final = "({old}token = {new_token} OR {old}lease_until <= {new_since})"
 _TAKES: Final = f"({_IS_EXPIRED} OR (NOT {{old}}done AND {_IS_OPEN}))"
 # The clock was set back: the lease starts anew, or it would last for hours.
@@ -131,10 +133,10 @@ attempt = CASE WHEN {_IS_EXPIRED} THEN 1
     ELSE {{old}}attempt + 1 END,
 token = CASE WHEN {_TAKES} THEN {{new_token}} ELSE {{old}}token END,
 done = CASE WHEN {_TAKES} THEN FALSE ELSE {{old}}done END,
-lease_until = CASE WHEN {_TAKES} THEN {{now}} + :lease
-    WHEN {_IS_AHEAD} THEN {{now}} + {{old}}lease_until - {{old}}since
+lease_until = CASE WHEN {_TAKES} THEN {{instant}} + :lease
+    WHEN {_IS_AHEAD} THEN {{instant}} + {{old}}lease_until - {{old}}since
     ELSE {{old}}lease_until END,
-since = CASE WHEN {_TAKES} OR {_IS_AHEAD} THEN {{now}} ELSE {{old}}since END,
+since = CASE WHEN {_TAKES} OR {_IS_AHEAD} THEN {{instant}} ELSE {{old}}since END,
 keep_until = CASE WHEN {_TAKES} THEN {{now}} + :retention ELSE {{old}}keep_until END
 """
 _OWNED: Final = "claim_key = :key AND token = :token AND keep_until > {now}"
@@ -148,7 +150,7 @@ _RELEASE: Final = (
 )
 _FORGET: Final = (
     "DELETE FROM {table} WHERE claim_key = :key AND keep_until > {now} "
-    "AND (done OR lease_until <= {now})"
+    "AND (done OR lease_until <= {instant})"
 )
 
 
@@ -156,49 +158,56 @@ class _Statement:
     """A statement with parameters ``:name``, in the style of a driver."""
 
     def __init__(self, text: str, paramstyle: str) -> None:
-        names: list[str] = re.findall(r":(\w+)", text)
-        self._order: list[str] | None = names
-        if paramstyle in ("numeric", "numeric_dollar"):
-            self._order = list(dict.fromkeys(names))
-            sign = "$" if paramstyle == "numeric_dollar" else ":"
-            places = {name: f"{sign}{at}" for at, name in enumerate(self._order, start=1)}
-        elif paramstyle in ("named", "pyformat"):
-            self._order = None
-            place = ":{}" if paramstyle == "named" else "%({})s"
-            places = {name: place.format(name) for name in names}
-        else:
-            places = dict.fromkeys(names, "?" if paramstyle == "qmark" else "%s")
+        self._names: list[str] = re.findall(r":(\w+)", text)
+        places = dict.fromkeys(self._names, "?" if paramstyle == "qmark" else "%s")
+        if paramstyle == "numeric_dollar":
+            self._names = list(places)
+            places = {name: f"${at}" for at, name in enumerate(places, start=1)}
         self._text = re.sub(r":(\w+)", lambda found: places[found[1]], text)
 
     def run(self, execute: Execute, **parameters: Any) -> tuple[Sequence[Any], int]:
         """Run it; return its rows, and how many it changed."""
-        if self._order is None:
-            return execute(self._text, parameters)
-        return execute(self._text, tuple([parameters[name] for name in self._order]))
+        return execute(self._text, tuple([parameters[name] for name in self._names]))
+
+
+def find_vendor(name: str) -> _Vendor:
+    """Return what is particular to a database.
+
+    Raises:
+        ConfigurationError: the statements are not written for it.
+    """
+    vendor = _VENDORS.get(name)
+    if vendor is None:
+        raise ConfigurationError(f"{name} is not supported: use PostgreSQL, MariaDB, MySQL, SQLite")
+    return vendor
 
 
 class ClaimStatements:
-    """What a store does with its table."""
+    """What a store does with its table, as work for whoever runs the statements."""
 
-    def __init__(self, vendor: str, paramstyle: str, table: str = CLAIMS_TABLE) -> None:
+    def __init__(
+        self, vendor: str, paramstyle: str, table: str = CLAIMS_TABLE, instant: str = ""
+    ) -> None:
         """Write the statements for a database and a driver.
 
         Args:
-            vendor: one of :data:`VENDORS`.
-            paramstyle: the driver's, as PEP 249 names it, or ``numeric_dollar``.
+            vendor: the database, by the name that SQLAlchemy and Django have for it.
+            paramstyle: ``qmark``, ``format`` or ``numeric_dollar``; drivers with ``pyformat``
+                take ``format`` as well.
             table: the table's name, quoted where that is needed.
+            instant: a clock for leases, in SQL, when there is a better one than the database's.
         """
         self._table = table
-        engine = VENDORS[vendor]
-        texts = {
+        engine = find_vendor(vendor)
+        texts: dict[str, Any] = {
             "table": table,
             "now": engine.now,
+            "instant": instant or engine.now,
             "old": engine.old,
             "batch": _PURGE_BATCH,
-            "new_since": engine.new.format(column="since"),
-            "new_token": engine.new.format(column="token"),
-            "new_fingerprint": engine.new.format(column="fingerprint"),
         }
+        for column in ("since", "token", "fingerprint", "keep_until"):
+            texts[f"new_{column}"] = engine.new.format(column=column)
 
         def write(text: str) -> _Statement:
             return _Statement(text.format(**texts), paramstyle)
@@ -213,37 +222,52 @@ class ClaimStatements:
         self._purge = write(engine.purge)
 
     def claim(
-        self,
-        execute: Execute,
-        key: str,
-        token: str,
-        *,
-        fingerprint: str,
-        lease: float,
-        retention: float,
-    ) -> Claim:
+        self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
+    ) -> Work[Claim]:
         """Claim ``key``; see :meth:`dubhooks.idempotency.Store.claim`.
 
-        Raises:
-            ConfigurationError: the table takes two keys for one, or has two rows for a key.
+        The work raises a :class:`~dubhooks.ConfigurationError` when the table takes two keys
+        for one, or has two rows for a key.
         """
-        rows, _ = self._claim.run(
-            execute,
-            key=key,
-            token=token,
-            fingerprint=fingerprint,
-            lease=to_milliseconds(lease),
-            retention=to_milliseconds(retention),
+        durations = {"lease": to_milliseconds(lease), "retention": to_milliseconds(retention)}
+
+        def work(execute: Execute, _: bool) -> Claim:
+            rows, _count = self._claim.run(
+                execute, key=key, token=token, fingerprint=fingerprint, **durations
+            )
+            if self._find is not None:
+                # The row may have changed since.  What it says now is what counts.
+                rows, _count = self._find.run(execute, key=key)
+            if not rows:
+                return Claim("busy", 1, fingerprint, 0.001)  # purged, or forgotten, since then
+            return self._read(rows, key, token)
+
+        return work
+
+    def complete(self, key: str, token: str, *, retention: float) -> Work[bool]:
+        """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
+        parameters = {"key": key, "token": token, "retention": to_milliseconds(retention)}
+        return lambda execute, is_retry: (
+            self._complete.run(execute, again=is_retry, **parameters)[1] == 1
         )
-        if self._find is not None:
-            # The row may have changed since.  What it says now is what counts.
-            rows, _ = self._find.run(execute, key=key)
-        if not rows:
-            return Claim("busy", 1, fingerprint, 0.001)  # purged, or forgotten, since then
-        if len(rows) > 1:
+
+    def release(self, key: str, token: str) -> Work[bool]:
+        """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
+        return lambda execute, _: self._release.run(execute, key=key, token=token)[1] == 1
+
+    def forget(self, key: str) -> Work[bool]:
+        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
+        return lambda execute, _: self._forget.run(execute, key=key)[1] == 1
+
+    def purge(self) -> Work[int]:
+        """Delete some rows whose retention is over; return how many, 0 when there are no more."""
+        return lambda execute, _: self._purge.run(execute)[1]
+
+    def _read(self, rows: Sequence[Any], key: str, token: str) -> Claim:
+        if len(rows) > 1:  # MySQL refuses no second row of a key then
             raise ConfigurationError(
                 f"{self._table} has two rows for one key, so an event would run again and again: "
-                "make claim_key its primary key"
+                "make claim_key alone its primary key"
             )
         found, owner, attempt, holder, is_done, remaining = rows[0]
         if found != key:
@@ -255,59 +279,26 @@ class ClaimStatements:
         # The clock goes on between the decision and this reading of it.
         return Claim("busy", attempt, holder, max(1, remaining) / 1000)
 
-    def complete(
-        self, execute: Execute, key: str, token: str, *, retention: float, is_retry: bool
-    ) -> bool:
-        """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`.
-
-        Args:
-            execute: runs statements.
-            key: whose claim it is.
-            token: the owner's.
-            retention: in seconds.
-            is_retry: whether an earlier try, whose reply was lost, may have done it.
-        """
-        _, count = self._complete.run(
-            execute, key=key, token=token, retention=to_milliseconds(retention), again=is_retry
-        )
-        return count == 1
-
-    def release(self, execute: Execute, key: str, token: str) -> bool:
-        """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
-        return self._release.run(execute, key=key, token=token)[1] == 1
-
-    def forget(self, execute: Execute, key: str) -> bool:
-        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
-        return self._forget.run(execute, key=key)[1] == 1
-
-    def purge(self, execute: Execute) -> tuple[int, bool]:
-        """Delete some rows whose retention is over.
-
-        Returns:
-            How many, and whether there may be more.
-        """
-        _, count = self._purge.run(execute)
-        return count, count >= _PURGE_BATCH
-
 
 class InboxStatements:
     """What an inbox does with its table: ``event_key``, the primary key, and ``seen_at``."""
 
     def __init__(self, vendor: str, paramstyle: str, table: str = INBOX_TABLE) -> None:
         """Write the statements; see :class:`ClaimStatements`."""
-        engine = VENDORS[vendor]
+        engine = find_vendor(vendor)
         self._table = table
         self._returns_key = "RETURNING" in engine.or_nothing
-        self._note = _Statement(
-            f"{engine.insert} {table} (event_key, seen_at) VALUES (:key, {engine.now}) "
-            f"{engine.or_nothing}",
-            paramstyle,
+
+        def write(text: str) -> _Statement:
+            return _Statement(text.format(table=table, now=engine.now), paramstyle)
+
+        self._note = write(
+            f"{engine.insert} {{table}} (event_key, seen_at) VALUES (:key, {{now}}) "
+            f"{engine.or_nothing}"
         )
-        self._find = _Statement(f"SELECT event_key FROM {table} WHERE event_key = :key", paramstyle)
-        self._forget = _Statement(f"DELETE FROM {table} WHERE event_key = :key", paramstyle)
-        self._purge = _Statement(
-            f"DELETE FROM {table} WHERE seen_at < {engine.now} - :age", paramstyle
-        )
+        self._find = write("SELECT event_key FROM {table} WHERE event_key = :key")
+        self._forget = write("DELETE FROM {table} WHERE event_key = :key")
+        self._purge = write("DELETE FROM {table} WHERE seen_at < {now} - :age")
 
     def note(self, execute: Execute, key: str) -> bool:
         """Note an event in the open transaction; false when it was noted before.
@@ -323,9 +314,9 @@ class InboxStatements:
             raise ConfigurationError(_MERGED.format(column="event_key", table=self._table))
         return False
 
-    def forget(self, execute: Execute, key: str) -> bool:
-        """Delete the note of an event; false when there was none."""
-        return self._forget.run(execute, key=key)[1] == 1
+    def forget(self, execute: Execute, keys: Iterable[str]) -> bool:
+        """Delete the notes of an event; false when there were none."""
+        return sum(self._forget.run(execute, key=key)[1] for key in keys) > 0
 
     def purge(self, execute: Execute, age: float) -> int:
         """Delete notes older than ``age`` seconds; return how many."""

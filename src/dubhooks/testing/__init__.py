@@ -48,10 +48,9 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     if name in __all__:
-        modules = (import_module(f".{module}", __name__) for module in _MODULES)
-        value = next(getattr(module, name) for module in modules if name in module.__all__)
-        globals()[name] = value
-        return value
+        for module in (import_module(f".{one}", __name__) for one in _MODULES):
+            if name in module.__all__:
+                return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

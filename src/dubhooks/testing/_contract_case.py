@@ -6,7 +6,8 @@ import asyncio
 import inspect
 import threading
 import time
-from concurrent.futures import wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from functools import cached_property
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,9 +30,6 @@ FIRST, OTHER = "a" * 64, "b" * 64
 MOMENT = 0.15
 """Seconds: a lease or a retention that ends while a test waits."""
 
-_PAUSE = 0.01
-_TOO_LATE = "the store did not return in time"
-
 
 def expect(condition: bool, message: str) -> None:
     """Fail with ``message`` unless ``condition`` holds; ``python -O`` does not remove it."""
@@ -42,7 +40,7 @@ def expect(condition: bool, message: str) -> None:
 
 def pause() -> None:
     """Let the other threads go on."""
-    time.sleep(_PAUSE)
+    time.sleep(0.01)
 
 
 def build_key(name: str = "evt") -> str:
@@ -50,42 +48,16 @@ def build_key(name: str = "evt") -> str:
     return f"contract:{name}_{token_hex(8)}"
 
 
-class _EventLoop:
-    """An event loop in a thread of its own."""
-
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
-        self._is_running = threading.Event()
-        self._thread = threading.Thread(target=asyncio.run, args=(self._live(),), daemon=True)
-        self._thread.start()
-        self._is_running.wait()
-
-    async def _live(self) -> None:
-        self._loop, self._is_over = asyncio.get_running_loop(), asyncio.Event()
-        self._is_running.set()
-        await self._is_over.wait()
-
-    def run(self, awaitable: Awaitable[ResultT]) -> ResultT:
-        """Return what ``awaitable`` comes to on the loop."""
-        future = asyncio.run_coroutine_threadsafe(_wait_for(awaitable), self._loop)
-        if not wait([future], self._patience).done:
-            raise TimeoutError(_TOO_LATE)
-        return future.result()
-
-    def close(self) -> None:
-        """End the loop, and whatever still runs there."""
-        self._loop.call_soon_threadsafe(self._is_over.set)
-        self._thread.join()
-
-
 class _Handles:
-    """The handles that a test opened, and the event loop of those that are async."""
+    """The handles that a test opened, and an event loop in a thread for those that are async."""
 
     def __init__(self, case: StoreCase) -> None:
         self.case = case
         self._stores: dict[int, AnyStore] = {}
-        self._lock = threading.Lock()
-        self._loop: _EventLoop | None = None
+        started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._thread = threading.Thread(target=asyncio.run, args=(_live(started),), daemon=True)
+        self._thread.start()
+        self._loop, self._is_over = started.result()
 
     def open(self) -> Any:
         """Make another handle."""
@@ -94,21 +66,18 @@ class _Handles:
         return store
 
     def finish(self, value: Any) -> Any:
-        """Return ``value``, or what it comes to if it is awaitable."""
-        if not inspect.isawaitable(value):
+        """Return ``value``, or what it comes to on the loop if it is a coroutine."""
+        if not inspect.iscoroutine(value):
             return value
-        with self._lock:  # threads may race for the first call
-            if self._loop is None:
-                self._loop = _EventLoop(self.case.patience)
-        return self._loop.run(value)
+        future = asyncio.run_coroutine_threadsafe(value, self._loop)
+        return _result_of([future], self.case.patience)[0]
 
     def close(self) -> None:
-        """Close every handle and the loop."""
+        """Close every handle, and end the loop with whatever still runs there."""
         while self._stores:
             self.finish(self.case.close_store(self._stores.popitem()[1]))
-        if self._loop is not None:
-            self._loop.close()
-            self._loop = None
+        self._loop.call_soon_threadsafe(self._is_over.set)
+        self._thread.join()
 
 
 class Row:
@@ -125,31 +94,18 @@ class Row:
         """Return the same key, through another handle."""
         return Row(self._handles, self._handles.open(), self.key)
 
-    def claim(
-        self,
-        owner: str = "one",
-        *,
-        fingerprint: str = FIRST,
-        lease: float = 600.0,
-        retention: float = 3600.0,
-    ) -> Claim:
+    def claim(self, owner: str = "one", **changes: Any) -> Claim:
         """Claim it, and check what holds for every claim."""
         __tracebackhide__ = True
-        claim = self._handles.finish(
-            self._store.claim(
-                self.key, owner, fingerprint=fingerprint, lease=lease, retention=retention
-            )
-        )
+        given = {"fingerprint": FIRST, "lease": 600.0, "retention": 3600.0, **changes}
+        claim = self._handles.finish(self._store.claim(self.key, owner, **given))
         shown = f"claim of {self.key!r} returned {claim!r}"
         expect(isinstance(claim, Claim), f"{shown}: a dubhooks.idempotency.Claim is wanted")
         expect(claim.state in ("acquired", "done", "busy"), f"{shown}: no such state")
-        is_number = type(claim.attempt) is int and claim.attempt >= 1
-        expect(is_number, f"{shown}: attempt must be an int")
-        expect(isinstance(claim.fingerprint, str), f"{shown}: fingerprint must be a str")
-        if claim.state == "busy":
-            expect(claim.retry_after > 0, f"{shown}: retry_after of a busy key must be positive")
-        else:
-            expect(claim.retry_after == 0, f"{shown}: retry_after must be 0 unless busy")
+        is_typed = type(claim.attempt) is int and isinstance(claim.fingerprint, str)
+        expect(is_typed, f"{shown}: an int and a str are wanted")
+        is_told = claim.retry_after > 0 if claim.state == "busy" else claim.retry_after == 0
+        expect(is_told, f"{shown}: retry_after must be positive when busy, and else 0")
         return Claim(*claim)
 
     def complete(self, owner: str = "one", *, retention: float = 3600.0) -> bool:
@@ -210,8 +166,6 @@ class StoreCase:
     patience = 30.0
     """Seconds to wait for what must happen: only a broken store ever waits that long."""
 
-    _opened: _Handles | None = None
-
     def make_store(self) -> AnyStore | Awaitable[AnyStore]:
         """Return a store; called again in the same test, another handle on the same storage.
 
@@ -230,46 +184,52 @@ class StoreCase:
 
     def teardown_method(self) -> None:
         """Close every handle and the event loop; pytest calls it after each test."""
-        if self._opened is not None:
-            self._opened.close()
+        if "_handles" in vars(self):
+            self._handles.close()
 
-    @property
+    # Made when they are used: pytest does not collect a class that has an __init__.
+
+    @cached_property
     def _handles(self) -> _Handles:
-        # Not set in __init__: pytest does not collect a class that has one.
-        self._opened = self._opened or _Handles(self)
-        return self._opened
+        return _Handles(self)
 
+    @cached_property
     def _row(self) -> Row:
         return Row(self._handles, self._handles.open(), build_key())
 
     def _race(self, calls: Iterable[Callable[[], ResultT]]) -> list[ResultT]:
         """Make all calls at once, each in a thread of its own; return their results."""
-        calls = list(calls)
-        start = threading.Barrier(len(calls))
-        results: list[Any] = [TimeoutError(_TOO_LATE)] * len(calls)
+        races: list[tuple[Callable[[], ResultT], Future[ResultT]]] = [(c, Future()) for c in calls]
+        start = threading.Barrier(len(races))
 
-        def run(index: int, call: Callable[[], ResultT]) -> None:
+        def run(call: Callable[[], ResultT]) -> ResultT:
             try:
                 start.wait()
-                results[index] = call()
-            except BaseException as error:  # noqa: BLE001 - raised again in the test's own thread
-                results[index] = error
+                return call()
             finally:
                 self.leave_thread()
 
-        threads = [
-            threading.Thread(target=run, args=each, daemon=True) for each in enumerate(calls)
-        ]
-        for thread in threads:
-            thread.start()
-        deadline = time.monotonic() + self.patience
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        return results
+        def fulfil(call: Callable[[], ResultT], future: Future[ResultT]) -> None:
+            try:
+                future.set_result(run(call))
+            except BaseException as error:  # noqa: BLE001 - raised again in the test's own thread
+                future.set_exception(error)
+
+        for each in races:
+            threading.Thread(target=fulfil, args=each, daemon=True).start()
+        return _result_of([future for _, future in races], self.patience)
 
 
-async def _wait_for(awaitable: Awaitable[ResultT]) -> ResultT:
-    return await awaitable
+def _result_of(futures: list[Future[ResultT]], patience: float) -> list[ResultT]:
+    done, late = wait(futures, patience, return_when=FIRST_EXCEPTION)
+    for future in done:
+        future.result()
+    if late:
+        raise TimeoutError("the store did not return in time")
+    return [future.result() for future in futures]
+
+
+async def _live(started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
+    is_over = asyncio.Event()
+    started.set_result((asyncio.get_running_loop(), is_over))
+    await is_over.wait()

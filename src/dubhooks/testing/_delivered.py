@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..errors import ConfigurationError, PayloadError
 from ..events._base import Event
 from ..payload import read_document
-from ..reply import Outcome, find_outcome
+from ..reply import find_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from ._exchange import Answer, Request
+    from ..reply import Outcome
 
-__all__ = ["Delivered", "delivered", "event_id_of", "fault_in", "tampered"]
+__all__ = ["Delivered", "Request", "change_byte", "find_fault", "id_of", "read_answer"]
 
-_OUTCOMES = frozenset(get_args(Outcome))
-_TIME = re.compile(rb'("createdAt"\s*:\s*"[^"]*)([0-9])')
+_DIGIT_OF_TIME = re.compile(rb'(?<=\.[0-9]{2})[0-9](?=Z")')
 _HINTS: dict[str | int, str] = {
     "ignored": "is a handler registered for it, by the module that the app imports?",
     "unauthorized": "does the app have the client's secret, and the raw body?",
@@ -31,6 +30,14 @@ _HINTS: dict[str | int, str] = {
 }
 
 
+class Request(NamedTuple):
+    """A delivery to send."""
+
+    body: bytes
+    headers: dict[str, str]
+    """Names in lower case."""
+
+
 @dataclass(frozen=True)
 class Delivered:
     """What an application answered to one delivery."""
@@ -38,7 +45,7 @@ class Delivered:
     status: int
     """HTTP status."""
     headers: dict[str, str] = field(repr=False)
-    """HTTP headers; names in lower case, values of the same name joined with a comma."""
+    """HTTP headers; names in lower case, and of several with the same name the last one."""
     body: bytes = field(repr=False)
     outcome: Outcome | None
     """What became of it; ``None`` when the answer is not dubhooks' own: a route's handler
@@ -49,24 +56,15 @@ class Delivered:
     """The id in the body that was sent, if any."""
 
 
-def delivered(request: Request, answer: Answer) -> Delivered:
-    """Return what came of a request."""
-    headers: dict[str, str] = {}
-    for name, value in answer.headers:
-        name = name.lower()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    reply = _reply_in(answer.body)
-    return Delivered(
-        answer.status,
-        headers,
-        answer.body,
-        cast("Outcome | None", reply.get("outcome")),
-        reply.get("code"),
-        _id_in(request.body),
-    )
+def read_answer(
+    sent: bytes, status: int, headers: Iterable[tuple[str, str]], body: bytes
+) -> Delivered:
+    """Return what came of a body that was sent."""
+    named = {name.lower(): value for name, value in headers}
+    return Delivered(status, named, body, *_read_reply(body), _find_id(sent))
 
 
-def event_id_of(event: Event) -> str:
+def id_of(event: Event) -> str:
     """Return the id of an event.
 
     Raises:
@@ -79,7 +77,7 @@ def event_id_of(event: Event) -> str:
     return event.id
 
 
-def tampered(body: bytes) -> bytes:
+def change_byte(body: bytes) -> bytes:
     """Return ``body`` with one byte changed; an event stays an event.
 
     Raises:
@@ -87,20 +85,17 @@ def tampered(body: bytes) -> bytes:
     """
     if not body:
         raise ConfigurationError("an empty body has no byte to change")
-    time = _TIME.search(body)
-    if time is None:
-        return body[:-1] + bytes([body[-1] ^ 1])
-    digit = b"%d" % ((int(time[2]) + 1) % 10)
-    return body[: time.start(2)] + digit + body[time.end(2) :]
+    changed = _DIGIT_OF_TIME.sub(lambda digit: b"%d" % (9 - int(digit[0])), body, count=1)
+    return changed if changed != body else body[:-1] + bytes([body[-1] ^ 1])
 
 
-def fault_in(seen: Sequence[Delivered], path: str) -> str | None:
+def find_fault(seen: Sequence[Delivered], path: str) -> str | None:
     """Return why these deliveries of one event are not one that was handled, if so."""
     if not seen:
         return "was not delivered by this client: call deliver(event) first"
     handled = sum(one.outcome == "handled" for one in seen)
     unclear = sum(one.outcome is None and 200 <= one.status < 300 for one in seen)
-    told = ", ".join(map(_shown, seen))
+    told = ", ".join(map(_describe, seen))
     if handled + unclear == 0:
         hint = _HINTS.get(seen[-1].outcome or seen[-1].status)
         return f"was not handled at {path}: {told}" + (f"; {hint}" if hint else "")
@@ -118,29 +113,28 @@ def fault_in(seen: Sequence[Delivered], path: str) -> str | None:
     )
 
 
-def _shown(one: Delivered) -> str:
+def _describe(one: Delivered) -> str:
     details = " ".join(filter(None, (one.outcome, one.code)))
     return f"{one.status} {details}".rstrip()
 
 
-def _reply_in(body: bytes) -> dict[str, Any]:
-    """Return the members of a reply of dubhooks; nothing when it is another answer."""
+def _read_reply(body: bytes) -> tuple[Outcome | None, str | None]:
+    """Return outcome and code of a reply of dubhooks; neither when it is another answer."""
     try:
         document: object = json.loads(body)
     except (ValueError, RecursionError):
-        return {}
+        return None, None
     reply = cast("dict[str, Any]", document if isinstance(document, dict) else {})
-    if reply.keys() <= {"outcome", "code"} and reply.get("outcome") in _OUTCOMES:
-        return reply
-    # What a decorated route of FastAPI raises.
-    detail = reply.get("detail") if len(reply) == 1 else None
-    outcome = find_outcome(detail) if isinstance(detail, str) else None
+    # The latter is what a decorated route of FastAPI raises.
+    is_ours = reply.keys() <= {"outcome", "code"} or reply.keys() == {"detail"}
+    told = reply.get("outcome", reply.get("detail"))
+    outcome = find_outcome(told) if is_ours and isinstance(told, str) else None
     if outcome is None:
-        return {}
-    return {"outcome": outcome} | ({"code": detail} if detail != outcome else {})
+        return None, None
+    return outcome, reply.get("code", told if told != outcome else None)
 
 
-def _id_in(body: bytes) -> str | None:
+def _find_id(body: bytes) -> str | None:
     try:
         event_id: object = read_document(body).get("id")
     except PayloadError:

@@ -1,61 +1,57 @@
 """Clients that deliver events to an application as Dub does: signed, in this process.
 
 One client for each way to call an application: :class:`WSGIClient` (Flask and
-all other WSGI), :class:`ASGIClient` (FastAPI, Starlette and all other ASGI)
-and :class:`DjangoClient`.  None of them needs a server or an HTTP library.
+all other WSGI) is built on the test client of werkzeug, :class:`ASGIClient`
+(FastAPI, Starlette and all other ASGI) on the ASGI transport of httpx, and
+:class:`DjangoClient` on the test clients of Django.
 """
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import logging
+import weakref
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from contextlib import suppress
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .._headers import list_pairs
 from ..errors import ConfigurationError
 from ..events._base import Event
 from ..idempotency._drivers import is_on_event_loop
 from ..signature import Keyring
-from ._applications import django_handler, is_django, kind_of, unusable
-from ._asgi import Lifespan, OwnLoop, from_asgi
-from ._delivered import Delivered, delivered, event_id_of, fault_in, tampered
-from ._exchange import HOST, Answer, Request, from_django, from_wsgi
+from ._delivered import Delivered, Request, change_byte, find_fault, id_of, read_answer
 from .events import signed_request
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import TypeAlias
     from wsgiref.types import WSGIApplication
-
-    from typing_extensions import Self
 
     from .._headers import Headers
     from ..asgi import Application as ASGIApplication
     from ..signature import Secret
 
-    AnyApplication: TypeAlias = WSGIApplication | ASGIApplication
+__all__ = ["ASGIClient", "ClientFactory", "Delivered", "DjangoClient", "SignedClient", "WSGIClient"]
 
-__all__ = [
-    "ASGIClient",
-    "ClientFactory",
-    "Delivered",
-    "DjangoClient",
-    "SignedClient",
-    "WSGIClient",
-]
+logger = logging.getLogger("dubhooks.testing")
 
-DEFAULT_PATH = "/webhooks/dub"
+PATH = "/webhooks/dub"
+_SERVER = "https://testserver"
+"""Dub delivers to https addresses, and an application may redirect anything else."""
+_ARGUMENTS = {"WSGI": ("environ", "start_response"), "ASGI": ("scope", "receive", "send")}
 
 
 class SignedClient(ABC):
     """Delivers events to an application and remembers what was answered.
 
     What a handler raises is logged and answered with 500, as a server does.
-    A client is a context manager: that runs the start-up and shutdown of an
-    ASGI application, and does nothing for others.
+    Each way to deliver has a twin for async tests, whose name begins with ``a``.
     """
 
     def __init__(self, secret: Secret, path: str) -> None:
-        if not isinstance(path, str) or not path.startswith("/") or not path.isascii():
+        if not isinstance(path, str) or not path.startswith("/"):
             raise ConfigurationError(
                 'path must be the part of a URL that begins with a slash, as "/webhooks/dub" does'
             )
@@ -64,21 +60,6 @@ class SignedClient(ABC):
         self._path = path
         self.deliveries: list[Delivered] = []
         """What was answered to every delivery of this client, the newest last."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:  # noqa: B027 - most clients hold nothing
-        """Let go of what the client holds; without it, that happens when it is forgotten."""
 
     def deliver(self, event: Event | bytes, *, headers: Headers | None = None) -> Delivered:
         """Deliver an event, or a body of any bytes, with a right signature.
@@ -89,26 +70,38 @@ class SignedClient(ABC):
             ConfigurationError: it is neither an event nor bytes, headers are not
                 headers, or an ASGI application is called on an event loop.
         """
-        body, own = signed_request(event, self._secret)
-        return self._sent(self._request(body, own, headers))
+        return self._send(self._sign(event, headers))
+
+    async def adeliver(self, event: Event | bytes, *, headers: Headers | None = None) -> Delivered:
+        """Do what :meth:`deliver` does, on the running event loop of asyncio."""
+        return await self._asend(self._sign(event, headers))
 
     def deliver_twice(self, event: Event | bytes) -> tuple[Delivered, Delivered]:
         """Deliver the same thing twice: Dub's queue may, and a retry after a lost answer does."""
         return self.deliver(event), self.deliver(event)
+
+    async def adeliver_twice(self, event: Event | bytes) -> tuple[Delivered, Delivered]:
+        """Do what :meth:`deliver_twice` does, on the running event loop of asyncio."""
+        return await self.adeliver(event), await self.adeliver(event)
 
     def tamper(self, event: Event | bytes) -> Delivered:
         """Deliver a body of which one byte was changed after it was signed.
 
         It stays an event that parses: a digit of its time differs.
         """
-        body, own = signed_request(event, self._secret)
-        return self._sent(self._request(tampered(body), own, None))
+        return self._send(self._tamper(event))
+
+    async def atamper(self, event: Event | bytes) -> Delivered:
+        """Do what :meth:`tamper` does, on the running event loop of asyncio."""
+        return await self._asend(self._tamper(event))
 
     def without_signature(self, event: Event | bytes) -> Delivered:
         """Deliver without a signature."""
-        body, own = signed_request(event, self._secret)
-        del own["Dub-Signature"]
-        return self._sent(self._request(body, own, None))
+        return self._send(self._strip(event))
+
+    async def awithout_signature(self, event: Event | bytes) -> Delivered:
+        """Do what :meth:`without_signature` does, on the running event loop of asyncio."""
+        return await self._asend(self._strip(event))
 
     def assert_handled_once(self, event: Event) -> None:
         """Fail unless exactly one delivery of ``event`` by this client was handled.
@@ -118,47 +111,64 @@ class SignedClient(ABC):
         duplicate, says that the first one came from its receiver.
         """
         __tracebackhide__ = True
-        event_id = event_id_of(event)
-        fault = fault_in([one for one in self.deliveries if one.event_id == event_id], self._path)
+        event_id = id_of(event)
+        fault = find_fault([one for one in self.deliveries if one.event_id == event_id], self._path)
         if fault:
             raise AssertionError(f"{event_id} {fault}")
 
     @abstractmethod
-    def _answered(self, request: Request) -> Answer:
-        """Send a request and return the answer."""
+    def _send(self, request: Request) -> Delivered:
+        """Send a request and note the answer."""
 
-    def _request(self, body: bytes, own: dict[str, str], given: Headers | None) -> Request:
-        pairs = list_pairs({"Host": HOST, "Content-Length": str(len(body)), **own})
-        pairs += list_pairs(given or {})
+    async def _asend(self, request: Request) -> Delivered:
+        # In a thread, where async views of Flask can start an event loop.
+        return await asyncio.to_thread(self._send, request)
+
+    def _note(self, request: Request, status: int, headers: Any, body: bytes) -> Delivered:
+        self.deliveries.append(read_answer(request.body, status, headers, body))
+        return self.deliveries[-1]
+
+    def _sign(self, event: Event | bytes, given: Headers | None = None) -> Request:
+        body, own = signed_request(event, self._secret)
+        pairs = list_pairs({**own}) + list_pairs(given or {})
         if any(max(text, default="") > "\xff" for pair in pairs for text in pair):
             raise ConfigurationError("names and values of headers must be text in Latin-1")
-        return Request(self._path, dict(pairs), body)
+        return Request(body, dict(pairs))
 
-    def _sent(self, request: Request) -> Delivered:
-        return self._noted(request, self._answered(request))
+    def _tamper(self, event: Event | bytes) -> Request:
+        request = self._sign(event)
+        return request._replace(body=change_byte(request.body))
 
-    def _noted(self, request: Request, answer: Answer) -> Delivered:
-        seen = delivered(request, answer)
-        self.deliveries.append(seen)
-        return seen
+    def _strip(self, event: Event | bytes) -> Request:
+        request = self._sign(event)
+        del request.headers["dub-signature"]
+        return request
 
 
 class WSGIClient(SignedClient):
     """Delivers to a WSGI application: a Flask app, or ``dubhooks.wsgi.app(hooks)``."""
 
-    def __init__(self, app: WSGIApplication, secret: Secret, path: str = DEFAULT_PATH) -> None:
+    def __init__(self, app: WSGIApplication, secret: Secret, path: str = PATH) -> None:
         """``path``: where the receiver is mounted.
 
         Raises:
-            ConfigurationError: an argument cannot work.
+            ConfigurationError: an argument cannot work, or werkzeug is not installed.
         """
         super().__init__(secret, path)
-        if not callable(app) or kind_of(app) == "asgi":
-            raise ConfigurationError(f"no WSGI application: {unusable(app)}")
-        self._app = app
+        _check_application(app, "WSGI")
+        self._client = _import_for("WSGIClient", "werkzeug.test").Client(app, use_cookies=False)
 
-    def _answered(self, request: Request) -> Answer:
-        return from_wsgi(self._app, request)
+    def _send(self, request: Request) -> Delivered:
+        body, headers = request
+        try:
+            response = self._client.post(
+                self._path, base_url=_SERVER, headers=headers, data=body, buffered=True
+            )
+        except Exception:
+            # Flask lets exceptions out in its test mode.
+            logger.exception("the application raised, so the delivery is answered with 500")
+            return self._note(request, 500, (), b"")
+        return self._note(request, response.status_code, response.headers, response.data)
 
 
 class ASGIClient(SignedClient):
@@ -166,123 +176,139 @@ class ASGIClient(SignedClient):
 
     Sync tests call :meth:`deliver`; all of its requests share an event loop.
     Async tests await :meth:`adeliver`, which runs the application on theirs.
-    ``with`` or ``async with`` runs start-up and shutdown (the lifespan).
+    Neither runs the application's start-up and shutdown (the lifespan).
     """
 
-    def __init__(self, app: ASGIApplication, secret: Secret, path: str = DEFAULT_PATH) -> None:
+    def __init__(self, app: ASGIApplication, secret: Secret, path: str = PATH) -> None:
         """``path``: where the receiver is mounted.
 
         Raises:
-            ConfigurationError: an argument cannot work.
+            ConfigurationError: an argument cannot work, or httpx is not installed.
         """
         super().__init__(secret, path)
-        if not callable(app) or kind_of(app) == "wsgi":
-            raise ConfigurationError(f"no ASGI application: {unusable(app)}")
+        _check_application(app, "ASGI")
         self._app = app
-        self._lifespan = Lifespan(app)
-        self._loop = OwnLoop()
+        self._httpx = _import_for("ASGIClient", "httpx", "httpx2")
 
-    def __enter__(self) -> Self:
-        _not_on_event_loop("async with")
-        self._loop.run(self._lifespan.start())
-        return self
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        # One for all requests, because an application keeps connections on it.
+        loop = asyncio.new_event_loop()
+        weakref.finalize(self, loop.close)
+        return loop
 
-    async def __aenter__(self) -> Self:
-        await self._lifespan.start()
-        return self
+    def _send(self, request: Request) -> Delivered:
+        if is_on_event_loop():
+            raise ConfigurationError(
+                "an event loop is running here: await client.adeliver(event) instead of "
+                "client.deliver(event), and likewise for the other calls"
+            )
+        return self._loop.run_until_complete(self._asend(request))
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> None:
-        await self._lifespan.stop()
+    async def _asend(self, request: Request) -> Delivered:
+        pairs = [
+            (name.encode("latin-1"), text.encode("latin-1"))
+            for name, text in request.headers.items()
+        ]
+        transport = self._httpx.ASGITransport(self._call_app, raise_app_exceptions=False)
+        sent = self._httpx.Request(
+            "POST", _SERVER + self._path, headers=pairs, content=request.body
+        )
+        response = await transport.handle_async_request(sent)
+        body = await response.aread()
+        return self._note(request, response.status_code, response.headers.items(), body)
 
-    async def adeliver(self, event: Event | bytes, *, headers: Headers | None = None) -> Delivered:
-        """Do what :meth:`deliver` does, on the running event loop of asyncio."""
-        body, own = signed_request(event, self._secret)
-        request = self._request(body, own, headers)
-        return self._noted(request, await self._called(request))
-
-    def close(self) -> None:
-        """Run the shutdown, if there was a start-up, and close the event loop."""
+    async def _call_app(self, *scope_receive_send: Any) -> None:
         try:
-            if self._lifespan.is_running:
-                self._loop.run(self._lifespan.stop())
-        finally:
-            self._loop.close()
-
-    def _answered(self, request: Request) -> Answer:
-        _not_on_event_loop("await client.adeliver(event)")
-        return self._loop.run(self._called(request))
-
-    async def _called(self, request: Request) -> Answer:
-        return await from_asgi(self._app, request, self._lifespan.state)
+            await self._app(*scope_receive_send)
+        except Exception:
+            # Starlette raises again what it has answered, so that a server logs it.
+            logger.exception("the application raised")
+            raise
 
 
 class DjangoClient(SignedClient):
     """Delivers to the Django project of the settings, middleware and CSRF checks included.
 
-    It calls Django as Django's own test client does, in the thread of the test,
-    so views work in the transaction of a ``TestCase``.
+    It is Django's own test client, so views work in the transaction of a ``TestCase``.
     """
 
-    def __init__(self, secret: Secret, path: str = f"{DEFAULT_PATH}/") -> None:
-        """``path``: where the receiver is mounted.
+    def __init__(self, secret: Secret | None = None, path: str = f"{PATH}/") -> None:
+        """Make a client for a project that is set up.
+
+        Args:
+            secret: by default the ``WEBHOOK_SECRET`` of the setting ``DUBHOOKS``.
+            path: where the receiver is mounted.
 
         Raises:
-            ConfigurationError: an argument cannot work.
-            ImproperlyConfigured: Django has no settings.
+            ConfigurationError: an argument cannot work, the project has no
+                secret, or Django is not installed.
         """
-        super().__init__(secret, path)
-        self._handler = django_handler()
+        test = _import_for("DjangoClient", "django.test")
+        if secret is None:
+            from ..django._settings import WEBHOOK_SECRET, secret_of
 
-    def _answered(self, request: Request) -> Answer:
-        return from_django(self._handler, request)
+            secret = secret_of(WEBHOOK_SECRET)
+        super().__init__(cast("Secret", secret), path)
+        options: dict[str, Any] = {"enforce_csrf_checks": True, "raise_request_exception": False}
+        self._client, self._async_client = test.Client(**options), test.AsyncClient(**options)
+
+    def _send(self, request: Request) -> Delivered:
+        return self._read(request, self._post(self._client, request))
+
+    async def _asend(self, request: Request) -> Delivered:
+        return self._read(request, await self._post(self._async_client, request))
+
+    def _post(self, client: Any, request: Request) -> Any:
+        headers = dict(request.headers)
+        kind = headers.pop("content-type")
+        return client.generic("POST", self._path, request.body, kind, secure=True, headers=headers)
+
+    def _read(self, request: Request, response: Any) -> Delivered:
+        return self._note(request, response.status_code, response.items(), response.getvalue())
 
 
 class ClientFactory(Protocol):
     """The type of the pytest fixture ``dub_client``."""
 
-    @overload
-    def __call__(
-        self, app: ASGIApplication, /, *, path: str | None = ..., secret: Secret | None = ...
-    ) -> ASGIClient: ...
-    @overload
     def __call__(
         self,
-        app: WSGIApplication | None = ...,
+        app: WSGIApplication | ASGIApplication | None = None,
         /,
         *,
-        path: str | None = ...,
-        secret: Secret | None = ...,
-    ) -> SignedClient: ...
-    def __call__(
-        self, app: Any = None, /, *, path: str | None = None, secret: Secret | None = None
+        path: str | None = None,
+        secret: Secret | None = None,
     ) -> SignedClient:
         """Return a client for an application, or for Django when there is none."""
         ...
 
 
-def client_for(app: AnyApplication | None, secret: Secret, path: str | None) -> SignedClient:
-    """Return the client for an application; ``None`` stands for the Django project.
-
-    Raises:
-        ConfigurationError: it cannot be told what ``app`` is.
-    """
-    at = {} if path is None else {"path": path}
-    if app is None or is_django(app):
-        return DjangoClient(secret, **at)
-    kind = kind_of(app)
-    client: Any = {"wsgi": WSGIClient, "asgi": ASGIClient}.get(kind or "")
-    if client is None:
-        raise ConfigurationError(f"no WSGI or ASGI application: {unusable(app)}")
-    made: SignedClient = client(app, secret, **at)
-    return made
+def is_asgi(app: object) -> bool:
+    """Tell whether an application is for :class:`ASGIClient`, by what it can be called with."""
+    return _takes(app, "ASGI") and not _takes(app, "WSGI")
 
 
-def _not_on_event_loop(instead: str) -> None:
-    if is_on_event_loop():
-        raise ConfigurationError(f"an event loop is running here: write {instead!r} instead")
+def _takes(app: Any, kind: str) -> bool:
+    try:
+        inspect.signature(app).bind(*_ARGUMENTS[kind])
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _check_application(app: object, kind: str) -> None:
+    if not _takes(app, kind):
+        raise ConfigurationError(
+            f"no {kind} application: {type(app).__name__} is not called with "
+            f"({', '.join(_ARGUMENTS[kind])}); pass the app itself, one of the other kind to its "
+            f"own client, and a receiver as dubhooks.{kind.lower()}.app(hooks)"
+        )
+
+
+def _import_for(client: str, *modules: str) -> Any:
+    """Return the first of these modules that is installed."""
+    for module in modules:
+        with suppress(ModuleNotFoundError):
+            return import_module(module)
+    package = modules[0].partition(".")[0]
+    raise ConfigurationError(f"{client} needs {package}: pip install {package}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from .. import postbacks, webhooks
@@ -35,13 +34,7 @@ _EMPTY: Final[Mapping[str, object]] = {}
 
 
 def make_event(
-    event: type[EventT],
-    paths: Paths = None,
-    /,
-    *,
-    add: Paths = None,
-    seed: int | None = None,
-    **overrides: object,
+    event: type[EventT], paths: Paths = None, /, *, seed: int | None = None, **overrides: object
 ) -> EventT:
     """Return an event of a class as Dub would send it, every key of production in place.
 
@@ -56,24 +49,20 @@ def make_event(
     that no receiver refuses the event as too old.  Give it as well for the
     same bytes for ever.
 
-    Overrides change the sample, the more specific after the more general:
+    An override replaces what is at a path of the sample.  Write the path
 
-    * ``id=...``, ``created_at=...``, ``data={"sale": {"amount": 1900}}``: an
-      envelope field.  Objects are merged; ``None`` for the first two means the default.
-    * ``{"data.sale.amount": 1900, "data.links.0.key": "ada"}`` as the second
-      argument: any path.  The value there is replaced as a whole.
-    * ``data__sale__amount=1900``: the same as a keyword.
-    * ``add={"data.newKey": 1}``: any path, and the only way to keys that the
-      models do not know; elsewhere such a key is taken for a misspelt one.
+    * as a keyword: ``id="evt_1"``, ``data__sale__amount=1900``;
+    * or in the second argument: ``{"data.sale.amount": 1900, "data.links.0.key": "ada"}``.
 
     Names are those of the wire or of the attributes (``shortLink``,
-    ``short_link``).  ``ABSENT`` removes a key that the sample has, and an
-    aware ``datetime`` is written as Dub does.
+    ``short_link``); another one is taken for misspelt, unless its path in the
+    second argument begins with a plus: ``{"+data.newKey": 1}``.  ``ABSENT``
+    removes a key that the sample has, and an aware ``datetime`` is written as
+    Dub does.
 
     Args:
         event: A class of ``dubhooks.webhooks`` or ``dubhooks.postbacks``.
-        paths: Overrides by path.
-        add: Overrides that may add keys.
+        paths: Overrides by path; they come before those by keyword.
         seed: Any number, for an event that is the same each time.
         overrides: Overrides by keyword.  ``event`` chooses among the names of
             a class that has two: ``event="external_payout.confirmed"`` for a
@@ -86,19 +75,13 @@ def make_event(
     """
     family = _find_family(event)
     name = _choose_name(event, overrides.pop("event", None))
-    document = cast("dict[str | int, object]", load(family.name, name, seed))
-    apply_overrides(document, event, paths, overrides, add)
+    document = load(family.name, name, seed)
+    apply_overrides(document, event, paths, overrides)
     return cast("EventT", family.parse(stringify(document)))
 
 
 def make_unknown_event(
-    name: str,
-    /,
-    data: object = _EMPTY,
-    *,
-    add: Paths = None,
-    seed: int | None = None,
-    **overrides: object,
+    name: str, /, data: object = _EMPTY, *, seed: int | None = None, **overrides: object
 ) -> UnknownEvent:
     """Return an event that this version does not know, as Dub may send it one day.
 
@@ -107,9 +90,8 @@ def make_unknown_event(
     Args:
         name: The event's name.
         data: Any JSON value.
-        add: As with :func:`make_event`.
         seed: As with :func:`make_event`.
-        overrides: As with :func:`make_event`.
+        overrides: Overrides by keyword, as with :func:`make_event`.
 
     Raises:
         ConfigurationError: ``name`` is known, or an override cannot be applied.
@@ -117,10 +99,12 @@ def make_unknown_event(
     """
     if not isinstance(name, str) or not name:
         raise ConfigurationError("make_unknown_event: the name must be text, and not empty")
-    if _classes_called(name):
-        raise ConfigurationError(f"make_unknown_event: {name!r} is known: use {_call_for(name)}")
-    document = cast("dict[str | int, object]", make_envelope(name, seed))
-    apply_overrides(document, UnknownEvent, None, {"data": data, **overrides}, add)
+    if classes := _list_classes(name):
+        raise ConfigurationError(
+            f"make_unknown_event: {name!r} is known: use make_event({' or '.join(classes)})"
+        )
+    document = make_envelope(name, seed)
+    apply_overrides(document, UnknownEvent, {"data": data}, overrides)
     return cast("UnknownEvent", webhooks.family.parse(stringify(document)))
 
 
@@ -143,7 +127,23 @@ def _find_family(event: object) -> Family[Any]:
     for family in _FAMILIES:
         if isinstance(event, type) and event in family.classes.values():
             return family
-    raise ConfigurationError(f"make_event takes the class of an event: {_advise_on(event)}")
+    other = f"an object of {type(event).__name__}"
+    name = event if isinstance(event, str) else getattr(event, "__name__", other)
+    classes = " or ".join(_list_classes(name))
+    raise ConfigurationError(
+        f"make_event takes the class of an event, not {name}: use "
+        f"{classes or 'one of dubhooks.webhooks or dubhooks.postbacks'}; "
+        "an event without a class is made by make_unknown_event(name, data)"
+    )
+
+
+def _list_classes(name: str) -> list[str]:
+    """Return the classes of the event that is called ``name``, as text."""
+    return [
+        f"dubhooks.{family.name}s.{family.classes[name].__name__}"
+        for family in _FAMILIES
+        if name in family.classes
+    ]
 
 
 def _choose_name(event: type[Event], chosen: object) -> str:
@@ -156,42 +156,3 @@ def _choose_name(event: type[Event], chosen: object) -> str:
         f"the override 'event' cannot be applied: a {event.__name__} is called "
         f"{' or '.join(map(repr, names))}"
     )
-
-
-def _advise_on(event: object) -> str:
-    """Return how to make what ``event``, which is no known class, stands for."""
-    if event is UnknownEvent:
-        return "for an event without a model use make_unknown_event(name, data)"
-    if isinstance(event, str):
-        return _advise_on_name(event)
-    what = event.__name__ if isinstance(event, type) else f"an object of {type(event).__name__}"
-    return f"{what} is none; dubhooks.webhooks and dubhooks.postbacks have them"
-
-
-def _advise_on_name(name: str) -> str:
-    if _classes_called(name):
-        return f"for {name!r} use {_call_for(name)}"
-    close = get_close_matches(name, [known for family in _FAMILIES for known in family.classes])
-    meant = f"did you mean {_call_for(close[0])}? For" if close else "for"
-    return (
-        f"{name!r} is not a known name; {meant} an event without a model use "
-        "make_unknown_event(name, data)"
-    )
-
-
-def _call_for(name: str) -> str:
-    """Return how to make the event that is called ``name``."""
-    classes = _classes_called(name)
-    cls = next(iter(classes.values()))
-    chosen = "" if name == event_names_of(cls)[0] else f", event={name!r}"
-    call = f"make_event({cls.__name__}{chosen})"
-    return f"{call}, with {cls.__name__} from {' or '.join(classes)}"
-
-
-def _classes_called(name: str) -> dict[str, type[Event]]:
-    """Return the classes of a name, by the module that they are in."""
-    return {
-        f"dubhooks.{family.name}s": family.classes[name]
-        for family in _FAMILIES
-        if name in family.classes
-    }

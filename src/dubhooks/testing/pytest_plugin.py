@@ -6,16 +6,15 @@ suite that uses none does not pay for them.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ..signature import Secret
-    from . import ClientFactory, RecordingStore, SignedClient
+    from . import ClientFactory, RecordingStore
 
 __all__ = ["dub_client", "dub_event", "dub_secret", "dub_store"]
 
@@ -51,21 +50,20 @@ def dub_store() -> RecordingStore:
 
 
 @pytest.fixture
-def dub_client(dub_secret: Secret) -> Iterator[ClientFactory]:
-    """A function of an app (WSGI, ASGI, by default Django) that makes a signed client for it.
+def dub_client(dub_secret: Secret) -> ClientFactory:
+    """A function of an app (WSGI or ASGI) that makes a signed client for it.
 
-    path= says where the receiver is mounted, secret= gives another secret than
-    that of dub_secret.
+    Without an app it is one for the Django project, with the secret of its
+    settings. path= says where the receiver is mounted, secret= gives another
+    secret than that of dub_secret.
     """
-    from .clients import client_for
+    from .clients import ASGIClient, DjangoClient, WSGIClient, is_asgi
 
-    with ExitStack() as clients:
+    def make(app: Any = None, /, *, path: str | None = None, secret: Secret | None = None) -> Any:
+        at = {} if path is None else {"path": path}
+        if app is None:
+            return DjangoClient(secret, **at)
+        client: Any = ASGIClient if is_asgi(app) else WSGIClient
+        return client(app, dub_secret if secret is None else secret, **at)
 
-        def make(
-            app: Any = None, /, *, path: str | None = None, secret: Secret | None = None
-        ) -> Any:
-            client: SignedClient = client_for(app, dub_secret if secret is None else secret, path)
-            clients.callback(client.close)
-            return client
-
-        yield make
+    return make

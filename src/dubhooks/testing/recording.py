@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from typing_extensions import override
-
 from ..idempotency import Claim
 from ..idempotency._keys import build_key
 from ..stores.memory import MemoryStore
-from ._delivered import event_id_of
+from ._delivered import id_of
 
 if TYPE_CHECKING:
     from ..events._base import Event
@@ -43,7 +41,7 @@ class RecordingStore(MemoryStore):
             ConfigurationError: ``event`` is not an event.
         """
         # No namespace has a colon.
-        ending = build_key("", event_id_of(event))
+        ending = build_key("", id_of(event))
         return [one for one in self.calls if one.key[one.key.index(":") :] == ending]
 
     def assert_completed_once(self, event: Event) -> None:
@@ -74,7 +72,6 @@ class RecordingStore(MemoryStore):
             f"(keys in this store: {others})"
         )
 
-    @override
     def claim(
         self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
     ) -> Claim:
@@ -82,23 +79,19 @@ class RecordingStore(MemoryStore):
         self.calls.append(StoreCall("claim", key, token, claim))
         return claim
 
-    @override
     def complete(self, key: str, token: str, *, retention: float) -> bool:
         is_done = super().complete(key, token, retention=retention)
-        self.calls.append(StoreCall("complete", key, token, is_done))
-        return is_done
+        return self._note(StoreCall("complete", key, token, is_done))
 
-    @override
     def release(self, key: str, token: str) -> bool:
-        is_free = super().release(key, token)
-        self.calls.append(StoreCall("release", key, token, is_free))
-        return is_free
+        return self._note(StoreCall("release", key, token, super().release(key, token)))
 
-    @override
     def forget(self, key: str) -> bool:
-        is_gone = super().forget(key)
-        self.calls.append(StoreCall("forget", key, "", is_gone))
-        return is_gone
+        return self._note(StoreCall("forget", key, "", super().forget(key)))
+
+    def _note(self, call: StoreCall) -> bool:
+        self.calls.append(call)
+        return bool(call.answer)
 
 
 def _tell(call: StoreCall) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..queues import Queue
     from ..reply import Reply
 
-__all__ = ["PLACE", "SECRET", "QueueShop"]
+__all__ = ["QueueShop"]
 
 PLACE = "DUBHOOKS_QUEUE_SHOP"
 """The environment variable with the directory of a worker's shop."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol
 from wsgiref.handlers import SimpleHandler
 
@@ -64,22 +63,15 @@ class Client(Protocol):
 class _Source(io.RawIOBase):
     """A request body that counts what was read of it; ends like a server's input stream."""
 
-    def __init__(self, body: bytes, stall: float) -> None:
+    def __init__(self, body: bytes) -> None:
         self._rest = memoryview(body)
-        self._stall = stall
         self.sent = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        most = PIECE
-        if self._stall and self.sent == 0:
-            most = 1
-        elif self._stall:
-            sleep(self._stall)
-            self._stall = 0
-        size = min(len(buffer), most, len(self._rest))
+        size = min(len(buffer), PIECE, len(self._rest))
         buffer[:size] = self._rest[:size]
         self._rest = self._rest[size:]
         self.sent += size
@@ -108,7 +100,8 @@ class WsgiClient:
         stall: float = 0.0,
     ) -> Response:
         """Send one request; see :class:`Client`."""
-        source = _Source(body, stall)
+        assert not stall, "nothing bounds a slow body under WSGI"
+        source = _Source(body)
         environ = self._environ(headers, method)
         if chunked:
             # What gunicorn and the other servers that decode chunks set.

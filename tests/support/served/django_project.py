@@ -4,22 +4,16 @@ The database is in the working directory.
 ``python -m tests.support.served.django_project migrate`` makes its tables.
 """
 
-import asyncio
-import os
 import sys
-import time
 from datetime import timedelta
-from pathlib import Path
 
 import django
 from django.conf import settings
 
-SECRET = "whsec_0123456789abcdef0123456789abcdef"
+from tests.support.served import SECRET, note, wait, wait_async
+
 LEASE = 2.0
 """Seconds until another delivery takes over what a killed worker held."""
-NOTES = Path("notes.txt")
-GO = Path("go")
-"""Handlers wait until this file is there."""
 
 settings.configure(
     SECRET_KEY="a secret of Django's",
@@ -60,13 +54,6 @@ file_hooks = dubhooks.Webhooks(
 )
 
 
-def note(what: str) -> None:
-    """Append a line, which no other process can tear apart."""
-    file = os.open(NOTES, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(file, f"{what} {os.getpid()}\n".encode())
-    os.close(file)
-
-
 @hooks.on(SaleCreated)
 def record_sale(event: SaleCreated) -> None:
     """Note a sale."""
@@ -82,19 +69,13 @@ async def in_file(request: HttpRequest, event: SaleCreated) -> None:
 @webhook(hooks, LeadCreated)
 def slow_sync(request: HttpRequest, event: LeadCreated) -> None:
     """Wait in a thread."""
-    note("begin")
-    while not GO.exists():
-        time.sleep(0.01)
-    note("end")
+    wait()
 
 
 @webhook(hooks, LeadCreated)
 async def slow_async(request: HttpRequest, event: LeadCreated) -> None:
     """Wait on the event loop."""
-    note("begin")
-    while not GO.exists():
-        await asyncio.sleep(0.01)
-    note("end")
+    await wait_async()
 
 
 urlpatterns = [

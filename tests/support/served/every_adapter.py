@@ -1,9 +1,8 @@
 """Every adapter in one WSGI and one ASGI application, told apart by the path, with one receiver.
 
-It notes in a file what its handlers do; see ``django_project``, whose project is one of them.
+The project of ``django_project`` is one of them.
 """
 
-import time
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,8 +10,9 @@ from flask import Flask
 
 import dubhooks.fastapi
 import dubhooks.flask
-from dubhooks.webhooks import LeadCreated, SaleCreated
-from tests.support.served.django_project import GO, asgi, note, wsgi
+from dubhooks.webhooks import SaleCreated
+from tests.support.served import note
+from tests.support.served.django_project import asgi, wsgi
 from tests.support.served.django_project import file_hooks as hooks
 
 READ_TIMEOUT = 0.5
@@ -23,15 +23,6 @@ READ_TIMEOUT = 0.5
 def record_sale(event: SaleCreated) -> None:
     """Note a sale."""
     note(f"sale {event.id}")
-
-
-@hooks.on(LeadCreated)
-def slow(event: LeadCreated) -> None:
-    """Wait."""
-    note("begin")
-    while not GO.exists():
-        time.sleep(0.01)
-    note("end")
 
 
 flask_app = Flask(__name__)

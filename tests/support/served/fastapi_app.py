@@ -1,30 +1,16 @@
 """The FastAPI application that the server tests run: it notes in a file what its handlers do."""
 
-import asyncio
-import os
-import time
 from datetime import timedelta
-from pathlib import Path
 
 from fastapi import FastAPI
 
 import dubhooks
 from dubhooks.fastapi import router, webhook
 from dubhooks.webhooks import LeadCreated, SaleCreated
+from tests.support.served import SECRET, note, wait, wait_async
 
-SECRET = "whsec_0123456789abcdef0123456789abcdef"
 LEASE = 4.0
 """Seconds until another delivery takes over what a killed worker held."""
-NOTES = Path("notes.txt")
-GO = Path("go")
-"""Handlers wait until this file is there."""
-
-
-def note(what: str) -> None:
-    """Append a line, which no other process can tear apart."""
-    file = os.open(NOTES, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(file, f"{what} {os.getpid()}\n".encode())
-    os.close(file)
 
 
 app = FastAPI()
@@ -52,17 +38,11 @@ def sync(event: SaleCreated) -> None:
 @webhook(hooks, LeadCreated)
 def slow_sync(event: LeadCreated) -> None:
     """Wait in a thread."""
-    note("begin")
-    while not GO.exists():
-        time.sleep(0.01)
-    note("end")
+    wait()
 
 
 @app.post("/slow-async")
 @webhook(hooks, LeadCreated)
 async def slow_async(event: LeadCreated) -> None:
     """Wait on the event loop."""
-    note("begin")
-    while not GO.exists():
-        await asyncio.sleep(0.01)
-    note("end")
+    await wait_async()

@@ -27,7 +27,9 @@ class Backend(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Where it is; a server that is no server is the path of a file of SQLite."""
+        if self.kind == "sqlite":
+            return str(self.server)
         url: str = self.server.url if self.kind == "redis" else self.server.url()
         return url.replace("/test", "/django") if self.is_django else url
 
@@ -51,6 +53,8 @@ class Backend(NamedTuple):
 
     def empty(self) -> None:
         """Delete all claims, and make the table."""
+        if self.kind == "sqlite":
+            return  # the file is the test's own
         if self.is_django:
             _empty_django(self.url)
             return
@@ -84,7 +88,11 @@ def close(store: Any) -> Any:
         # An engine may be the test's own: close() leaves that as it is.
         engine = store._database.engine
         is_async = hasattr(store, "aclose")
-        return store._session.run_sync(lambda _: engine.dispose()) if is_async else engine.dispose()
+        return (
+            store._database._session.run_sync(lambda _: engine.dispose())
+            if is_async
+            else engine.dispose()
+        )
     if hasattr(store, "_client"):
         client = store._client
         return client.aclose() if hasattr(client, "aclose") else client.close()
@@ -94,10 +102,13 @@ def close(store: Any) -> Any:
 
 
 def _empty_django(url: str) -> None:
-    alias = open_django(url).alias
+    open_django(url)
     from django.core.management import call_command
     from django.db import connections
 
+    from tests.support.stores.django_project import alias_at
+
+    alias = alias_at(url)
     call_command("migrate", "dubhooks", database=alias, verbosity=0)
     with connections[alias].cursor() as cursor:
         cursor.execute("DELETE FROM dubhooks_claims")

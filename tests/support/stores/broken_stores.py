@@ -314,7 +314,8 @@ class Changes(Model):
     def claim(self, key: str, token: str, **durations: Any) -> Any:
         """Claim, and change the answer."""
         claim = super().claim(key, token, **durations)
-        return self.changes["claim"](claim) if "claim" in self.changes else claim
+        change = self.changes.get("claim", {})
+        return change(claim) if callable(change) else claim._replace(**change)
 
     def complete(self, key: str, token: str, *, retention: float) -> Any:
         """Complete, and change the answer."""

@@ -16,6 +16,7 @@ import os
 import random
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -64,6 +65,8 @@ def open_store(kind: str, url: str) -> Any:
         from dubhooks.stores.redis import RedisStore
 
         return RedisStore(url)
+    if kind == "sqlite":
+        return dubhooks.SQLiteStore(url)
     if kind.startswith("django"):
         from tests.support.stores.django_project import store_at
 
@@ -179,7 +182,8 @@ def duplicates(kind: str, url: str, log: str, go: str, events: list[str], thread
 
 def inbox(kind: str, url: str, log: str, events: int) -> None:
     """Take random events, each in the transaction of its effect, until killed."""
-    take, refusal = (_django_inbox if kind.startswith("django") else _sql_inbox)(url)
+    takers = {"sqlite": _sqlite_inbox, "django": _django_inbox}
+    take, refusal = takers.get(kind.partition("-")[0], _sql_inbox)(url)
     lines = Log(log)
     lines.ready()
     while True:
@@ -190,6 +194,18 @@ def inbox(kind: str, url: str, log: str, events: int) -> None:
             # A deadlock, or the server is gone: it would be delivered again.
             lines.write("refused", event.id)
             time.sleep(0.01)
+
+
+def _sqlite_inbox(url: str) -> tuple[Callable[[SaleCreated], None], type[Exception]]:
+    connection, box = sqlite3.connect(url, timeout=30.0), dubhooks.SQLiteInbox()
+
+    def take(event: SaleCreated) -> None:
+        with connection:
+            if box.first(connection, event):
+                time.sleep(random.uniform(0.0, 0.002))
+                connection.execute("INSERT INTO effects VALUES (?)", (event.id,))
+
+    return take, sqlite3.OperationalError
 
 
 def _sql_inbox(url: str) -> tuple[Callable[[SaleCreated], None], type[Exception]]:

@@ -1,257 +1,186 @@
-"""What ``dubhooks listen`` does with a delivery: verify, explain, compare, save, forward, tell."""
+"""What ``dubhooks listen`` does with a delivery: verify, explain, compare, save, answer, tell."""
 
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timezone
-from queue import Full, Queue
+from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from ... import Postbacks, Webhooks
-from ..._body import Request
-from ..._explain import explain
-from ..._headers import find_signature
-from ...errors import DubhooksError, PayloadError
-from ...signature import Keyring, check_request
-from .._drift import Difference, compared
+from ..._explain import Explanation, explain
+from ..._headers import SIGNATURE_NAMES
+from ...errors import PayloadError
+from .._drift import Compared, compared
 from .._options import family_of
+from .._sending import Answer, Sender, shown_url
+from ._delivery import Delivery, Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from ..._explain import Explanation
     from ..._explain.secrets import FamilyName
-    from ...events._base import Event
-    from ...receiver import Receiver
-    from ...reply import Reply
-    from ...signature import Key
-    from .._sending import Answer, Sender
 
-__all__ = ["MAX_BODY", "Delivery", "Inspector"]
+__all__ = ["Inspector"]
 
-MAX_BODY: Final = 1_048_576
-_KEPT, _KEPT_BYTES = 200, 50 * 1_048_576
-_FORWARDED: Final = ("content-type", "dub-signature", "x-dub-signature", "user-agent")
-_WAITING: Final = 1_000
-
-
-@dataclass
-class Delivery:
-    """One delivery and what became of it."""
-
-    number: int
-    received: datetime
-    path: str
-    headers: list[tuple[str, str]]
-    """Lower-case names."""
-    body: bytes = field(repr=False)
-    family: FamilyName | None
-    """``None`` when no secret fits."""
-    explanation: Explanation
-    name: str | None = None
-    """Name of the event; ``None`` when there is none."""
-    event_id: str | None = None
-    event: Event | None = None
-    """``None`` also when it does not fit its model."""
-    problem: str | None = None
-    """Why there is no event in it."""
-    differences: list[Difference] = field(default_factory=list[Difference])
-    saved_as: str | None = None
-    status: int = 0
-    """What was answered."""
-    seconds: float | None = None
-    """How long the application took; ``None`` when it was not asked."""
-    answer: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what a machine may log: nothing of the payload."""
-        return {
-            "number": self.number,
-            "received": self.received.isoformat(timespec="milliseconds"),
-            "valid": self.explanation.valid,
-            "proven": self.explanation.proven,
-            "causes": [cause.code for cause in self.explanation.causes],
-            "family": self.family,
-            "event": self.name,
-            "event_id": self.event_id,
-            "problem": self.problem,
-            "differences": [
-                {"kind": one.kind, "path": one.path, "detail": one.detail}
-                for one in self.differences
-            ],
-            "bytes": len(self.body),
-            "saved_as": self.saved_as,
-            "status": self.status,
-            "seconds": self.seconds,
-        }
-
-    def for_page(self) -> dict[str, Any]:
-        """Return everything, for the page."""
-        typed = self.event.model_dump(mode="json") if self.event else None
-        return {
-            **self.as_json(),
-            "explanation": None if self.explanation.valid else str(self.explanation),
-            "path": self.path,
-            "headers": self.headers,
-            "body": self.body.decode("utf-8", "backslashreplace"),
-            "model": type(self.event).__name__ if self.event else None,
-            "typed": json.dumps(typed, indent=2, ensure_ascii=False) if typed else None,
-            "answer": self.answer,
-        }
+_KEPT: Final = 200
+_FORWARDED: Final = ("content-type", "user-agent", *SIGNATURE_NAMES)
+_BATCH: Final = 20
+"""The most deliveries in one message to the page."""
+_PATIENCE: Final = 20.0
+"""Seconds that a page waits for something new before it asks again."""
 
 
 class Inspector:
-    """Takes deliveries, keeps the last ones, and tells whoever watches.  Threads may share it."""
+    """Takes deliveries, keeps the last ones, and tells whoever asks.  Threads may share it."""
 
     def __init__(
         self,
         secrets: dict[FamilyName, str],
-        *,
-        forward_to: Sender | None = None,
-        save: Path | None = None,
-        told: Callable[[Delivery], None] = lambda _: None,
+        sender: Sender | None,
+        save_in: Path | None,
+        told: Callable[[Delivery], None],
     ) -> None:
+        """Begin to inspect.
+
+        Args:
+            secrets: by family; a body that no secret fits is read as one of the first family.
+            sender: of the application to forward to, if there is one.
+            save_in: the directory for deliveries, if they are saved.
+            told: is given each delivery when it has its answer.
+
+        Raises:
+            ConfigurationError: a secret cannot be right.
+        """
         self._secrets = secrets
-        self._first: FamilyName = next(iter(secrets))
-        self._keys: dict[FamilyName, tuple[Key, ...]] = {
-            name: Keyring(secret).keys() for name, secret in secrets.items()
+        self._receivers = {
+            name: Postbacks(secret) if name == "postback" else Webhooks(secret)
+            for name, secret in secrets.items()
         }
-        self._receivers = {name: _receiver(name, secret) for name, secret in secrets.items()}
-        self._forward_to = forward_to
-        self._save_in = save
+        self._sender = sender
+        self._save_in = save_in
         self._told = told
-        self._lock = threading.Lock()
-        self._kept: deque[Delivery] = deque()
-        self._bytes = 0
+        self._changed = threading.Condition()
+        self._kept: deque[Delivery] = deque(maxlen=_KEPT)
         self._number = 0
-        self._watchers: list[Queue[dict[str, Any]]] = []
+        self._run = token_hex(8)
 
-    @property
-    def can_replay(self) -> bool:
-        """There is an application to replay to."""
-        return self._forward_to is not None
+    def take(self, path: str, headers: Headers, body: bytes) -> Delivery:
+        """Take a delivery and return it with its answer.
 
-    def take(self, path: str, headers: list[tuple[str, str]], body: bytes) -> tuple[Delivery, Any]:
-        """Take a delivery; return it and the reply or answer to pass on."""
-        delivery = self._examined(path, headers, body)
-        self._save(delivery)
-        passed_on: Reply | Answer
-        if self._forward_to is None:
-            passed_on = self._receivers[delivery.family or self._first].handle(body, headers)
-            delivery.status = passed_on.status
-        else:
-            passed_on = self._forwarded(delivery, self._forward_to)
-        self._keep(delivery)
-        self._told(delivery)
-        return delivery, passed_on
+        Args:
+            path: where it was sent to.
+            headers: names in lower case.
+            body: the raw body.
+
+        Raises:
+            OSError: it cannot be saved.
+        """
+        received = datetime.now(timezone.utc)
+        family, explanation = self._explain(headers, body)
+        saved_as = self._save(received, headers, body, explanation)
+        delivery = Delivery(
+            received=received,
+            path=path,
+            headers=headers,
+            body=body,
+            family=family,
+            explanation=explanation,
+            found=_find_event(body, family),
+            saved_as=saved_as,
+            answer=self._forward(headers, body) or self._reply(family, headers, body),
+            is_forwarded=self._sender is not None,
+        )
+        return self._keep(delivery)
 
     def replay(self, number: int) -> Delivery | None:
-        """Forward a kept delivery again; ``None`` when it is not kept or there is nowhere."""
-        with self._lock:
+        """Forward a kept delivery again, as a new one; ``None``: it is not kept, or nowhere to."""
+        with self._changed:
             found = next((one for one in self._kept if one.number == number), None)
-        if found is None or self._forward_to is None:
+        answer = self._forward(found.headers, found.body) if found else None
+        if found is None or answer is None:
             return None
-        self._forwarded(found, self._forward_to)
-        self._publish(found.for_page())
-        return found
+        now = datetime.now(timezone.utc)
+        return self._keep(replace(found, received=now, answer=answer, replay_of=number))
 
-    def watch(self, after: int) -> tuple[list[dict[str, Any]], Queue[dict[str, Any]]]:
-        """Return the deliveries kept since number ``after`` and a queue of those to come."""
-        queue: Queue[dict[str, Any]] = Queue(_WAITING)
-        with self._lock:
-            kept = [one.for_page() for one in self._kept if one.number > after]
-            self._watchers.append(queue)
-        return kept, queue
+    def feed(self, run: str, after: int) -> dict[str, Any]:
+        """Return what a page shows next; wait a while when there is nothing new.
 
-    def unwatch(self, queue: Queue[dict[str, Any]]) -> None:
-        """Send no more to ``queue``."""
-        with self._lock:
-            self._watchers.remove(queue)
+        Args:
+            run: the ``run`` that the page shows; of another one there is nothing to wait for.
+            after: the number of the last delivery that the page has.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: run != self._run or self._number > after, _PATIENCE)
+            kept = [one for one in self._kept if one.number > after][:_BATCH]
+            gone = self._number - len(self._kept)
+        return {
+            "run": self._run,
+            "gone": gone,
+            "forwardTo": shown_url(self._sender.url) if self._sender else None,
+            "deliveries": [one.for_page() for one in kept],
+        }
 
-    def _examined(self, path: str, headers: list[tuple[str, str]], body: bytes) -> Delivery:
-        with self._lock:
-            self._number += 1
-            number = self._number
+    def _explain(self, headers: Headers, body: bytes) -> tuple[FamilyName, Explanation]:
+        given = [value for name, value in headers if name in SIGNATURE_NAMES]
+        with self._changed:
             others = [one.body for one in self._kept]
-        signature, family = self._verified(headers, body)
-        name = family or self._first
-        explanation = explain(
-            body,
-            signature,
-            self._secrets[name],
-            family=name,
-            other_secrets=[one for other, one in self._secrets.items() if other != name],
-            other_bodies=others,
-        )
-        delivery = Delivery(
-            number, datetime.now(timezone.utc), path, headers, body, family, explanation
-        )
-        try:
-            found = compared(body, family_of(name == "postback"))
-        except PayloadError as error:
-            delivery.problem = str(error)
-        else:
-            delivery.name, delivery.event_id, delivery.event, delivery.differences = found
-        return delivery
+        found: dict[FamilyName, Explanation] = {
+            name: explain(
+                body,
+                ", ".join(given) if given else None,
+                secret,
+                family=name,
+                other_secrets=[one for other, one in self._secrets.items() if other != name],
+                other_bodies=others,
+            )
+            for name, secret in self._secrets.items()
+        }
+        return next((one for one in found.items() if one[1].valid), next(iter(found.items())))
 
-    def _verified(
-        self, headers: list[tuple[str, str]], body: bytes
-    ) -> tuple[str | None, FamilyName | None]:
-        signature = find_signature(headers)
-        if isinstance(signature, DubhooksError):
-            doubled = [value for name, value in headers if name.endswith("dub-signature")]
-            return ", ".join(doubled), None
-        for name, keys in self._keys.items():
-            if check_request(keys, Request(body, headers)) is None:
-                return signature, name
-        return signature, None
+    def _forward(self, headers: Headers, body: bytes) -> Answer | None:
+        if self._sender is None:
+            return None
+        return self._sender.send(body, {key: value for key, value in headers if key in _FORWARDED})
 
-    def _forwarded(self, delivery: Delivery, sender: Sender) -> Answer:
-        headers = {name: value for name, value in delivery.headers if name in _FORWARDED}
-        answer = sender.send(delivery.body, headers)
-        delivery.status = answer.status or 502
-        delivery.seconds = round(answer.seconds, 6)
-        delivery.answer = answer.problem or answer.body.decode("utf-8", "backslashreplace")
-        return answer
+    def _reply(self, family: FamilyName, headers: Headers, body: bytes) -> Answer:
+        reply = self._receivers[family].handle(body, headers)
+        lower = {key.lower(): value for key, value in reply.headers.items()}
+        return Answer(reply.status, 0.0, lower, reply.body)
 
-    def _keep(self, delivery: Delivery) -> None:
-        with self._lock:
-            self._kept.append(delivery)
-            self._bytes += len(delivery.body)
-            while len(self._kept) > _KEPT or self._bytes > _KEPT_BYTES:
-                self._bytes -= len(self._kept.popleft().body)
-        self._publish(delivery.for_page())
+    def _keep(self, delivery: Delivery) -> Delivery:
+        with self._changed:
+            self._number += 1
+            kept = replace(delivery, number=self._number)
+            self._kept.append(kept)
+            self._changed.notify_all()
+        with suppress(BrokenPipeError):  # nobody reads the terminal, and the answer stands
+            self._told(kept)
+        return kept
 
-    def _publish(self, message: dict[str, Any]) -> None:
-        with self._lock:
-            for queue in self._watchers:
-                try:
-                    queue.put_nowait(message)
-                except Full:
-                    continue  # a page that does not read misses some
-
-    def _save(self, delivery: Delivery) -> None:
+    def _save(
+        self, received: datetime, headers: Headers, body: bytes, explanation: Explanation
+    ) -> str | None:
         if self._save_in is None:
-            return
-        name = f"{delivery.received:%Y%m%dT%H%M%S%f}-{delivery.number:06d}"
-        causes = delivery.explanation.causes
-        letter = {"headers": dict(delivery.headers), "error": causes[0].code if causes else None}
+            return None
+        name = f"{received:%Y%m%dT%H%M%S%f}-{token_hex(4)}"
+        code = next((one.code for one in explanation.causes), None)
+        letter = json.dumps({"headers": dict(headers), "error": code}, indent=2)
         # Nobody else may read them: they hold personal data.  The body goes first, because a
         # delivery is there once its .json is.
-        for ending, content in (
-            (".body", delivery.body),
-            (".json", json.dumps(letter, indent=2).encode() + b"\n"),
-        ):
+        for ending, content in ((".body", body), (".json", letter.encode() + b"\n")):
             path = self._save_in / (name + ending)
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(content)
-        delivery.saved_as = name
+            path.touch(mode=0o600, exist_ok=False)
+            path.write_bytes(content)
+        return str(self._save_in / f"{name}.body")
 
 
-def _receiver(name: FamilyName, secret: str) -> Receiver[Any]:
-    return Postbacks(secret) if name == "postback" else Webhooks(secret)
+def _find_event(body: bytes, family: FamilyName) -> Compared | PayloadError:
+    try:
+        return compared(body, family_of(family == "postback"))
+    except PayloadError as error:
+        return error

@@ -6,87 +6,40 @@ whole, on one key; so a cluster works, too.
 
 from __future__ import annotations
 
-import asyncio
-from time import monotonic, sleep
+import os
+from contextlib import suppress
+from importlib.util import find_spec
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from ...errors import to_seconds
-from .._advice import explain_redis_error, is_lost_redis
-from .._fork import renew_after_fork
-from .._time import wait_at_most
-from ._clients import check_client, copy_client, has_library, open_client, sets_timeout
-from ._scripts import (
-    CLAIM,
-    COMPLETE,
-    FORGET,
-    RELEASE,
-    advise,
-    claim_arguments,
-    claim_in,
-    complete_arguments,
-)
+from .._advice import explain_redis_error, explained
+from .._time import to_milliseconds
+from .._tries import Tries
+from ._clients import check_client, copy_client, open_client
+from ._scripts import CLAIM, COMPLETE, FORGET, RELEASE, advise, read_claim
 
-if not has_library():
+if not find_spec("redis") and not find_spec("valkey"):
     raise ImportError(
         "the Redis stores need redis-py or valkey-py: install dubhooks[redis] or dubhooks[valkey]"
     )
 
 if TYPE_CHECKING:
     from datetime import timedelta
-    from typing import TypeAlias
-
-    import redis
-    import redis.asyncio
-    import valkey
-    import valkey.asyncio
 
     from ...idempotency import Claim
 
-    SyncClient: TypeAlias = redis.Redis | redis.RedisCluster | valkey.Valkey | valkey.ValkeyCluster
-    AsyncClient: TypeAlias = (
-        redis.asyncio.Redis
-        | redis.asyncio.RedisCluster
-        | valkey.asyncio.Valkey
-        | valkey.asyncio.ValkeyCluster
-    )
-
 __all__ = ["AsyncRedisStore", "RedisStore"]
-
-_PAUSE = 0.1
-"""Seconds between two tries to complete a claim."""
 
 
 class _AnyRedisStore:
     """What the stores of both kinds have: a client, its scripts, and where their keys are."""
 
-    def __init__(self, client: Any, prefix: str, seconds: float) -> None:
-        self._client = client
-        self._prefix = prefix
-        # A try lasts for half of the time, and begins before the other half is over.
-        self._patience = 0.4 * seconds
-        self._claim = client.register_script(CLAIM)
-        self._complete = client.register_script(COMPLETE)
-        self._release = client.register_script(RELEASE)
-        self._forget = client.register_script(FORGET)
-        self._has_advised = False
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(prefix={self._prefix!r})"
-
-    def _call(self, script: Any, key: str, arguments: list[str | int]) -> Any:
-        return script(keys=(self._prefix + key,), args=arguments, client=self._client)
-
-
-class RedisStore(_AnyRedisStore):
-    """Claims in Redis, through redis-py or valkey-py.
-
-    It may be made before a server forks.  The first claim logs a warning when
-    the server's settings let it forget claims.
-    """
+    _is_async = False
 
     def __init__(
         self,
-        url_or_client: str | SyncClient,
+        url_or_client: object,
         *,
         prefix: str = "dubhooks:",
         timeout: float | timedelta = 10.0,
@@ -95,24 +48,48 @@ class RedisStore(_AnyRedisStore):
 
         Args:
             url_or_client: where the server is (``redis://``, ``rediss://``, ``unix://``,
-                ``valkey://`` or ``valkeys://``), for connections of the store's own; or a client,
-                which stays yours to close.
+                ``valkey://`` or ``valkeys://``), for connections of the store's own; or a client
+                of redis-py or valkey-py, an asyncio one for the async store, which stays yours to
+                close, and whose timeouts are yours to set.
             prefix: begins every key, to keep claims apart from other data.
             timeout: seconds after which a method gives up on a server that does not answer.
-                Timeouts that the URL sets win over it, and so do those of your own client: then
-                it only says when to warn about them.
+                Timeouts that the URL sets win over it.
 
         Raises:
-            ConfigurationError: the URL cannot be read, or it is no sync client.
+            ConfigurationError: the URL cannot be read, or it is no client of the store's kind.
         """
-        seconds = to_seconds("RedisStore(timeout=...)", timeout)
+        self._timeout = to_seconds(f"{type(self).__name__}(timeout=...)", timeout)
         self._is_own = isinstance(url_or_client, str)
-        client: Any = url_or_client
+        self._client: Any = url_or_client
         if isinstance(url_or_client, str):
-            client = open_client(url_or_client, seconds, is_async=False)
-        else:
-            check_client(client, seconds, is_async=False)
-        super().__init__(client, prefix, seconds)
+            self._client = open_client(url_or_client, self._timeout, is_async=self._is_async)
+        check_client(self._client, is_async=self._is_async)
+        self._prefix = prefix
+        self._claim = self._client.register_script(CLAIM)
+        self._complete = self._client.register_script(COMPLETE)
+        self._release = self._client.register_script(RELEASE)
+        self._forget = self._client.register_script(FORGET)
+        self._has_advised = False
+        self._process, self._inherited = os.getpid(), None
+
+    def _call(self, script: Any, key: str, *arguments: str | int) -> Any:
+        """Run a script; an async client returns an awaitable."""
+        if self._process != os.getpid():  # pragma: no cover - in a forked child
+            self._process, self._inherited = os.getpid(), self._client
+            self._client = copy_client(self._client)
+        return script(keys=(self._prefix + key,), args=arguments, client=self._client)
+
+    def _begin_to_complete(self) -> Tries:
+        # Without it the event runs again, so it waits for a server that restarts.
+        return Tries(self._timeout, longest=self._timeout / 2, is_patient=True)
+
+
+class RedisStore(_AnyRedisStore):
+    """Claims in Redis, through redis-py or valkey-py.
+
+    It may be made before a server forks.  The first claim logs a warning when
+    the server's settings let it forget claims.
+    """
 
     def claim(
         self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
@@ -123,54 +100,36 @@ class RedisStore(_AnyRedisStore):
             ConfigurationError: the server cannot take claims.
             redis.exceptions.RedisError: it did not answer.
         """
-        arguments = claim_arguments(token, fingerprint, lease, retention)
-        claim = claim_in(self._run(self._claim, key, arguments))
+        durations = to_milliseconds(lease), to_milliseconds(retention)
+        claim = read_claim(self._run(self._claim, key, token, fingerprint, *durations))
         if not self._has_advised:
-            self._advise()
+            self._has_advised = True
+            with suppress(Exception):  # this user may not ask, or each node answers for itself
+                advise(self._client.info())
         return claim
 
     def complete(self, key: str, token: str, *, retention: float) -> bool:
-        """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`.
-
-        Without it the event runs again, so it waits for a server that restarts.
-        """
-        arguments, latest = complete_arguments(token, retention), monotonic() + self._patience
-        while True:
-            try:
-                return bool(self._run(self._complete, key, arguments))
-            except Exception as error:
-                if not is_lost_redis(error) or monotonic() > latest:
-                    raise
-            sleep(_PAUSE)
+        """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
+        arguments = (key, token, token_hex(8), to_milliseconds(retention))
+        tries = self._begin_to_complete()
+        return bool(tries.run(lambda: self._run(self._complete, *arguments)))
 
     def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
-        return bool(self._run(self._release, key, [token]))
+        return bool(self._run(self._release, key, token))
 
     def forget(self, key: str) -> bool:
         """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
-        return bool(self._run(self._forget, key, []))
+        return bool(self._run(self._forget, key))
 
     def close(self) -> None:
         """Close the store's own connections; a client that you brought stays open."""
         if self._is_own:
             self._client.close()
 
-    def _run(self, script: Any, key: str, arguments: list[str | int]) -> Any:
-        try:
-            return self._call(script, key, arguments)
-        except Exception as error:
-            better = explain_redis_error(error)
-            if better is None:
-                raise
-            raise better from error
-
-    def _advise(self) -> None:
-        self._has_advised = True
-        try:
-            advise(self._client.info())
-        except Exception:  # noqa: BLE001 - this user may not ask, or each node answers for itself
-            return
+    def _run(self, script: Any, key: str, *arguments: str | int) -> Any:
+        with explained(explain_redis_error):
+            return self._call(script, key, *arguments)
 
 
 class AsyncRedisStore(_AnyRedisStore):
@@ -179,93 +138,39 @@ class AsyncRedisStore(_AnyRedisStore):
     As with every asyncio client, use it on one event loop.
     """
 
-    def __init__(
-        self,
-        url_or_client: str | AsyncClient,
-        *,
-        prefix: str = "dubhooks:",
-        timeout: float | timedelta = 10.0,
-    ) -> None:
-        """Connect with the first claim.
-
-        Args:
-            url_or_client: where the server is, for connections of the store's own; or an asyncio
-                client, which stays yours to close.  See :class:`RedisStore`.
-            prefix: begins every key, to keep claims apart from other data.
-            timeout: seconds after which a method gives up, whatever it waits for.  Timeouts that
-                the URL sets win over it.
-
-        Raises:
-            ConfigurationError: the URL cannot be read, or it is no asyncio client.
-        """
-        seconds = to_seconds("AsyncRedisStore(timeout=...)", timeout)
-        self._timeout: float | None = seconds
-        self._is_own = isinstance(url_or_client, str)
-        client: Any = url_or_client
-        if isinstance(url_or_client, str):
-            client = open_client(url_or_client, seconds, is_async=True)
-            if sets_timeout(url_or_client):
-                self._timeout = None
-        else:
-            check_client(client, seconds, is_async=True)
-        super().__init__(client, prefix, seconds)
-        # Sync clients see to it themselves.
-        renew_after_fork(self, AsyncRedisStore._renew_client)
+    _is_async = True
 
     async def claim(
         self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
     ) -> Claim:
         """Claim ``key``; see :meth:`RedisStore.claim`."""
-        arguments = claim_arguments(token, fingerprint, lease, retention)
-        claim = claim_in(await self._run(self._claim, key, arguments))
+        durations = to_milliseconds(lease), to_milliseconds(retention)
+        claim = read_claim(await self._run(self._claim, key, token, fingerprint, *durations))
         if not self._has_advised:
-            await self._advise()
+            self._has_advised = True
+            with suppress(Exception):  # as in RedisStore
+                advise(await self._client.info())
         return claim
 
     async def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`RedisStore.complete`."""
-        arguments = complete_arguments(token, retention)
-        return await wait_at_most(self._timeout, self._complete_when_back(key, arguments))
+        arguments = (key, token, token_hex(8), to_milliseconds(retention))
+        tries = self._begin_to_complete()
+        return bool(await tries.arun(lambda: self._run(self._complete, *arguments)))
 
     async def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
-        return bool(await self._run(self._release, key, [token]))
+        return bool(await self._run(self._release, key, token))
 
     async def forget(self, key: str) -> bool:
         """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
-        return bool(await self._run(self._forget, key, []))
+        return bool(await self._run(self._forget, key))
 
     async def aclose(self) -> None:
         """Close the store's own connections; a client that you brought stays open."""
         if self._is_own:
             await self._client.aclose()
 
-    def _renew_client(self) -> object:  # pragma: no cover - in a forked child
-        inherited, self._client = self._client, copy_client(self._client)
-        return inherited
-
-    async def _complete_when_back(self, key: str, arguments: list[str | int]) -> bool:
-        latest = monotonic() + self._patience
-        while True:
-            try:
-                return bool(await self._run(self._complete, key, arguments))
-            except Exception as error:
-                if not is_lost_redis(error) or monotonic() > latest:
-                    raise
-            await asyncio.sleep(_PAUSE)
-
-    async def _run(self, script: Any, key: str, arguments: list[str | int]) -> Any:
-        try:
-            return await wait_at_most(self._timeout, self._call(script, key, arguments))
-        except Exception as error:
-            better = explain_redis_error(error)
-            if better is None:
-                raise
-            raise better from error
-
-    async def _advise(self) -> None:
-        self._has_advised = True
-        try:
-            advise(await wait_at_most(self._timeout, self._client.info()))
-        except Exception:  # noqa: BLE001 - as in RedisStore
-            return
+    async def _run(self, script: Any, key: str, *arguments: str | int) -> Any:
+        with explained(explain_redis_error):
+            return await self._call(script, key, *arguments)

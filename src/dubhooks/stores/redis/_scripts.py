@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import logging
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from ...idempotency import Claim
-from .._time import to_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = [
-    "CLAIM",
-    "COMPLETE",
-    "FORGET",
-    "RELEASE",
-    "advise",
-    "claim_arguments",
-    "claim_in",
-    "complete_arguments",
-]
+__all__ = ["CLAIM", "COMPLETE", "FORGET", "RELEASE", "advise", "read_claim"]
 
 logger = logging.getLogger("dubhooks")
 
@@ -93,19 +82,7 @@ return redis.call('DEL', KEYS[1])
 """
 
 
-def claim_arguments(
-    token: str, fingerprint: str, lease: float, retention: float
-) -> list[str | int]:
-    """Return the arguments of ``CLAIM``."""
-    return [token, fingerprint, to_milliseconds(lease), to_milliseconds(retention)]
-
-
-def complete_arguments(token: str, retention: float) -> list[str | int]:
-    """Return the arguments of ``COMPLETE``."""
-    return [token, token_hex(8), to_milliseconds(retention)]
-
-
-def claim_in(reply: Any) -> Claim:
+def read_claim(reply: Any) -> Claim:
     """Read the reply of ``CLAIM``, whether the client decodes replies or not."""
     state, attempt, fingerprint, milliseconds = reply
     return Claim(_text(state), attempt, _text(fingerprint), milliseconds / 1000)

@@ -7,31 +7,26 @@ on the session: PgBouncer may stand in between.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 try:
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from ._database import Database
 except ImportError as error:  # pragma: no cover - tested in a process without SQLAlchemy
     raise ImportError("the SQL stores need SQLAlchemy 2: install dubhooks[sqlalchemy]") from error
 
 from ...errors import to_seconds
-from .._time import wait_at_most
-from ._calls import Call, Database
+from .._base import SQLStore
 from ._inbox import SQLAlchemyInbox
 from ._tables import claims_table, inbox_table, metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import timedelta
 
-    from sqlalchemy import URL, Engine, Pool, Table
+    from sqlalchemy import URL, Engine, Table
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from ...idempotency import Claim
-    from .._sql import Execute
+    from .._sql import ClaimStatements, Work
 
 ResultT = TypeVar("ResultT")
 
@@ -45,7 +40,7 @@ __all__ = [
 ]
 
 
-class SQLAlchemyStore:
+class SQLAlchemyStore(SQLStore):
     """Claims in the table ``dubhooks_claims`` of a database.
 
     It may be made before a server forks: the child makes connections of its
@@ -67,80 +62,23 @@ class SQLAlchemyStore:
         Raises:
             ConfigurationError: no claims can be kept there, or not by this store.
         """
+        super().__init__()
         seconds = to_seconds("SQLAlchemyStore(timeout=...)", timeout)
         self._database = Database(url_or_engine, timeout=seconds, is_async=False)
-
-    def __repr__(self) -> str:
-        return f"SQLAlchemyStore({self._database.engine.dialect.name})"
 
     def create_table(self) -> None:
         """Create the table unless it is there."""
         self._database.create_table()
 
-    def claim(
-        self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
-    ) -> Claim:
-        """Claim ``key``; see :meth:`dubhooks.idempotency.Store.claim`.
-
-        Raises:
-            ConfigurationError: the table is missing or merges keys, or the
-                database is read-only.
-            Exception: the driver's or SQLAlchemy's error when it cannot be reached in time.
-        """
-        return self._run(
-            lambda execute, _: self._database.statements.claim(
-                execute, key, token, fingerprint=fingerprint, lease=lease, retention=retention
-            )
-        )
-
-    def complete(self, key: str, token: str, *, retention: float) -> bool:
-        """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
-        return self._run(
-            lambda execute, is_retry: self._database.statements.complete(
-                execute, key, token, retention=retention, is_retry=is_retry
-            ),
-            is_patient=True,  # the handler has run: without this it would run again
-        )
-
-    def release(self, key: str, token: str) -> bool:
-        """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
-        return self._run(lambda execute, _: self._database.statements.release(execute, key, token))
-
-    def forget(self, key: str) -> bool:
-        """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
-        return self._run(lambda execute, _: self._database.statements.forget(execute, key))
-
-    def purge(self) -> int:
-        """Delete the rows whose retention is over and return how many there were.
-
-        Run it daily; claims may go on meanwhile.
-        """
-        deleted, has_more = 0, True
-        while has_more:
-            count, has_more = self._run(lambda execute, _: self._database.statements.purge(execute))
-            deleted += count
-        return deleted
-
     def close(self) -> None:
         """Close the connections of a store that was made from a URL; an engine stays as it is."""
-        if self._database.is_own:
-            self._database.engine.dispose()
+        self._database.close()
 
-    def _run(
-        self, work: Callable[[Execute, bool], ResultT], *, is_patient: bool = False
-    ) -> ResultT:
-        call = Call(self._database, work, is_patient=is_patient)
-        while True:
-            try:
-                return call.attempt()
-            except Exception as error:
-                pause = call.pause_after(error)
-                if pause is None:
-                    raise
-            pool = call.give_up_lost_pool()
-            if pool is not None:
-                pool.dispose()
-            time.sleep(pause)
+    def _write_statements(self) -> ClaimStatements:
+        return self._database.statements
+
+    def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:
+        return self._database.run(work, is_patient=is_patient)
 
 
 class AsyncSQLAlchemyStore:
@@ -165,80 +103,47 @@ class AsyncSQLAlchemyStore:
         """
         seconds = to_seconds("AsyncSQLAlchemyStore(timeout=...)", timeout)
         self._database = Database(url_or_engine, timeout=seconds, is_async=True)
-        # It has no engine: its run_sync is the public way to run sync code of SQLAlchemy's.
-        self._session = AsyncSession()
-
-    def __repr__(self) -> str:
-        return f"AsyncSQLAlchemyStore({self._database.engine.dialect.name})"
+        self._statements = self._database.statements
 
     async def create_table(self) -> None:
         """Create the table unless it is there."""
-        await self._within(self._database.timeout, lambda _: self._database.create_table())
+        await self._database.run_sync(self._database.create_table)
 
     async def claim(
         self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
     ) -> Claim:
-        """Claim ``key``; see :meth:`SQLAlchemyStore.claim`."""
-        return await self._run(
-            lambda execute, _: self._database.statements.claim(
-                execute, key, token, fingerprint=fingerprint, lease=lease, retention=retention
-            )
+        """Claim ``key``; see :meth:`dubhooks.idempotency.Store.claim`.
+
+        Raises:
+            ConfigurationError: as in :meth:`SQLAlchemyStore.claim`.
+            Exception: as there.
+        """
+        durations = {"lease": lease, "retention": retention}
+        return await self._database.arun(
+            self._statements.claim(key, token, fingerprint=fingerprint, **durations)
         )
 
     async def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""
-        return await self._run(
-            lambda execute, is_retry: self._database.statements.complete(
-                execute, key, token, retention=retention, is_retry=is_retry
-            ),
-            is_patient=True,  # the handler has run: without this it would run again
-        )
+        work = self._statements.complete(key, token, retention=retention)
+        # The handler has run: without this it would run again.
+        return await self._database.arun(work, is_patient=True)
 
     async def release(self, key: str, token: str) -> bool:
         """Free ``key``; see :meth:`dubhooks.idempotency.Store.release`."""
-        return await self._run(
-            lambda execute, _: self._database.statements.release(execute, key, token)
-        )
+        return await self._database.arun(self._statements.release(key, token))
 
     async def forget(self, key: str) -> bool:
         """Delete the row of ``key``; see :meth:`dubhooks.idempotency.Store.forget`."""
-        return await self._run(lambda execute, _: self._database.statements.forget(execute, key))
+        return await self._database.arun(self._statements.forget(key))
 
     async def purge(self) -> int:
         """Delete the rows whose retention is over; see :meth:`SQLAlchemyStore.purge`."""
-        deleted, has_more = 0, True
-        while has_more:
-            count, has_more = await self._run(
-                lambda execute, _: self._database.statements.purge(execute)
-            )
+        deleted = 0
+        while count := await self._database.arun(self._statements.purge()):
             deleted += count
         return deleted
 
     async def aclose(self) -> None:
         """Close the connections of a store that was made from a URL; an engine stays as it is."""
-        if self._database.is_own:
-            await self._session.run_sync(lambda _: self._database.engine.dispose())
-
-    async def _run(
-        self, work: Callable[[Execute, bool], ResultT], *, is_patient: bool = False
-    ) -> ResultT:
-        call = Call(self._database, work, is_patient=is_patient)
-        while True:
-            try:
-                return await self._within(self._database.longest_try, call.attempt)
-            except Exception as error:
-                pause = call.pause_after(error)
-                if pause is None:
-                    raise
-            pool = call.give_up_lost_pool()
-            if pool is not None:
-                await self._close_pool(pool)
-            await asyncio.sleep(pause)
-
-    async def _close_pool(self, pool: Pool) -> None:
-        # Some drivers say goodbye, and wait for an answer.
-        with contextlib.suppress(asyncio.TimeoutError):
-            await self._within(self._database.timeout / 20, lambda _: pool.dispose())
-
-    async def _within(self, seconds: float, work: Callable[[Any], ResultT]) -> ResultT:
-        return await wait_at_most(seconds, self._session.run_sync(work))
+        await self._database.run_sync(self._database.close)

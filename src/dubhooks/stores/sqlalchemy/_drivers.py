@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event
-
-from ...errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from sqlalchemy import URL, Engine
 
-__all__ = ["PACKAGES", "bound_psycopg", "connect_psycopg_async", "get_curt_asyncpg", "list_limits"]
+__all__ = ["bound_psycopg", "connect_psycopg_async", "list_limits"]
 
 _MYSQL: Final = ("connect_timeout", "read_timeout", "write_timeout")
 _LIMITS: Final[dict[str, tuple[str, ...]]] = {
-    "aiomysql": ("connect_timeout",),
     "aiosqlite": ("timeout",),
-    "asyncmy": ("connect_timeout",),
     "asyncpg": ("timeout", "command_timeout"),
     "mysqlconnector": ("connection_timeout", "read_timeout", "write_timeout"),
     "mysqldb": _MYSQL,
@@ -32,16 +27,8 @@ _LIMITS: Final[dict[str, tuple[str, ...]]] = {
     "pymysql": _MYSQL,
     "pysqlite": ("timeout",),  # how long it waits for another writer
 }
-_WHOLE: Final = ("asyncmy", "mysqlconnector", "mysqldb", "psycopg", "psycopg2", "psycopg_async")
+_WHOLE: Final = ("mysqlconnector", "mysqldb", "psycopg", "psycopg2", "psycopg_async")
 """Drivers that take whole seconds; libpq takes 1 for 2."""
-
-PACKAGES: Final = {
-    "MySQLdb": "mysqlclient",
-    "mysql": "mysql-connector-python",
-    "psycopg": "psycopg[binary]",
-    "psycopg2": "psycopg2-binary",
-}
-"""The packages of drivers that have other names than their modules."""
 
 
 def list_limits(driver: str, url: URL, seconds: float) -> dict[str, float]:
@@ -53,17 +40,12 @@ def list_limits(driver: str, url: URL, seconds: float) -> dict[str, float]:
         seconds: that a step may take.
 
     Raises:
-        ConfigurationError: the URL sets one of them to what is no number.
+        ValueError: the URL sets one of them to what is no number.
     """
     limits: dict[str, float] = {}
     for name in _LIMITS.get(driver, ()):
         value: Any = url.query.get(name, seconds)
-        try:
-            limits[name] = max(2, round(float(value))) if driver in _WHOLE else float(value)
-        except (TypeError, ValueError):
-            raise ConfigurationError(
-                f"{name} in the URL's query takes a number of seconds"
-            ) from None
+        limits[name] = max(2, round(float(value))) if driver in _WHOLE else float(value)
     return limits
 
 
@@ -74,15 +56,11 @@ def bound_psycopg(engine: Engine, seconds: float) -> None:
     """
     import psycopg
 
-    class Connection(psycopg.Connection[Any]):
-        """Closes itself when the server does not answer in time."""
-
-        def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
-            return super().wait(_stop_in_time(self, gen, seconds), *arguments, **options)
+    connection_class = _bound(psycopg.Connection, seconds)
 
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: object, _record: object, arguments: Any, options: Any) -> Any:
-        return Connection.connect(*arguments, **options)
+        return connection_class.connect(*arguments, **options)
 
 
 def connect_psycopg_async(list_arguments: Callable[[], Any], seconds: float) -> Any:
@@ -94,33 +72,22 @@ def connect_psycopg_async(list_arguments: Callable[[], Any], seconds: float) -> 
     """
     import psycopg
 
-    class Connection(psycopg.AsyncConnection[Any]):
-        """Closes itself when the server does not answer in time."""
-
-        async def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
-            return await super().wait(_stop_in_time(self, gen, seconds), *arguments, **options)
+    connection_class = _bound(psycopg.AsyncConnection, seconds)
 
     async def connect() -> Any:
         arguments, options = list_arguments()
-        return await Connection.connect(*arguments, **options)
+        return await connection_class.connect(*arguments, **options)
 
     return connect
 
 
-def get_curt_asyncpg() -> type[Any]:
-    """Return asyncpg's connection, which goes without waiting for an answer to its goodbye.
+def _bound(base: Any, seconds: float) -> Any:
+    class Connection(base):  # type: ignore[misc]
+        """Closes itself when the server does not answer in time."""
 
-    Closing the pool of a server that is frozen would last for ever.
-    """
-    import asyncpg  # type: ignore[import-untyped, unused-ignore]
-
-    class Connection(asyncpg.Connection):  # type: ignore[misc, unused-ignore]
-        """Closes at once."""
-
-        async def close(self, *, timeout: float | None = None) -> None:
-            del timeout
-            self.terminate()
-            await asyncio.sleep(0)
+        def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+            # The async one returns an awaitable.
+            return base.wait(self, _stop_in_time(self, gen, seconds), *arguments, **options)
 
     return Connection
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
 from ...errors import ConfigurationError
-from .._sql import VENDORS
-from ._drivers import PACKAGES, bound_psycopg, connect_psycopg_async, get_curt_asyncpg, list_limits
+from .._sql import find_vendor
+from ._drivers import bound_psycopg, connect_psycopg_async, list_limits
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -23,13 +23,12 @@ __all__ = ["get_engine", "make_engine"]
 _CONNECTIONS: Final = 10
 """So many are kept, and as many more in a burst: a claim needs one for a moment only."""
 _EXAMPLES: Final = (
-    "postgresql+psycopg://user:password@host/database, mysql+pymysql://... or "
-    "sqlite:////var/lib/shop/claims.db",
-    "postgresql+asyncpg://user:password@host/database, mysql+aiomysql://... or "
-    "sqlite+aiosqlite:////var/lib/shop/claims.db",
+    "postgresql+psycopg://user:password@host/database",
+    "postgresql+asyncpg://user:password@host/database",
 )
 """For the store, and for the async one."""
-_PSYCOPG: Final = ("psycopg", "psycopg_async")  # SQLAlchemy has both names for the async driver
+_PSYCOPG: Final = ("psycopg", "psycopg_async")
+"""SQLAlchemy has both names for the async driver."""
 _STORES: Final = ("SQLAlchemyStore", "AsyncSQLAlchemyStore")
 
 
@@ -39,30 +38,21 @@ def get_engine(engine: object, *, is_async: bool) -> Engine:
     Raises:
         ConfigurationError: it is none, one for the other store, or one that cannot hold claims.
     """
-    if isinstance(engine, AsyncEngine):
-        engine, has_async_driver = engine.sync_engine, True
-    elif isinstance(engine, Engine):
-        has_async_driver = False
-        if engine.dialect.is_async:
-            raise ConfigurationError("pass the async engine itself to AsyncSQLAlchemyStore")
-    else:
+    inside = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    if not isinstance(inside, Engine):
         raise ConfigurationError(
             f"{_STORES[is_async]} takes the URL of a database, such as {_EXAMPLES[is_async]}, or "
             f"an engine that was made for it, and not {type(engine).__qualname__!r}"
         )
-    if has_async_driver != is_async:
+    _check_dialect(inside.dialect, is_async)
+    _check_file(inside.url)
+    if isinstance(inside.pool, (StaticPool, SingletonThreadPool)):
         raise ConfigurationError(
-            f"this is an engine of the other kind: pass it to {_STORES[has_async_driver]}"
-        )
-    _check_dialect(engine.dialect)
-    _check_file(engine.url)
-    if isinstance(engine.pool, (StaticPool, SingletonThreadPool)):
-        raise ConfigurationError(
-            f"{type(engine.pool).__name__} lends one connection to several callers, so a claim "
+            f"{type(inside.pool).__name__} lends one connection to several callers, so a claim "
             "would commit or roll back what others do: give the store the URL of a database, and "
             "it has connections of its own"
         )
-    return engine
+    return inside
 
 
 def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
@@ -75,10 +65,13 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
 
     Raises:
         ConfigurationError: no store can be made from this URL.
+        ImportError: its driver is not installed.
     """
     url = _parse_url(url, is_async)
     driver = _get_dialect_class(url, is_async).driver
-    arguments = _list_arguments(driver, url, seconds)
+    arguments: dict[str, Any] = {**list_limits(driver, url, seconds)}
+    if driver in _PSYCOPG and url.query.get("prepare_threshold") in ("none", "None"):
+        arguments["prepare_threshold"] = None  # a pooler keeps no prepared statements
     options: dict[str, Any] = {
         "isolation_level": "AUTOCOMMIT",
         "pool_reset_on_return": None,  # nothing is left to be rolled back
@@ -88,84 +81,52 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
         "pool_timeout": seconds,
         "connect_args": arguments,
     }
-    if "autocommit" in arguments:
+    if driver == "mysqlconnector":  # SQLAlchemy knew no AUTOCOMMIT of it for long
         del options["isolation_level"]
-    if driver in _PSYCOPG and is_async:
+        arguments["autocommit"] = True
+    if not is_async:
+        engine = create_engine(url, **options)
+        if driver == "psycopg":
+            bound_psycopg(engine, seconds)
+    else:
+        if driver in _PSYCOPG:
 
-        def list_arguments() -> Any:
-            places, names = engine.dialect.create_connect_args(engine.url)
-            return places, {**names, **arguments}
+            def list_arguments() -> Any:
+                places, names = engine.dialect.create_connect_args(engine.url)
+                return places, {**names, **arguments}
 
-        options["async_creator"] = connect_psycopg_async(list_arguments, seconds)
-    try:
-        engine = (
-            create_async_engine(url, **options).sync_engine
-            if is_async
-            else create_engine(url, **options)
-        )
-    except ImportError as error:
-        module = (error.name or driver).partition(".")[0]
-        raise ConfigurationError(
-            f"the driver {driver!r} of this URL cannot be imported: pip install "
-            f"{PACKAGES.get(module, module)!r}"
-        ) from error
-    if driver in _PSYCOPG and not is_async:
-        bound_psycopg(engine, seconds)
-    elif engine.dialect.name == "sqlite":
+            options["async_creator"] = connect_psycopg_async(list_arguments, seconds)
+        engine = create_async_engine(url, **options).sync_engine
+    if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _write_ahead)
     return engine
-
-
-def _list_arguments(driver: str, url: URL, seconds: float) -> dict[str, Any]:
-    arguments: dict[str, Any] = {**list_limits(driver, url, seconds)}
-    if driver == "asyncpg":
-        arguments["connection_class"] = get_curt_asyncpg()
-    elif driver == "mysqlconnector":  # SQLAlchemy knew no AUTOCOMMIT of it for long
-        arguments["autocommit"] = True
-    elif driver in _PSYCOPG and url.query.get("prepare_threshold") in ("none", "None"):
-        arguments["prepare_threshold"] = None  # a pooler keeps no prepared statements
-    return arguments
 
 
 def _parse_url(url: str | URL, is_async: bool) -> URL:
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):
+        _check_dialect(_get_dialect_class(parsed, is_async), is_async)
+    except (ArgumentError, ValueError):  # or a database that SQLAlchemy does not know
         # Its message would quote the URL, and the password in it.
         raise ConfigurationError(
             f"this is no URL of a database: write it as {_EXAMPLES[is_async]}, with special "
             "characters of the password quoted by urllib.parse.quote"
         ) from None
-    dialect = _get_dialect_class(parsed, is_async)
-    _check_dialect(dialect)
-    if dialect.is_async and not is_async:
-        raise ConfigurationError(
-            f"the driver {dialect.driver!r} of this URL is async: pass it to AsyncSQLAlchemyStore, "
-            f"or use {_EXAMPLES[False]}"
-        )
-    if is_async and not dialect.is_async:
-        raise ConfigurationError(
-            f"the driver {dialect.driver!r} of this URL is not async: pass it to SQLAlchemyStore, "
-            f"or use {_EXAMPLES[True]}"
-        )
     _check_file(parsed)
     return parsed
 
 
 def _get_dialect_class(url: URL, is_async: bool) -> type[Dialect]:
-    try:
-        dialect = url.get_dialect()
-        return dialect.get_async_dialect_cls(url) if is_async else dialect
-    except NoSuchModuleError:
-        raise ConfigurationError(
-            f"{url.drivername!r} is not supported: use a URL such as {_EXAMPLES[is_async]}"
-        ) from None
+    dialect = url.get_dialect()
+    return dialect.get_async_dialect_cls(url) if is_async else dialect
 
 
-def _check_dialect(dialect: Dialect | type[Dialect]) -> None:
-    if dialect.name not in VENDORS:
+def _check_dialect(dialect: Dialect | type[Dialect], is_async: bool) -> None:
+    find_vendor(dialect.name)
+    if dialect.is_async != is_async:
         raise ConfigurationError(
-            f"{dialect.name} is not supported: use one of {', '.join(VENDORS)}"
+            f"the driver {dialect.driver!r} is {'async' if dialect.is_async else 'not async'}: "
+            f"pass it to {_STORES[dialect.is_async]}, or use {_EXAMPLES[is_async]}"
         )
 
 
@@ -173,8 +134,7 @@ def _check_file(url: URL) -> None:
     if not url.drivername.startswith("sqlite"):
         return
     path = url.database or ""
-    options = f"{path}?{'&'.join(f'{name}={value}' for name, value in url.query.items())}"
-    if path in ("", ":memory:", "file:", "file::memory:") or "memory" in options.partition("?")[2]:
+    if path in ("", "file:") or ":memory:" in path or "memory" in url.query.values():
         raise ConfigurationError(
             "a database in memory forgets every claim when its connection is closed, and other "
             "connections do not see them: name a file, as in sqlite:////var/lib/shop/claims.db, "

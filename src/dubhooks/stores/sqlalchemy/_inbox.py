@@ -6,14 +6,13 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session, scoped_session
 
 from ...errors import ConfigurationError, to_seconds
 from ...idempotency._keys import build_inbox_key, check_namespace, list_inbox_keys
-from .._advice import explain_sql_error
-from .._sql import VENDORS, InboxStatements
+from .._advice import explain_sql_error, explained
+from .._sql import InboxStatements
 from ._tables import inbox_table, metadata, name_table
 
 if TYPE_CHECKING:
@@ -104,7 +103,6 @@ class SQLAlchemyInbox:
         self, session: AsyncTransaction, event: Event, *, dedupe: Dedupe = "id"
     ) -> bool:
         """Do what :meth:`first` does, in a transaction of an async engine."""
-        _check_async(session)
         return await session.run_sync(partial(self.first, event=event, dedupe=dedupe))
 
     def forget(self, session: Transaction, event: Event | str) -> bool:
@@ -117,17 +115,14 @@ class SQLAlchemyInbox:
         Returns:
             Whether there was a note of it.
         """
-        connection = _get_connection(session)
         keys = list_inbox_keys(self._namespace, event)
-
-        def work(statements: InboxStatements, execute: Execute) -> bool:
-            return sum(statements.forget(execute, key) for key in keys) > 0
-
-        return _run(connection, work)
+        return _run(
+            _get_connection(session),
+            lambda statements, execute: statements.forget(execute, keys),
+        )
 
     async def aforget(self, session: AsyncTransaction, event: Event | str) -> bool:
         """Do what :meth:`forget` does, in a transaction of an async engine."""
-        _check_async(session)
         return await session.run_sync(self.forget, event)
 
     def purge(self, session: Transaction, older_than: float | timedelta) -> int:
@@ -148,34 +143,22 @@ class SQLAlchemyInbox:
 
     async def apurge(self, session: AsyncTransaction, older_than: float | timedelta) -> int:
         """Do what :meth:`purge` does, in a transaction of an async engine."""
-        _check_async(session)
         return await session.run_sync(self.purge, older_than)
 
 
 def _run(connection: Connection, work: Callable[[InboxStatements, Execute], ResultT]) -> ResultT:
     dialect = connection.dialect
-    if dialect.name not in VENDORS:
-        raise ConfigurationError(
-            f"{dialect.name} is not supported: use one of {', '.join(VENDORS)}"
-        )
     table = name_table(inbox_table, dialect, connection.get_execution_options())
 
     def execute(text: str, parameters: Any) -> tuple[Any, int]:
         result = connection.exec_driver_sql(text, parameters)
         return result.fetchall() if result.returns_rows else (), result.rowcount
 
-    try:
+    with explained(partial(explain_sql_error, table=inbox_table.name, create=_CREATE)):
         return work(_write_statements(dialect.name, dialect.paramstyle, table), execute)
-    except DBAPIError as error:
-        better = explain_sql_error(error, table=inbox_table.name, create=_CREATE)
-        if better is None:
-            raise
-        raise better from error
 
 
-@cache
-def _write_statements(vendor: str, paramstyle: str, table: str) -> InboxStatements:
-    return InboxStatements(vendor, paramstyle, table)
+_write_statements = cache(InboxStatements)
 
 
 def _commits_by_itself(connection: Connection) -> bool:
@@ -203,11 +186,3 @@ def _get_connection(session: object) -> Connection:
         "the transaction of the effect is needed: a Session or a Connection, or with afirst an "
         f"AsyncSession or an AsyncConnection, and not {type(session).__qualname__!r}"
     )
-
-
-def _check_async(session: object) -> None:
-    if not isinstance(session, (AsyncSession, AsyncConnection)):
-        raise ConfigurationError(
-            "afirst, aforget and apurge take an AsyncSession or an AsyncConnection; first, forget "
-            "and purge take what is not async"
-        )

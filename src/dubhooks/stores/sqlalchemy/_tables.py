@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-__all__ = ["claims_table", "find_schema", "inbox_table", "metadata", "name_table"]
+__all__ = ["claims_table", "inbox_table", "metadata", "name_table"]
 
 
 def _text(length: int) -> String:
@@ -48,15 +48,15 @@ inbox_table = Table(
 )
 
 
-def find_schema(options: Mapping[str, Any]) -> str | None:
-    """Return where execution options say that our tables are; ``None``: in the default schema."""
-    schemas: Mapping[str | None, str | None] = options.get("schema_translate_map") or {}
-    return schemas.get(None)
-
-
 def name_table(table: Table, dialect: Dialect, options: Mapping[str, Any]) -> str:
-    """Return the name of one of our tables as it stands in statements."""
+    """Return the name of one of our tables as it stands in statements.
+
+    Args:
+        table: one of ours.
+        dialect: quotes it.
+        options: execution options, whose ``schema_translate_map`` says in which schema it is.
+    """
     preparer = dialect.identifier_preparer
-    schema = find_schema(options)
-    name = preparer.quote(table.name)
+    schemas: Mapping[str | None, str | None] = options.get("schema_translate_map") or {}
+    schema, name = schemas.get(None), preparer.quote(table.name)
     return name if schema is None else f"{preparer.quote_schema(schema)}.{name}"

@@ -16,7 +16,10 @@ from .._advice import explain_sqlite_error
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["Connections"]
+__all__ = ["INSTANT", "Connections"]
+
+INSTANT = "dubhooks_instant()"
+"""The machine's monotonic clock in SQL: milliseconds since the boot, which nobody can set."""
 
 # SQLite's own waiting backs off to 100 ms, which starves whoever has waited longest.  Here
 # pauses shrink instead, from the first to the last, so that one asks most often.
@@ -90,6 +93,7 @@ class Connections:
                 self._path, timeout=0, isolation_level=None, check_same_thread=False
             )
             try:
+                connection.create_function(INSTANT[:-2], 0, _read_instant)
                 _execute_in_turn(connection, "PRAGMA journal_mode=WAL", deadline)
                 # FULL: a completed claim survives a power cut, or the event would run again.
                 connection.execute("PRAGMA synchronous=FULL")
@@ -119,6 +123,10 @@ class Connections:
         """End the pause in the child."""
         # The threads that waited for the old lock do not exist here.
         self._lock = threading.RLock()
+
+
+def _read_instant() -> int:
+    return int(monotonic() * 1000)
 
 
 def _execute_in_turn(connection: sqlite3.Connection, statement: str, deadline: float) -> None:

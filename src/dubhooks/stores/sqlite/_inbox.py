@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import contextmanager
+from functools import partial
 from time import time
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, to_seconds
 from ...idempotency._keys import build_inbox_key, check_namespace, list_inbox_keys
-from .._advice import explain_sql_error
+from .._advice import explain_sql_error, explained
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    import sqlite3
+    from contextlib import AbstractContextManager
     from datetime import timedelta
 
     import aiosqlite
@@ -162,13 +162,6 @@ def _check_transaction(is_open: bool) -> None:
         )
 
 
-@contextmanager
-def _explaining_errors() -> Generator[None, None, None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        create = "call create_table(connection) once"
-        better = explain_sql_error(error, table=_TABLE, create=create)
-        if better is None:
-            raise
-        raise better from None
+def _explaining_errors() -> AbstractContextManager[None]:
+    create = "call create_table(connection) once"
+    return explained(partial(explain_sql_error, table=_TABLE, create=create))

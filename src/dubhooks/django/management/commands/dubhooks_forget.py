@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import time
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import async_to_sync
@@ -10,15 +9,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from ....errors import ConfigurationError
 from ....idempotency import is_async_store
-from ....idempotency._keys import list_keys_of
-from ....receiver import pipeline_of
 from ..._settings import list_receivers
-from ...models import Claim
-from ...store import DjangoStore
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
-    from collections.abc import Iterable
 
     from ....receiver._typed import Postbacks, Webhooks
 
@@ -41,56 +35,29 @@ class Command(BaseCommand):
         """Run the command.
 
         Raises:
-            CommandError: nothing was forgotten, or the handler of one of the events is running.
+            CommandError: one of the events was not forgotten.
         """
         receivers = list_receivers().values()
-        if not receivers:
-            raise CommandError(
-                "the setting DUBHOOKS makes no receiver: call forget() of your own one, for "
-                "example in manage.py shell"
-            )
-        outcomes: set[str] = set()
-        for each in options["ids"]:
+        kept: list[str] = []
+        for what in options["ids"]:
             try:
-                outcome = _forget(receivers, each)
+                # Every receiver is asked: they share a store, each with a namespace of its own.
+                was_forgotten = [_forget(receiver, what) for receiver in receivers]
             except ConfigurationError as error:
                 raise CommandError(str(error)) from error
-            self.stdout.write(f"{each}: {outcome}")
-            outcomes.add(outcome)
-        if _RUNNING in outcomes:
-            raise CommandError("a handler is running: try again when it is done")
-        if _FORGOTTEN not in outcomes:
-            raise CommandError("nothing was forgotten")
+            if any(was_forgotten):
+                self.stdout.write(f"{what}: forgotten")
+            else:
+                kept.append(what)
+        if kept:
+            raise CommandError(
+                f"not forgotten: {', '.join(kept)}: nothing is remembered of it by a receiver of "
+                "the setting DUBHOOKS, or its handler is running: then try again when it is done"
+            )
 
 
-_FORGOTTEN = "forgotten"
-_RUNNING = "not forgotten: its handler is running"
-_NOTHING = "not forgotten: nothing is remembered of it"
-_UNCLEAR = f"{_NOTHING}, or its handler is running"
-
-
-def _forget(receivers: Iterable[Webhooks | Postbacks], what: str) -> str:
-    # Every receiver is asked: webhooks and postbacks share a store, each with its own namespace.
-    outcomes = [_forget_in(receiver, what) for receiver in receivers]
-    return min(outcomes, key=(_RUNNING, _FORGOTTEN, _UNCLEAR, _NOTHING).index)
-
-
-def _forget_in(receiver: Webhooks | Postbacks, what: str) -> str:
+def _forget(receiver: Webhooks | Postbacks, what: str) -> bool:
     store = receiver.store
     if store is not None and is_async_store(store):
-        was_forgotten = async_to_sync(receiver.aforget)(what)
-    else:
-        was_forgotten = receiver.forget(what)
-    if not isinstance(store, DjangoStore):
-        return _FORGOTTEN if was_forgotten else _UNCLEAR
-    if _is_running(receiver, store, what):
-        return _RUNNING
-    return _FORGOTTEN if was_forgotten else _NOTHING
-
-
-def _is_running(receiver: Webhooks | Postbacks, store: DjangoStore, what: str) -> bool:
-    """Tell whether a claim is still there that is neither done nor free: its lease runs."""
-    pipeline = pipeline_of(receiver)
-    keys = list_keys_of(pipeline.settings.namespace, pipeline.family.name, what)
-    held = Claim.objects.using(store.alias).filter(done=False, lease_until__gt=0)
-    return held.filter(claim_key__in=keys, keep_until__gt=int(time() * 1000)).exists()
+        return async_to_sync(receiver.aforget)(what)
+    return receiver.forget(what)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 
 from ....errors import ConfigurationError
 from ...inbox import DjangoInbox
@@ -24,7 +25,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
-        parser.add_argument("--database", help="alias of the database, if not the routers' choice")
+        parser.add_argument(
+            "--database",
+            choices=list(connections),
+            help="alias of the database, if not the routers' choice",
+        )
         parser.add_argument(
             "--inbox-days",
             type=float,

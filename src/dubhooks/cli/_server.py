@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from socketserver import TCPServer
+from socketserver import TCPServer, ThreadingMixIn
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["serving"]
 
-_THREADS = 16
-
 
 class _Handler(WSGIRequestHandler):
     timeout = 30
@@ -25,13 +22,10 @@ class _Handler(WSGIRequestHandler):
         """Say nothing: the caller shows what happens."""
 
 
-class _Server(WSGIServer):
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
     # A burst of connections waits in the backlog instead of being refused.
     request_queue_size = 256
-
-    def __init__(self, address: tuple[str, int], pool: ThreadPoolExecutor) -> None:
-        self._pool = pool
-        super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
         # The inherited method asks DNS for the host's name, which can take seconds offline.
@@ -39,25 +33,18 @@ class _Server(WSGIServer):
         self.server_name, self.server_port = "localhost", self.server_address[1]
         self.setup_environ()
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._pool.submit(self._process, request, client_address)
-
-    def _process(self, request: Any, client_address: Any) -> None:
-        try:
-            self.finish_request(request, client_address)
-        except OSError:
-            pass  # the client hung up
-        finally:
-            self.shutdown_request(request)
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: the client hung up."""
 
 
 @contextmanager
-def serving(application: WSGIApplication) -> Generator[str, None, None]:
-    """Serve ``application`` on a free port of the loopback interface; yield its URL."""
-    with (
-        ThreadPoolExecutor(_THREADS, "dubhooks-demo") as pool,
-        _Server(("127.0.0.1", 0), pool) as server,
-    ):
+def serving(application: WSGIApplication, port: int = 0) -> Generator[str, None, None]:
+    """Serve ``application`` on a port of the loopback interface, 0 is a free one; yield its URL.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    with _Server(("127.0.0.1", port), _Handler) as server:
         server.set_app(application)
         # The interval decides how long shutdown() takes.
         thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
