@@ -60,7 +60,7 @@ _NAMES = {
 """Module → the public names that are found in it."""
 
 _ELSEWHERE = {
-    "django": "DjangoInbox DjangoStore",
+    "django": "DjangoInbox DjangoQueue DjangoStore",
     "stores.redis": "AsyncRedisStore RedisStore",
     "stores.sqlalchemy": "AsyncSQLAlchemyStore SQLAlchemyInbox SQLAlchemyStore",
 }

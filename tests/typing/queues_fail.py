@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dubhooks
+from dubhooks.django import DjangoQueue
 from dubhooks.queues import Queue
 from dubhooks.queues.celery import CeleryQueue
 from dubhooks.queues.dramatiq import DramatiqQueue
 from dubhooks.queues.rq import RQQueue
+from dubhooks.queues.procrastinate import ProcrastinateQueue
 from dubhooks.testing import HeldQueue
 from dubhooks.webhooks import LeadCreated, SaleCreated
 
@@ -26,6 +28,9 @@ CeleryQueue()  # expect-error
 RQQueue("shop.hooks.later", "redis://127.0.0.1")  # expect-error
 RQQueue("shop.hooks.later")  # expect-error
 DramatiqQueue("redis://127.0.0.1")  # expect-error
+ProcrastinateQueue("postgresql://db")  # expect-error
+DjangoQueue("default")  # expect-error
+DjangoQueue(queue="dub")  # expect-error
 Queue()  # expect-error
 later.put(b"message")  # expect-error
 

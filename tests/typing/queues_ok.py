@@ -8,18 +8,25 @@ from datetime import timedelta
 from celery import Celery
 from dramatiq import Broker
 from redis import Redis
+from procrastinate import App, SyncPsycopgConnector
 from typing_extensions import assert_type, override
 
 import dubhooks
+from dubhooks.django import DjangoQueue
 from dubhooks.queues import Queue
 from dubhooks.queues.celery import CeleryQueue
 from dubhooks.queues.dramatiq import DramatiqQueue
 from dubhooks.queues.rq import RQQueue
+from dubhooks.queues.procrastinate import ProcrastinateQueue
 from dubhooks.testing import HeldQueue, QueueContract, QueueShop
 from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, UnknownEvent
 
 app = Celery("shop")
 later = CeleryQueue(app, name="dub", queue="dub", retry_for=timedelta(days=2))
+jobs = ProcrastinateQueue(
+    App(connector=SyncPsycopgConnector()), name="dub", retry_for=timedelta(days=2)
+)
+rows = DjangoQueue(backend="default", queue_name="dub", may_lose_events=False)
 unsafe = CeleryQueue(app, may_lose_events=True)
 redis = Redis(socket_timeout=5)
 of_rq = RQQueue("shop.hooks.of_rq", redis, name="dub", timeout=60, may_lose_events=True)

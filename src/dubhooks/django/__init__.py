@@ -22,15 +22,25 @@ if TYPE_CHECKING:
     from ._views import view as view
     from ._views import webhook as webhook
     from .inbox import DjangoInbox as DjangoInbox
+    from .queue import DjangoQueue as DjangoQueue
     from .store import DjangoStore as DjangoStore
 
     hooks: Webhooks
     postback_hooks: Postbacks
 
-__all__ = ["DjangoInbox", "DjangoStore", "hooks", "postback_hooks", "view", "webhook"]
+__all__ = [
+    "DjangoInbox",
+    "DjangoQueue",
+    "DjangoStore",
+    "hooks",
+    "postback_hooks",
+    "view",
+    "webhook",
+]
 
 _NAMES = {
     "DjangoInbox": "inbox",
+    "DjangoQueue": "queue",
     "DjangoStore": "store",
     "view": "_views",
     "webhook": "_views",

@@ -10,6 +10,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,10 @@ def sqlite(name: str) -> dict[str, Any]:
     return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(Path(_directory) / name)}
 
 
+# What django-tasks-db needs; older versions of Django cannot have it.
+HAS_TASKS = django.VERSION >= (5, 2) and find_spec("django_tasks_db") is not None
+_TASKS = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
+
 settings.configure(
     SECRET_KEY="a secret of Django's",
     ALLOWED_HOSTS=["*"],
@@ -72,7 +77,14 @@ settings.configure(
         "rest_framework",
         "tests.support.adapters.django_shop",
         "dubhooks.django",
+        *(["django_tasks_db"] if HAS_TASKS else []),
     ],
+    TASKS={
+        "default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": []},
+        "narrow": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["mail"]},
+        "eager": {"BACKEND": f"{_TASKS}.backends.immediate.ImmediateBackend"},
+        "dummy": {"BACKEND": f"{_TASKS}.backends.dummy.DummyBackend"},
+    },
     DATABASES={
         "default": {**sqlite("default.db"), "ATOMIC_REQUESTS": True},
         "other": {**sqlite("other.db"), "ATOMIC_REQUESTS": True},
