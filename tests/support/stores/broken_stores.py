@@ -67,7 +67,9 @@ def _free_instead_of_forgetting(store: Changed, key: str) -> Any:
 def _look_then_forget(store: Changed, key: str) -> Any:
     if _owner(store, key) is not None:
         return False
-    time.sleep(0.02)
+    late = time.monotonic() + 0.05
+    while _owner(store, key) is None and time.monotonic() < late:
+        time.sleep(0.001)
     return _delete(store, key)
 
 
