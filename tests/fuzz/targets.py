@@ -205,13 +205,17 @@ class _Log(logging.Handler):
 _log = _Log()
 _logger = logging.getLogger("dubhooks")
 _logger.addHandler(_log)
-_logger.setLevel(logging.INFO)
 
 
 @contextmanager
 def _silent_log(shop: _Shop, body: bytes) -> Generator[None]:
     _log.shown = ""
-    yield
+    level = _logger.level
+    _logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _logger.setLevel(level)
     assert SECRET not in _log.shown
     assert sign(body) not in _log.shown
     record = shop.records[-1]

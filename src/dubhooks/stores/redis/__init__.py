@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from importlib.util import find_spec
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ...errors import to_seconds
 from .._advice import explain_redis_error, explained
@@ -26,20 +26,36 @@ if not find_spec("redis") and not find_spec("valkey"):
 
 if TYPE_CHECKING:
     from datetime import timedelta
+    from typing import TypeAlias
+
+    import redis
+    import redis.asyncio
+    import valkey
+    import valkey.asyncio
 
     from ...idempotency import Claim
 
+    SyncClient: TypeAlias = redis.Redis | redis.RedisCluster | valkey.Valkey | valkey.ValkeyCluster
+    AsyncClient: TypeAlias = (
+        redis.asyncio.Redis
+        | redis.asyncio.RedisCluster
+        | valkey.asyncio.Valkey
+        | valkey.asyncio.ValkeyCluster
+    )
+
 __all__ = ["AsyncRedisStore", "RedisStore"]
 
+ClientT = TypeVar("ClientT")
 
-class _AnyRedisStore:
+
+class _AnyRedisStore(Generic[ClientT]):
     """What the stores of both kinds have: a client, its scripts, and where their keys are."""
 
     _is_async = False
 
     def __init__(
         self,
-        url_or_client: object,
+        url_or_client: str | ClientT,
         *,
         prefix: str = "dubhooks:",
         timeout: float | timedelta = 10.0,
@@ -84,7 +100,7 @@ class _AnyRedisStore:
         return Tries(self._timeout, longest=self._timeout / 2, is_patient=True)
 
 
-class RedisStore(_AnyRedisStore):
+class RedisStore(_AnyRedisStore["SyncClient"]):
     """Claims in Redis, through redis-py or valkey-py.
 
     It may be made before a server forks.  The first claim logs a warning when
@@ -132,7 +148,7 @@ class RedisStore(_AnyRedisStore):
             return self._call(script, key, *arguments)
 
 
-class AsyncRedisStore(_AnyRedisStore):
+class AsyncRedisStore(_AnyRedisStore["AsyncClient"]):
     """Claims in Redis, through the asyncio clients of redis-py or valkey-py.
 
     As with every asyncio client, use it on one event loop.
