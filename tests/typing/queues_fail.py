@@ -7,8 +7,8 @@ from dubhooks.django import DjangoQueue
 from dubhooks.queues import Queue
 from dubhooks.queues.celery import CeleryQueue
 from dubhooks.queues.dramatiq import DramatiqQueue
-from dubhooks.queues.rq import RQQueue
 from dubhooks.queues.procrastinate import ProcrastinateQueue
+from dubhooks.queues.rq import RQQueue
 from dubhooks.testing import HeldQueue
 from dubhooks.webhooks import LeadCreated, SaleCreated
 

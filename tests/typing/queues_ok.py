@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from celery import Celery
 from dramatiq import Broker
-from redis import Redis
 from procrastinate import App, SyncPsycopgConnector
+from redis import Redis
 from typing_extensions import assert_type, override
 
 import dubhooks
@@ -16,8 +16,8 @@ from dubhooks.django import DjangoQueue
 from dubhooks.queues import Queue
 from dubhooks.queues.celery import CeleryQueue
 from dubhooks.queues.dramatiq import DramatiqQueue
-from dubhooks.queues.rq import RQQueue
 from dubhooks.queues.procrastinate import ProcrastinateQueue
+from dubhooks.queues.rq import RQQueue
 from dubhooks.testing import HeldQueue, QueueContract, QueueShop
 from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, UnknownEvent
 

@@ -6,7 +6,8 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
-from django.db import connections, transaction
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.http.response import HttpResponseBase
 
 from ..receiver import pipeline_of
@@ -134,9 +135,16 @@ def _exempt(endpoint: Any) -> Any:
     # CommonMiddleware answers 404 then: a redirect would make Dub take a payout as paid.
     endpoint.should_append_slash = False
     # A claim inside a transaction would be undone with it, and so would the note of a failure.
-    for alias in connections:
+    for alias in _list_databases():
         transaction.non_atomic_requests(using=alias)(endpoint)
     return endpoint
+
+
+def _list_databases() -> list[str]:
+    try:
+        return list(connections)
+    except ImproperlyConfigured:  # decorated where there are no settings yet
+        return [DEFAULT_DB_ALIAS]
 
 
 def _read_status(response: object) -> int:

@@ -80,12 +80,12 @@ class DBOSQueue(Queue):
 
     @cached_property
     def _client(self) -> DBOSClient:
-        import sqlalchemy
         from dbos import DBOSClient
+        from sqlalchemy import create_engine, event
 
         # An engine of our own: DBOS's waits 30 seconds for a locked file.
-        engine = sqlalchemy.create_engine(self._url, connect_args={"timeout": _LOCK_SECONDS})
-        sqlalchemy.event.listen(engine, "connect", _begin_immediately)
+        engine = create_engine(self._url, connect_args={"timeout": _LOCK_SECONDS})
+        event.listen(engine, "connect", _begin_immediately)
         return DBOSClient(
             system_database_engine=engine,
             retry_connection_errors=False,
@@ -184,8 +184,12 @@ def main(arguments: list[str]) -> None:
     if not isinstance(queue, DBOSQueue):
         sys.exit(f"{arguments[0]} is no DBOSQueue")
     stopped = Event()
+
+    def stop(*_: object) -> None:
+        stopped.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+        signal.signal(number, stop)
     queue.run_worker(stopped)
 
 
