@@ -16,6 +16,7 @@ from dubhooks.testing import (
     ASGIClient,
     ClientFactory,
     DjangoClient,
+    HeldQueue,
     RecordingStore,
     WSGIClient,
     make_event,
@@ -25,7 +26,7 @@ from dubhooks.webhooks import SaleCreated
 pytest_plugins = ["pytester"]
 
 PLUGIN = "dubhooks.testing.pytest_plugin"
-FIXTURES = ("dub_event", "dub_secret", "dub_store", "dub_client")
+FIXTURES = ("dub_event", "dub_secret", "dub_store", "dub_queue", "dub_client")
 PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 HEAVY = [
     *("pydantic", "dubhooks.webhooks", "dubhooks.receiver", "dubhooks.testing.clients"),
@@ -69,6 +70,10 @@ class TestFixtures:
         client.deliver_twice(sale)
         client.assert_handled_once(sale)
         dub_store.assert_completed_once(sale)
+
+    def test_every_queue_is_new(self, dub_queue: HeldQueue) -> None:
+        """A test gets a queue of its own, which holds nothing."""
+        assert (dub_queue.messages, dub_queue.run()) == ([], 0)
 
     def test_every_store_is_new(self, dub_store: RecordingStore) -> None:
         """The claims of another test are not there."""

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..signature import Secret
-    from . import ClientFactory, RecordingStore
+    from . import ClientFactory, HeldQueue, RecordingStore
 
-__all__ = ["dub_client", "dub_event", "dub_secret", "dub_store"]
+__all__ = ["dub_client", "dub_event", "dub_queue", "dub_secret", "dub_store"]
 
 
 @pytest.fixture
@@ -47,6 +47,14 @@ def dub_store() -> RecordingStore:
     from . import RecordingStore
 
     return RecordingStore()
+
+
+@pytest.fixture
+def dub_queue() -> HeldQueue:
+    """A new queue that holds its messages until dub_queue.run(): on(..., queue=dub_queue)."""
+    from . import HeldQueue
+
+    return HeldQueue()
 
 
 @pytest.fixture
