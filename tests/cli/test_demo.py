@@ -69,3 +69,13 @@ def test_a_broken_library_makes_the_demo_fail(code: str, found_in: str) -> None:
     assert found_in in [lines[number][:29].rstrip() for number in wrong]
     assert all(lines[number + 1].startswith("    should be ") for number in wrong)
     assert lines[-1] == f"{len(wrong)} of 13 differ"
+
+
+def test_worker_of_a_queue_is_killed() -> None:
+    """With ``--queue`` a worker is killed, and the next one runs what is left: all of it."""
+    done = python("-m", "dubhooks", "demo", "--queue", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    delivered, killed, following = json.loads(done.stdout)["rows"]
+    assert delivered["answered"] == {"202 queued": 36}
+    assert killed["runs"] + following["expected_runs"] == 18
+    assert following["runs"] >= following["expected_runs"] > 0

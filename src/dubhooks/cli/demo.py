@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import sleep
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -24,7 +25,7 @@ from ..signature import sign
 from ..stores.sqlite import SQLiteStore
 from ..testing import make_event, make_unknown_event
 from ..webhooks import LeadCreated, LinkCreated, PayoutConfirmed, SaleCreated
-from ._output import JSONFlag, print_json, without_log
+from ._output import JSONFlag, print_json, without_log, wrong_use
 from ._sending import Sender, tamper
 from ._server import serving
 
@@ -48,7 +49,12 @@ class Step:
     copies: int = 1
 
 
-def demo(as_json: JSONFlag = False) -> None:
+def demo(
+    queue: Annotated[
+        bool, typer.Option("--queue", help="A queue whose worker is killed; needs dubhooks[dbos].")
+    ] = False,
+    as_json: JSONFlag = False,
+) -> None:
     r"""Run a receiver on real HTTP and SQLite and show that it does what it should.
 
     Sends events, duplicates, a burst, forgeries, a payout that no handler takes
@@ -58,11 +64,12 @@ def demo(as_json: JSONFlag = False) -> None:
     \b
     Examples:
       dubhooks demo
+      dubhooks demo --queue
       dubhooks demo --json
 
     Exit codes: 0 all is as it should be, 1 something differs.
     """
-    rows = _run()
+    rows = _run_queue() if queue else _run()
     wrong = sum(not row["ok"] for row in rows)
     if as_json:
         print_json({"ok": not wrong, "rows": rows})
@@ -91,6 +98,15 @@ def _run() -> list[dict[str, Any]]:
         hooks.on(SaleCreated, LeadCreated)(handle)
         with serving(wsgi.app(hooks)) as url, Sender(url, connections=_COPIES) as sender:
             return [_take(step, sender, ran) for step in _steps()]
+
+
+def _run_queue() -> list[dict[str, Any]]:
+    if find_spec("dbos") is None:
+        raise wrong_use("demo --queue needs DBOS: pip install 'dubhooks[dbos]'")
+    from ._queue_demo import run_queue_demo
+
+    with without_log():
+        return run_queue_demo()
 
 
 def _steps() -> Iterator[Step]:
