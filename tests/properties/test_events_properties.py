@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 from dubhooks import webhooks
 from dubhooks.errors import BodyEmpty, InvalidEnvelope, InvalidJSON, PayloadError
 from dubhooks.events._base import Event
-from tests.support.payload_fixtures import (
-    PRODUCTION,
-    parse,
-)
+from tests.support.payload_fixtures import PRODUCTION, parse
 
 FAMILIES = st.sampled_from(["webhooks", "postbacks"])
 KNOWN = sorted(PRODUCTION)

@@ -8,13 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dubhooks import DeliveryRecord, Reply, Webhooks
-from tests.support.receiving import (
-    SECRET,
-    AsyncMemoryStore,
-    InlineStore,
-    Request,
-    ThreadStore,
-)
+from tests.support.receiving import SECRET, AsyncMemoryStore, InlineStore, Request, ThreadStore
 
 
 @dataclass

@@ -10,13 +10,7 @@ from typing_extensions import assert_never, assert_type
 import dubhooks
 from dubhooks import postbacks, webhooks
 from dubhooks.testing import make_event, signed_request
-from dubhooks.webhooks import (
-    LeadCreated,
-    PayoutConfirmed,
-    SaleCreated,
-    UnknownEvent,
-    WebhookEvent,
-)
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, UnknownEvent, WebhookEvent
 
 hooks = dubhooks.Webhooks(
     ["whsec_new", b"whsec_old"],

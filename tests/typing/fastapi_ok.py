@@ -17,12 +17,7 @@ import dubhooks
 import dubhooks.fastapi
 from dubhooks import asgi, postbacks
 from dubhooks.fastapi import openapi, router, verified, webhook
-from dubhooks.webhooks import (
-    LeadCreated,
-    SaleCreated,
-    UnknownEvent,
-    WebhookEvent,
-)
+from dubhooks.webhooks import LeadCreated, SaleCreated, UnknownEvent, WebhookEvent
 
 app = FastAPI()
 hooks = dubhooks.Webhooks(os.environ["DUB_WEBHOOK_SECRET"])

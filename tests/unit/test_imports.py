@@ -41,7 +41,7 @@ CORE = set[str]().union(*ROOMS[:12]) | {"asgi", "wsgi", "aws_lambda"}
 
 THIRD_PARTY = {
     # The drivers are imported when a URL names them.
-    "stores.sqlalchemy": {"sqlalchemy", "asyncpg", "psycopg"},
+    "stores.sqlalchemy": {"sqlalchemy", "asyncpg", "psycopg"}
 }
 """What a folder of the core may import besides: nobody imports these without asking."""
 

@@ -13,10 +13,7 @@ import pytest
 from dubhooks import MemoryStore, Postbacks, SQLiteStore, Webhooks, postbacks
 from dubhooks.errors import BodyTooSlow
 from dubhooks.idempotency._drivers import CallerHere, run_here
-from dubhooks.idempotency._lifecycle import (
-    Job,
-    run_handler,
-)
+from dubhooks.idempotency._lifecycle import Job, run_handler
 from dubhooks.receiver._reporting import build_log
 from dubhooks.testing import make_event
 from dubhooks.webhooks import CommissionCreated, SaleCreated

@@ -31,11 +31,7 @@ from dubhooks.receiver._functions import (
 )
 from dubhooks.receiver._route import plan_route
 from dubhooks.testing import make_event, make_unknown_event
-from dubhooks.webhooks import (
-    LinkClicked,
-    PayoutConfirmed,
-    SaleCreated,
-)
+from dubhooks.webhooks import LinkClicked, PayoutConfirmed, SaleCreated
 from tests.support.receiving import SECRET, sale, signed
 
 Log = pytest.LogCaptureFixture

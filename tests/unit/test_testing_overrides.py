@@ -150,8 +150,7 @@ def test_an_override_that_cannot_be_applied_is_named(path: str, value: Any, reas
 
 
 @pytest.mark.parametrize(
-    "value",
-    [float("nan"), float("inf"), b"bytes", {1}, object(), datetime(2026, 1, 1), [ABSENT]],
+    "value", [float("nan"), float("inf"), b"bytes", {1}, object(), datetime(2026, 1, 1), [ABSENT]]
 )
 def test_a_value_without_a_json_form_is_named(value: object) -> None:
     """What JSON cannot hold is refused with its path, and with nothing of its value."""
