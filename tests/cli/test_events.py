@@ -48,15 +48,6 @@ def test_a_sample_is_byte_for_byte_what_is_sent(cli: Any) -> None:
     assert json.loads(changed.out)["data"]["eventName"] == "\u00e9"
 
 
-def test_new_keys_are_added_on_purpose(cli: Any) -> None:
-    """``--set`` refuses a misspelt key with the right one, and after a plus takes any."""
-    done = cli("sample", "sale.created", "--set", "data.sale.amout=5")
-    assert (done.code, done.out) == (2, "")
-    assert "Sale has no 'amout': did you mean 'amount'?" in done.err
-    done = cli("sample", "sale.created", "--set", "+data.sale.tax=5", "--json")
-    assert json.loads(done.out)["data"]["sale"]["tax"] == 5
-
-
 @pytest.mark.parametrize("command", ["sample", "schema"])
 def test_an_unknown_event(cli: Any, command: str) -> None:
     """A misspelt name is one line with the right one and code 2."""

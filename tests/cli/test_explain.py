@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dubhooks import ConfigurationError, Explanation, explain, postbacks, sign
 from dubhooks.testing import make_event
@@ -127,20 +125,6 @@ def test_a_rewritten_body_says_how_it_is_written() -> None:
     assert "Python's json.dumps" in cause.meaning
     assert "JSON.stringify" in cause.meaning
     assert "request.get_data()" in cause.fix
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        *(b"{'a': b'x'}", b"{1: 2, 'a': 3}", b"{'a': {1}}", b"{'a': ...}", b"{[]: 1}"),
-        *(b'{"a":NaN}', b'{"a":1e999}', b"[" * 10_000, b'{"a":' * 10_000),
-        *(b'{"a":' * 900 + b"1" + b"}" * 900, b"{'a':" * 900 + b"1" + b"}" * 900),
-    ],
-    ids=range(11),
-)
-def test_a_body_that_no_json_writer_takes(body: bytes) -> None:
-    """Python that is not JSON, numbers without a JSON form and deep nesting break nothing."""
-    assert not explain(body, SIGNATURE, SECRET).proven
 
 
 SUSPICIONS = {
@@ -272,19 +256,3 @@ def test_wrong_types_are_refused() -> None:
         explain(BODY, SIGNATURE, 5)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="the signature must be str or bytes, not int"):
         explain(BODY, 5, SECRET)  # type: ignore[arg-type]
-
-
-@given(
-    body=st.binary(max_size=300) | st.just(BODY),
-    signature=st.none() | st.text(max_size=90),
-    secret=st.text(max_size=60),
-)
-def test_nothing_secret_is_told_and_nothing_breaks(
-    body: bytes, signature: str | None, secret: str
-) -> None:
-    """Any input is explained, and neither secret nor signature is in what is said."""
-    marker = "m4rk3r"
-    found = explain(body, f"{signature}{marker}" if signature else None, secret + marker)
-    assert not found.valid
-    assert found.causes
-    assert marker not in str(found) + repr(found)

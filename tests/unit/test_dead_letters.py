@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from dubhooks import DeadLetterDirectory, InvalidEvent, Webhooks, dead_letters
-from tests.support.receiving import SECRET, errors, sale, signed, unfit
+from dubhooks import DeadLetterDirectory, InvalidEvent, dead_letters
 
 BODY = b'{"id": "evt_1",\r\n  "event":\t"sale.created", "data": "\xc3\xa9\xff\x00"}'
 HEADERS = {
@@ -145,17 +144,3 @@ def test_where_directories_cannot_be_flushed(
     DeadLetterDirectory(tmp_path).keep(BODY, HEADERS, ERROR)
     assert len(opened) == 2
     assert tmp_path not in opened
-
-
-@pytest.mark.parametrize("kind", ["a file", "in a file"])
-def test_a_place_that_is_no_directory(
-    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Where nothing can be written the delivery is refused, so that Dub sends it again."""
-    file = tmp_path / "file"
-    file.write_text("x")
-    letters = DeadLetterDirectory(file if kind == "a file" else file / "letters")
-    reply = Webhooks(SECRET, dead_letters=letters).handle(*signed(unfit(sale())))
-    assert (reply.status, reply.outcome) == (422, "invalid")
-    assert "the dead letter could not be kept" in errors(caplog)[0]
-    assert str(tmp_path) not in caplog.text

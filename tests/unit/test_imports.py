@@ -47,7 +47,7 @@ THIRD_PARTY = {
 
 FRAMEWORKS = {"django", "fastapi", "flask", "starlette", "werkzeug"}
 CLIENTS = {"aiohttp", "h11", "httpcore", "httpx", "requests", "urllib3"}
-OTHERS = {"anyio", "redis", "rich", "sqlalchemy", "typer", "uvicorn", "valkey"}
+OTHERS = {"anyio", "pytest", "redis", "rich", "sqlalchemy", "typer", "uvicorn", "valkey"}
 UNWANTED = FRAMEWORKS | CLIENTS | OTHERS
 
 
@@ -176,7 +176,7 @@ def test_importing_the_package() -> None:
     "statement",
     [
         "import dubhooks.receiver._typed, dubhooks.wsgi, dubhooks.asgi, dubhooks.aws_lambda",
-        "from dubhooks import Webhooks, SQLiteStore, testing",
+        "from dubhooks import Webhooks, SQLiteStore; from dubhooks.testing import *",
         "import dubhooks.dead_letters, dubhooks.health, dubhooks.stores.memory",
         "import dubhooks; dubhooks.Webhooks('s', store=dubhooks.MemoryStore()).warm_up()",
     ],

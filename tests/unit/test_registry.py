@@ -11,7 +11,6 @@ import pytest
 from dubhooks import (
     ConfigurationError,
     MemoryStore,
-    Postbacks,
     Reply,
     UnknownEvent,
     Webhooks,
@@ -58,21 +57,6 @@ class Lazy:
 
 class TestOn:
     """Registering handlers by class."""
-
-    @pytest.mark.parametrize(
-        ("receiver", "cls"),
-        [
-            *((Webhooks, cls) for cls in dict.fromkeys(webhooks.family.classes.values())),
-            *((Postbacks, cls) for cls in postbacks.family.classes.values()),
-        ],
-    )
-    def test_every_class(self, receiver: Any, cls: Any) -> None:
-        """Every class of an event registers a handler that gets that event."""
-        hooks, seen = receiver(SECRET), list[Any]()
-        hooks.on(cls)(seen.append)
-        event = make_event(cls)
-        assert hooks.handle(*signed(event)).outcome == "handled"
-        assert seen == [event]
 
     @pytest.mark.parametrize("second", [(SaleCreated,), (LinkClicked, SaleCreated)])
     def test_a_second_handler_is_refused(self, second: tuple[Any, ...]) -> None:
@@ -359,11 +343,11 @@ def test_every_kind_of_handler(kind: str, way: str) -> None:
 @pytest.mark.parametrize(
     ("result", "outcome", "is_told"),
     [
-        (SimpleNamespace(status_code=503), "failed", False),
+        *((SimpleNamespace(status_code=it), "failed", False) for it in (100, 199, 399, 400, 599)),
+        *((SimpleNamespace(status_code=it), "handled", False) for it in (200, 299)),
         (("down", 503), "failed", False),
         (("down", 503, {}), "failed", False),
         (Reply(503, {}, b"", "unavailable"), "failed", False),
-        (SimpleNamespace(status_code=204), "handled", False),
         (SimpleNamespace(status_code=True), "handled", True),
         (SimpleNamespace(status_code=600), "handled", True),
         (("down", {"X-Added": "1"}), "handled", True),
@@ -379,6 +363,7 @@ def test_what_a_handler_returned(result: Any, outcome: str, is_told: bool, discr
     for _ in range(2):
         reply = hooks.handle(*signed(sale()))
         assert reply.outcome == outcome
-        assert reply.status in (200, 503)
+        if outcome == "failed":
+            assert reply.status >= 400  # Dub takes a redirect for a success
     told = [one for one in discreet.records if "means nothing here" in one.getMessage()]
     assert len(told) == is_told

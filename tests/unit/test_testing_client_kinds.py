@@ -98,40 +98,6 @@ class TestMistakes:
             make()
 
 
-class TestWSGI:
-    """What servers do for WSGI applications."""
-
-    def test_environ(self) -> None:
-        """The request is as from a server: the validator of the standard library agrees."""
-        from wsgiref.validate import validator
-
-        seen: list[Any] = []
-
-        @validator
-        def application(environ: Any, start_response: Any) -> list[bytes]:
-            seen.append(environ)
-            assert environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])) == SALE.to_json()
-            start_response("202 Accepted", [("Content-Type", "text/plain")])
-            return [b"ok"]
-
-        client = WSGIClient(application, SECRET, "/w%C3%A9b/a%2Fb?tenant=1")
-        delivered = client.deliver(SALE, headers={"Host": "shop.example"})
-        assert (delivered.status, delivered.body) == (202, b"ok")
-        assert seen[0]["PATH_INFO"] == "/w\xc3\xa9b/a/b"
-        assert seen[0]["QUERY_STRING"] == "tenant=1"
-        assert seen[0]["HTTP_HOST"] == "shop.example"
-        assert seen[0]["wsgi.url_scheme"] == "https"
-
-    def test_interrupts_pass(self) -> None:
-        """What is meant to stop the test run is not taken for an answer."""
-
-        def application(_: Any, __: Any) -> list[bytes]:
-            raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            WSGIClient(application, SECRET).deliver(SALE)
-
-
 class App:
     """An ASGI application that notes what it is called with, and may raise."""
 
@@ -155,20 +121,6 @@ class App:
 
 class TestASGI:
     """What servers do for ASGI applications, and where these run."""
-
-    def test_scope(self) -> None:
-        """The scope is what a server makes of the URL and the headers."""
-        app = App()
-        client = ASGIClient(app, SECRET, "/w%C3%A9b/dub?tenant=%C3%A9")
-        delivered = client.deliver(SALE, headers={"HOST": "shop.example", "X-A": "é"})
-        assert (delivered.status, delivered.body) == (418, b"one two")
-        assert delivered.headers == {"x-a": "é"}
-        [scope] = app.scopes
-        assert (scope["path"], scope["raw_path"]) == ("/wéb/dub", b"/w%C3%A9b/dub")
-        assert scope["query_string"] == b"tenant=%C3%A9"
-        headers = dict(scope["headers"])
-        assert (headers[b"host"], headers[b"x-a"]) == (b"shop.example", b"\xe9")
-        assert headers[b"content-length"] == str(len(SALE.to_json())).encode()
 
     def test_raises_before_and_after_its_answer(self, caplog: pytest.LogCaptureFixture) -> None:
         """Before, the answer is a 500; after, it is the answer. Both are logged."""
