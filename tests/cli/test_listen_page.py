@@ -158,37 +158,6 @@ def test_copying(browser: Chromium, listen: Any, tmp_path: Path) -> None:
     assert browser.value("document.getElementById('copy-curl').hidden")
 
 
-def test_older_deliveries_are_gone(browser: Chromium, listen: Any) -> None:
-    """The last 200 are listed, and the page says that there were more."""
-    listener = listen()
-    request = signed_request(make_event(SaleCreated), SECRET)
-    for _ in range(150):
-        listener.deliver(*request)
-    open_page(browser, listener)
-    wait_for_titles(browser, 150)
-    assert browser.value("document.getElementById('gone').hidden")
-    for _ in range(55):
-        listener.deliver(*request)
-    wait_for_titles(browser, 205)
-    assert browser.text("gone").startswith("5 older deliveries are gone from this list.")
-    lines = listed(browser)
-    assert (len(lines), lines[0][:4], lines[-1][:2]) == (200, "#205", "#6")
-    assert browser.text("title") == "#205 sale.created"
-
-
-def test_listen_is_started_again(browser: Chromium, listen: Any) -> None:
-    """The page says that nothing answers, and then shows what comes to the new one."""
-    listener = listen()
-    listener.deliver(*signed_request(make_event(SaleCreated), SECRET))
-    open_page(browser, listener)
-    wait_for_titles(browser, 1)
-    listener.stop()
-    browser.wait_for("document.getElementById('connection').innerText.includes('not answer')")
-    listener = listen("--port", str(listener.port))
-    listener.deliver(*signed_request(make_event(LeadCreated), SECRET))
-    browser.wait_for("document.getElementById('title')?.innerText === '#1 lead.created'")
-
-
 @pytest.mark.parametrize("is_signed", [True, False])
 def test_nothing_that_is_delivered_is_run(
     browser: Chromium, listen: Any, serve: Any, is_signed: bool

@@ -49,10 +49,6 @@ def by_classes(event: webhooks.LinkCreated | webhooks.LinkUpdated) -> None:
     assert_type(event.data, webhooks.Link)
 
 
-@hooks.on(webhooks.BountyCreated, webhooks.BountyUpdated)
-def by_base(event: WebhookEvent) -> None: ...
-
-
 @hooks.on(
     webhooks.LinkCreated,
     webhooks.LinkUpdated,

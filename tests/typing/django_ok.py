@@ -46,10 +46,6 @@ def every(request: HttpRequest, event: WebhookEvent) -> HttpResponse:
     return HttpResponse(event.id)
 
 
-@dubhooks.django.webhook(hooks, PayoutConfirmed)
-def by_base(request: HttpRequest, event: WebhookEvent) -> None: ...
-
-
 @dubhooks.django.webhook(hooks, PayoutConfirmed, dedupe="natural")
 async def natural(request: HttpRequest, event: PayoutConfirmed) -> None:
     assert_type(event.data.amount, int)
@@ -60,20 +56,12 @@ async def postback(request: HttpRequest, event: postbacks.SaleCreated, number: i
     return HttpResponse()
 
 
-@dubhooks.django.webhook(partner_hooks)
-def every_postback(request: HttpRequest, event: postbacks.PostbackEvent) -> None: ...
-
-
 @dubhooks.django.webhook(hooks, "invoice.refunded")
 def without_model(request: HttpRequest, event: UnknownEvent) -> None: ...
 
 
 @dubhooks.django.hooks.on(SaleCreated)
 def registered(event: SaleCreated) -> None: ...
-
-
-@dubhooks.django.postback_hooks.on(postbacks.LeadCreated)
-async def registered_postback(event: postbacks.LeadCreated) -> None: ...
 
 
 urlpatterns = [

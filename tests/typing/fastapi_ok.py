@@ -67,11 +67,6 @@ def every(event: WebhookEvent) -> dict[str, str]:
     return {"id": event.id}
 
 
-@app.post("/postback")
-@webhook(partner_hooks, postbacks.SaleCreated)
-async def postback(event: postbacks.SaleCreated) -> None: ...
-
-
 @app.post("/named")
 @webhook(hooks, "invoice.refunded", dedupe="natural")
 def named(event: UnknownEvent, tenant: str) -> None:

@@ -13,11 +13,7 @@ import dubhooks
 import dubhooks.flask
 from dubhooks import postbacks
 from dubhooks.webhooks import (
-    BountyCreated,
-    BountyUpdated,
     LeadCreated,
-    LinkCreated,
-    LinkUpdated,
     SaleCreated,
     WebhookEvent,
 )
@@ -63,11 +59,6 @@ async def asynchronous(event: SaleCreated, number: int) -> ResponseReturnValue |
     return {"number": number}
 
 
-@app.post("/async")
-@dubhooks.flask.webhook(hooks, SaleCreated)
-async def asynchronous_nothing(event: SaleCreated) -> None: ...
-
-
 @blueprint.post("/any")
 @dubhooks.flask.webhook(hooks)
 def any_event(event: WebhookEvent) -> None: ...
@@ -77,11 +68,6 @@ def any_event(event: WebhookEvent) -> None: ...
 @dubhooks.flask.webhook(hooks, SaleCreated, LeadCreated, dedupe="natural")
 def two(event: SaleCreated | LeadCreated) -> None:
     assert_type(event.data.customer.id, str)
-
-
-@blueprint.post("/five")
-@dubhooks.flask.webhook(hooks, BountyCreated, BountyUpdated, LinkCreated, LinkUpdated, SaleCreated)
-def five(event: WebhookEvent) -> None: ...
 
 
 @blueprint.post("/named")

@@ -8,21 +8,11 @@ from starlette.applications import Starlette
 from typing_extensions import assert_type
 
 import dubhooks
-from dubhooks.testing import (
-    ASGIClient,
-    ClientFactory,
-    Delivered,
-    DjangoClient,
-    RecordingStore,
-    SignedClient,
-    StoreCall,
-    WSGIClient,
-    make_event,
-    make_unknown_event,
-)
+from dubhooks import testing
+from dubhooks.testing import make_event, make_unknown_event
 from dubhooks.webhooks import KnownWebhookEvent, PayoutConfirmed, SaleCreated, UnknownEvent
 
-store = RecordingStore()
+store = testing.RecordingStore()
 hooks = dubhooks.Webhooks("whsec_x", store=store)
 sale = make_event(SaleCreated)
 
@@ -41,41 +31,41 @@ def any_of(cls: type[KnownWebhookEvent]) -> KnownWebhookEvent:
 
 
 for client in (
-    WSGIClient(Flask("shop"), "whsec_x"),
-    WSGIClient(dubhooks.wsgi.app(hooks), ["whsec_new", "whsec_old"], "/dub"),
-    ASGIClient(FastAPI(), "whsec_x"),
-    ASGIClient(Starlette(), "whsec_x"),
-    ASGIClient(dubhooks.asgi.app(hooks), b"whsec_x", path="/dub"),
-    DjangoClient(lambda: "whsec_x"),
-    DjangoClient(path="/dub"),
+    testing.WSGIClient(Flask("shop"), "whsec_x"),
+    testing.WSGIClient(dubhooks.wsgi.app(hooks), ["whsec_new", "whsec_old"], "/dub"),
+    testing.ASGIClient(FastAPI(), "whsec_x"),
+    testing.ASGIClient(Starlette(), "whsec_x"),
+    testing.ASGIClient(dubhooks.asgi.app(hooks), b"whsec_x", path="/dub"),
+    testing.DjangoClient(lambda: "whsec_x"),
+    testing.DjangoClient(path="/dub"),
 ):
-    assert_type(client.deliver(sale), Delivered)
-    assert_type(client.deliver(b"{}", headers={"Host": "shop.example"}), Delivered)
-    assert_type(client.deliver_twice(sale), tuple[Delivered, Delivered])
+    assert_type(client.deliver(sale), testing.Delivered)
+    assert_type(client.deliver(b"{}", headers={"Host": "shop.example"}), testing.Delivered)
+    assert_type(client.deliver_twice(sale), tuple[testing.Delivered, testing.Delivered])
     assert_type(client.tamper(sale).status, int)
     assert_type(client.without_signature(sale).code, str | None)
-    assert_type(client.deliveries, list[Delivered])
+    assert_type(client.deliveries, list[testing.Delivered])
     client.assert_handled_once(sale)
     assert_type(client.deliver(sale).headers, dict[str, str])
 
-delivered = WSGIClient(Flask("shop"), "whsec_x").deliver(sale)
+delivered = testing.WSGIClient(Flask("shop"), "whsec_x").deliver(sale)
 print(delivered.outcome == "handled", delivered.outcome is None)
 
-assert_type(store.calls, list[StoreCall])
-assert_type(store.calls_of(sale), list[StoreCall])
+assert_type(store.calls, list[testing.StoreCall])
+assert_type(store.calls_of(sale), list[testing.StoreCall])
 store.assert_completed_once(sale)
 
 
-def test_sale(dub_client: ClientFactory, dub_store: RecordingStore) -> None:
-    assert_type(dub_client(Flask("shop")), SignedClient)
-    assert_type(dub_client(FastAPI(), path="/dub", secret="pbsec_x"), SignedClient)
-    assert_type(dub_client(path="/webhooks/dub/"), SignedClient)
+def test_sale(dub_client: testing.ClientFactory, dub_store: testing.RecordingStore) -> None:
+    assert_type(dub_client(Flask("shop")), testing.SignedClient)
+    assert_type(dub_client(FastAPI(), path="/dub", secret="pbsec_x"), testing.SignedClient)
+    assert_type(dub_client(path="/webhooks/dub/"), testing.SignedClient)
     dubhooks.Postbacks("pbsec_x", store=dub_store)
 
 
-async def test_async(dub_client: ClientFactory) -> None:
+async def test_async(dub_client: testing.ClientFactory) -> None:
     client = dub_client(FastAPI())
-    assert_type(await client.adeliver(sale, headers=[("X-A", "1")]), Delivered)
-    assert_type(await client.adeliver_twice(sale), tuple[Delivered, Delivered])
-    assert_type(await client.atamper(sale), Delivered)
-    assert_type(await client.awithout_signature(sale), Delivered)
+    assert_type(await client.adeliver(sale, headers=[("X-A", "1")]), testing.Delivered)
+    assert_type(await client.adeliver_twice(sale), tuple[testing.Delivered, testing.Delivered])
+    assert_type(await client.atamper(sale), testing.Delivered)
+    assert_type(await client.awithout_signature(sale), testing.Delivered)

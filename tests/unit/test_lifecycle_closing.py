@@ -18,50 +18,37 @@ Log = pytest.LogCaptureFixture
 pytestmark = pytest.mark.usefixtures("discreet")
 
 
-def left_at(store: AsyncMemoryStore, point: str, handler: Any) -> Delivery:
-    """Return a delivery that was on its way when its loop closed."""
+async def cancel_itself(_: Any) -> None:
+    """Fail as a handler does that is cancelled."""
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize(
+    ("method", "handler", "state", "outcome"),
+    [
+        ("claim", lambda _: pytest.fail("it ran"), "free", "failed"),
+        ("complete", lambda _: None, "done", "handled"),
+        ("release", cancel_itself, "free", "failed"),
+    ],
+)
+@pytest.mark.parametrize("point", ["", " answer"])
+def test_while_the_store_is_asked(
+    method: str, handler: Any, state: str, outcome: str, point: str, discreet: Log
+) -> None:
+    """A claim that may have been made is given back, and the store is asked once more to settle."""
+    store = AsyncMemoryStore()
     delivery = Delivery(store, handler)
 
     async def main() -> "asyncio.Task[Reply]":
-        gate = store.gates[point] = Gate()
+        gate = store.gates[method + point] = Gate()
         task = delivery.start()
         await gate.reached.wait()
         return task
 
     assert asyncio.run(main()).cancelled()
-    return delivery
-
-
-@pytest.mark.parametrize("point", ["claim", "claim answer"])
-def test_while_claiming(point: str) -> None:
-    """A claim that may have been made is given back."""
-    ran: list[Any] = []
-    store = AsyncMemoryStore()
-    delivery = left_at(store, point, ran.append)
-    assert delivery.state == "free"
-    assert not ran
-
-
-@pytest.mark.parametrize("point", ["complete", "complete answer"])
-def test_while_completing(point: str, discreet: Log) -> None:
-    """What was handled is noted as done: the store is asked once more."""
-    store = AsyncMemoryStore()
-    delivery = left_at(store, point, lambda _: None)
-    assert delivery.state == "done"
-    assert delivery.outcomes == ["handled"]
+    assert delivery.state == state
+    assert delivery.outcomes == [outcome]
     assert not errors(discreet)
-
-
-@pytest.mark.parametrize("point", ["release", "release answer"])
-def test_while_releasing(point: str) -> None:
-    """What failed is released: the store is asked once more."""
-
-    async def handler(_: Any) -> None:
-        raise asyncio.CancelledError
-
-    delivery = left_at(AsyncMemoryStore(), point, handler)
-    assert delivery.state == "free"
-    assert delivery.outcomes == ["failed"]
 
 
 @on_loop

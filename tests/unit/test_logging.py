@@ -291,30 +291,20 @@ def test_an_observer_stops_the_process() -> None:
 class TestRecords:
     """What observers are given."""
 
-    def test_of_a_handled_one(self) -> None:
-        """Everything but the payload."""
+    def test_which_handler(self) -> None:
+        """The handler that ran, or would have; none when a delivery is refused."""
         records: list[DeliveryRecord] = []
         hooks = Webhooks(SECRET, store=InlineStore(), namespace="shop", observers=[records.append])
 
         @hooks.on(SaleCreated)
         def record_sale(_: Any) -> None: ...
 
-        event = sale()
-        hooks.handle(*signed(event))
-        hooks.handle(*signed(event))
-        hooks.handle(b"{}", {})
+        for request in [signed(sale(id="evt_1"))] * 2 + [(b"{}", {})]:
+            hooks.handle(*request)
         first, second, third = records
-        assert (first.family, first.namespace) == ("webhook", "shop")
-        assert (first.event_name, first.event_id) == ("sale.created", event.id)
-        assert first.handler is not None
-        assert first.handler.endswith("record_sale")
-        assert (first.outcome, first.status, first.attempt) == ("handled", 200, 1)
-        assert 0 <= first.seconds < 10
-        assert first.age is not None
-        assert 0 <= first.age < 60
+        assert (first.namespace, str(first.handler)[-11:]) == ("shop", "record_sale")
         assert (second.outcome, second.handler) == ("duplicate", first.handler)
-        assert (third.outcome, third.error_code) == ("unauthorized", "signature_missing")
-        assert (third.event_name, third.handler, third.attempt, third.age) == (None,) * 4
+        assert (third.outcome, third.event_name, third.handler) == ("unauthorized", None, None)
 
     @pytest.mark.parametrize("code", ["body_too_slow", None])
     def test_the_code_of_an_error(self, code: str | None) -> None:

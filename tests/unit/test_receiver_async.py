@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import threading
 from types import ModuleType
@@ -189,31 +188,3 @@ def test_a_loop_of_something_else() -> None:
     for coroutine in (hooks.ahandle(*signed(sale())), hooks.aforget("evt_1")):
         with pytest.raises(ConfigurationError, match=r"needs asyncio, .* under trio use handle"):
             coroutine.send(None)
-
-
-FORK = f"""
-import asyncio, os, sys
-sys.path.insert(0, sys.argv[1])
-from dubhooks import Webhooks
-from dubhooks.testing import make_event, signed_request
-from dubhooks.webhooks import SaleCreated
-
-hooks = Webhooks("{SECRET}")
-hooks.on(SaleCreated)(lambda event: None)
-
-def deliver():
-    request = signed_request(make_event(SaleCreated), "{SECRET}")
-    return asyncio.run(asyncio.wait_for(hooks.ahandle(*request), 10)).outcome
-
-assert deliver() == "handled"
-child = os.fork()
-if not child:
-    os._exit(0 if deliver() == "handled" else 1)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-"""
-
-
-def test_a_forked_child_has_threads_of_its_own() -> None:
-    """A child of a process that has delivered before runs sync handlers."""
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK, "."]
-    subprocess.run(command, check=True, timeout=60)
