@@ -197,15 +197,6 @@ def test_an_endpoint_without_a_fault(cli: Any, serve: Any) -> None:
     assert "unseen 6 copies at the same time run once\n       the answers do not" in done.out
 
 
-def test_people_get_what_happened_and_the_fix(cli: Any, serve: Any) -> None:
-    """A fault is told as what happened, and followed by what to do."""
-    lines = cli("doctor", serve(Endpoint("takes payouts"))).out.splitlines()
-    place = next(number for number, line in enumerate(lines) if line.startswith("FAULT"))
-    assert lines[place].startswith("FAULT  a payout that is not known was answered 200, so Dub")
-    assert lines[place + 1].strip().startswith("to do: answer 501")
-    assert lines[-1] == "1 fault found"
-
-
 @pytest.mark.parametrize(
     ("endpoint", "happened", "todo"),
     [

