@@ -278,12 +278,6 @@ def test_a_body_that_is_not_whole_or_too_large(
     assert listener.deliver(None, {})["number"] == before + 1
 
 
-def test_other_requests(listener: Listener) -> None:
-    """No body is an empty one, and other methods are refused."""
-    assert listener.deliver(None, {})["reading"].startswith("the body is empty")
-    assert listener.request("PUT", "/", b"{}")[0] == 405
-
-
 def test_only_this_machine_is_listened_to(listener: Listener) -> None:
     """Only the loopback interface is bound."""
     with socket.socket() as probe:

@@ -56,17 +56,6 @@ def test_the_outcome_is_shown(cli: Any, shop: str) -> None:
     assert second == "    no handler takes this payout: register one for PayoutConfirmed"
 
 
-def test_run_once_is_seen(cli: Any, shop: str) -> None:
-    """``--repeat 2 --same`` repeats one event, and the summary counts the outcomes."""
-    arguments = ["sale.created", "--to", shop, "--repeat", 2, "--same"]
-    done = cli("trigger", *arguments)
-    assert done.code == 0
-    assert done.out.startswith("2 sent: 1 handled, 1 duplicate (2 x 200); median ")
-    report = json.loads(cli("trigger", *arguments, "--json").out)
-    assert report["outcomes"] == {"handled": 1, "duplicate": 1}
-    assert report["answers"] == {"200": 2}
-
-
 def test_advice_follows_what_is_no_success(cli: Any, serve: Any) -> None:
     """A summary says once what each kind of answer means, and JSON has it too."""
     done = cli("trigger", "sale.created", "--repeat", 3, "--to", serve(Recorder(404, 302)))

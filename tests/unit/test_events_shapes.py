@@ -27,7 +27,6 @@ from tests.support.payload_fixtures import (
     split,
 )
 from tests.support.payload_shapes import (
-    BEFORE_GENERAL_AVAILABILITY,
     OLD,
     TEST_EVENTS,
     VARIANTS,
@@ -199,15 +198,6 @@ def test_old_bounty_requirements() -> None:
     assert isinstance(new.data.submission_requirements, webhooks.SubmissionRequirements)
 
 
-def test_removed_counters_are_kept() -> None:
-    """The flat counters of older enrolments are there as unknown keys."""
-    old = next(shape for shape in OLD if "flat counters" in shape.label)
-    event = webhooks.parse(old.body())
-    assert isinstance(event, webhooks.PartnerEnrolled)
-    assert event.data.model_extra == dict(old.has)
-    assert event.data.total_clicks is None
-
-
 def test_null_in_place_of_a_list() -> None:
     """It reads as an empty list, and is still null on the wire."""
     shape = next(shape for shape in VARIANTS if shape.label == "tags null")
@@ -216,16 +206,6 @@ def test_null_in_place_of_a_list() -> None:
     assert event.data.tags == []
     assert event.data.webhook_ids == []
     assert json.loads(event.to_json())["data"]["tags"] is None
-
-
-@pytest.mark.parametrize(("name", "data"), BEFORE_GENERAL_AVAILABILITY)
-def test_shape_of_the_private_beta(name: str, data: dict[str, Any]) -> None:
-    """Payloads older than general availability are refused by name of field, and do not crash."""
-    value = document("webhooks", name) | {"data": data}
-    with pytest.raises(InvalidEvent) as raised:
-        webhooks.parse(encode(value))
-    assert "missing" in {problem for _, problem in raised.value.problems}
-    assert "LEAK" not in str(raised.value)
 
 
 ABSENT = object()

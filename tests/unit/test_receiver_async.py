@@ -79,38 +79,6 @@ class TestOnARunningLoop:
         assert state_of(hooks.store, key_of(event)) == "free"
 
 
-def test_an_async_handler_runs_on_the_callers_loop() -> None:
-    """``ahandle`` awaits an async handler in its own task, where locks and clients belong."""
-    tasks: list[Any] = []
-
-    async def handler(_: Any) -> None:
-        tasks.append(asyncio.current_task())
-
-    hooks = receive(MemoryStore, handler)
-
-    async def main() -> Any:
-        await hooks.ahandle(*signed(sale()))
-        return asyncio.current_task()
-
-    assert [asyncio.run(main())] == tasks
-
-
-@pytest.mark.parametrize("store_type", STORES)
-def test_a_sync_handler_does_not_block_the_loop(store_type: Any) -> None:
-    """While a sync handler waits, other tasks run: it could even wait for one of them."""
-    go_on = threading.Event()
-    hooks = receive(store_type, lambda _: go_on.wait(10))
-
-    async def main() -> str:
-        delivery = asyncio.ensure_future(hooks.ahandle(*signed(sale())))
-        await asyncio.sleep(0.01)
-        assert not delivery.done()
-        go_on.set()
-        return (await delivery).outcome
-
-    assert asyncio.run(main()) == "handled"
-
-
 @pytest.mark.parametrize("store_type", STORES)
 def test_plain_decorators_around_async_handlers(store_type: Any) -> None:
     """More deliveries at once than there are threads are all answered.

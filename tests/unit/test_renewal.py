@@ -91,27 +91,6 @@ class TestAsTheContractSays:
         assert len(runs) == 1
         assert hooks.handle(*request).outcome == "duplicate"
 
-    def test_on_a_loop(self) -> None:
-        """An async store is renewed by timers of the loop: no thread is needed."""
-        hooks, runs = Webhooks(SECRET, store=AsyncMemoryStore(), lease=1.0), list[int]()
-        request = signed(sale())
-
-        @hooks.on(SaleCreated)
-        async def slow(_: Any) -> None:
-            runs.append(1)
-            await asyncio.sleep(4.0)
-
-        async def deliver(number: int) -> str:
-            await asyncio.sleep(number / 4)
-            assert not threads()
-            return (await hooks.ahandle(*request)).outcome
-
-        async def main() -> list[str]:
-            return await asyncio.gather(*[deliver(number) for number in range(16)])
-
-        assert asyncio.run(main()) == ["handled"] + ["busy"] * 15
-        assert runs == [1]
-
     @pytest.mark.slow
     @pytest.mark.parametrize("store_type", [InlineStore, AsyncMemoryStore])
     def test_a_handler_that_hangs(self, store_type: Any, discreet: Log) -> None:

@@ -90,17 +90,10 @@ def kind_of(identity: str) -> str:
 
 
 @EVERY_NAME
-def test_the_values_are_plausible(cls: Any, name: str) -> None:
-    """Addresses fit the link, dates are written as Dub writes them, and none is in the future."""
+def test_no_date_is_in_the_future(cls: Any, name: str) -> None:
+    """The event is the newest thing in it, and its id has the form of Dub's."""
     event = make_event(cls, event=name, seed=3)
     assert re.fullmatch("evt_[0-9A-Za-z]{25}", event.id)
-    for _, value in objects(wire(event)):
-        if "shortLink" in value:
-            assert value["shortLink"] == f"https://{value['domain']}/{value['key']}"
-        if "qrCode" in value:
-            assert value["qrCode"] == f"https://api.dub.co/qr?url={value['shortLink']}?qr=1"
-        if "updatedAt" in value:
-            assert value["createdAt"] <= value["updatedAt"]
     assert max(moments(wire(event))) == wire(event)["createdAt"]
 
 
