@@ -7,7 +7,6 @@ from itertools import product
 from typing import Any
 
 import pytest
-from pydantic import VERSION
 
 from dubhooks import postbacks, webhooks
 from dubhooks.errors import (
@@ -186,35 +185,6 @@ def test_odd_ids_are_opaque(parse: Parse) -> None:
     """Any text that is not empty is an id."""
     for event_id in ODD_IDS:
         assert parse(encode(_envelope(id=event_id))).id == event_id
-
-
-DUPLICATES: dict[str, tuple[str, str]] = {
-    "id": ('"id": "evt_Wfixture05"', '"id": "evt_first", "id": "evt_Wfixture05"'),
-    "event": ('"event": "sale.created"', '"event": "link.created", "event": "sale.created"'),
-    "event, last unknown": ('"event": "sale.created"', '"event": "sale.created", "event": "new"'),
-    "event, first no text": ('"event": "sale.created"', '"event": 5, "event": "sale.created"'),
-    "event after the data": ("\n}\n", ', "event": "link.created", "data": {"id": "link_1"}}'),
-    "data": ('"data": {', '"data": null, "data": {'),
-    "all four": ("\n}\n", f", {json.dumps(_envelope(event='new'))[1:]}"),
-    "amount": ('"amount": 1990', '"amount": 1, "amount": 1990'),
-    "object": ('"sale": {', '"sale": null, "sale": {'),
-}
-
-
-@pytest.mark.parametrize(("old", "new"), DUPLICATES.values(), ids=DUPLICATES.keys())
-def test_duplicate_keys(old: str, new: str) -> None:
-    """The class is always that of the event's name; with pydantic 2.11 or newer the last wins.
-
-    JSON.stringify cannot write them; older versions take either of the two.
-    """
-    body = SALE.decode().replace(old, new).encode()
-    assert body != SALE
-    event = webhooks.parse(body)
-    assert type(event) is webhooks.family.classes.get(event.event, webhooks.UnknownEvent)
-    if tuple(int(part) for part in VERSION.split(".")[:2]) >= (2, 11):
-        last = json.loads(body)
-        assert (event.id, event.event) == (last["id"], last["event"])
-        assert event.model_dump(mode="json", by_alias=True, exclude_unset=True) == last
 
 
 @FAMILIES
