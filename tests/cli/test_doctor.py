@@ -200,9 +200,7 @@ def test_an_endpoint_without_a_fault(cli: Any, serve: Any) -> None:
 @pytest.mark.parametrize(
     ("endpoint", "happened", "todo"),
     [
-        (answering(404), "answered 404", "nothing is mounted"),
         (answering(308), "answered 308", "a slash too many or too few"),
-        (answering(403, "<html>csrf"), "answered 403", "CSRF"),
         (answering(503, '{"outcome":"unavailable"}'), "answered 503", "store, queue or secret"),
         (wsgi.app(Webhooks("whsec_another")), "answered 401", "another secret"),
     ],

@@ -126,11 +126,6 @@ def test_a_payload_that_does_not_fit(cli: Any, tmp_path: Path) -> None:
         "+ data.bonus: a key that the models do not know (object)",
         "drift",
     ]
-    report = json.loads(cli("diff", write(tmp_path, json.dumps(document).encode()), "--json").out)
-    assert (report["event"], report["drift"]) == ("sale.created", True)
-    assert {one["kind"] for one in report["differences"]} == {
-        *("invalid", "unknown_key", "unknown_value")
-    }
 
 
 def test_an_odd_value_is_drift(cli: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -97,12 +97,10 @@ BODIES = {
     "body_reserialized": [
         (BODY, json.dumps(DOCUMENT).encode()),
         (BODY, json.dumps(DOCUMENT, ensure_ascii=False).encode()),
-        (BODY, json.dumps(DOCUMENT, separators=(",", ":")).encode()),
         (BODY, json.dumps(DOCUMENT, indent=2).encode() + b"\n"),
         (BODY, json.dumps(DOCUMENT, indent="\t", ensure_ascii=False).encode()),
         (BODY, BODY.replace(b"https://", b"https:\\/\\/")),
         (json.dumps(DOCUMENT).encode(), BODY),
-        (json.dumps(DOCUMENT, indent=2).encode(), BODY),
         (json.dumps(DOCUMENT, sort_keys=True).encode(), BODY),
         # JSON.stringify(body, null, 2) in Node
         (b'{"a":[],"b":{},"c":[1e+21]}', b'{\n  "a": [],\n  "b": {},\n  "c": [\n    1e+21\n  ]\n}'),

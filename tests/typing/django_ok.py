@@ -14,7 +14,7 @@ from typing_extensions import assert_type
 import dubhooks
 from dubhooks import postbacks
 from dubhooks.django import DjangoInbox, DjangoStore
-from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, UnknownEvent, WebhookEvent
+from dubhooks.webhooks import LeadCreated, SaleCreated, UnknownEvent, WebhookEvent
 
 hooks = dubhooks.Webhooks("whsec_x", store=DjangoStore(using="default"))
 partner_hooks = dubhooks.Postbacks("pbsec_x", store=DjangoStore())
@@ -44,11 +44,6 @@ assert_type(either, Callable[[HttpRequest], Coroutine[Any, Any, HttpResponseBase
 @dubhooks.django.webhook(hooks)
 def every(request: HttpRequest, event: WebhookEvent) -> HttpResponse:
     return HttpResponse(event.id)
-
-
-@dubhooks.django.webhook(hooks, PayoutConfirmed, dedupe="natural")
-async def natural(request: HttpRequest, event: PayoutConfirmed) -> None:
-    assert_type(event.data.amount, int)
 
 
 @dubhooks.django.webhook(partner_hooks, postbacks.SaleCreated, dedupe="natural")

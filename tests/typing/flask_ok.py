@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from flask import Blueprint, Flask, Request, Response, current_app
+from flask import Blueprint, Flask, Response, current_app
 from flask.typing import ResponseReturnValue
 from typing_extensions import assert_type
 
@@ -53,12 +53,6 @@ response = with_part(tenant="acme")
 view: Callable[[], Response] = decorated
 
 
-@app.post("/async/<int:number>")
-@dubhooks.flask.webhook(hooks, SaleCreated)
-async def asynchronous(event: SaleCreated, number: int) -> ResponseReturnValue | None:
-    return {"number": number}
-
-
 @blueprint.post("/any")
 @dubhooks.flask.webhook(hooks)
 def any_event(event: WebhookEvent) -> None: ...
@@ -74,10 +68,6 @@ def two(event: SaleCreated | LeadCreated) -> None:
 @dubhooks.flask.webhook(hooks, "invoice.refunded")
 def without_a_model(event: dubhooks.UnknownEvent) -> None:
     assert_type(event.event, str)
-
-
-def cloud_function(request: Request) -> Response:
-    return dubhooks.flask.view(hooks)(request)
 
 
 @blueprint.post("/postbacks")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dubhooks import Webhooks
+from dubhooks import Reply, Webhooks
 from tests.support.cancelling import Delivery, cancelled, on_loop, until
 from tests.support.receiving import (
     SECRET,
@@ -78,16 +78,19 @@ async def fail(_: Any) -> None:
     raise ValueError("the handler's own")
 
 
-@pytest.mark.parametrize(
-    ("method", "handler", "state", "outcome"),
-    [
-        ("claim", lambda _: pytest.fail("it ran"), "free", "failed"),
-        ("complete", lambda _: None, "done", "handled"),
-        ("complete", succeed, "done", "handled"),
-        ("release", fail, "free", "failed"),
-    ],
-)
-@pytest.mark.parametrize("point", ["", " answer"])
+SETTLED = [
+    ("claim", lambda _: pytest.fail("it ran"), "free", "failed"),
+    ("complete", lambda _: None, "done", "handled"),
+    ("complete", succeed, "done", "handled"),
+    ("release", fail, "free", "failed"),
+]
+"""A call to the store, a handler before it, the state of the claim and the outcome in the end."""
+TABLE = pytest.mark.parametrize(("method", "handler", "state", "outcome"), SETTLED)
+POINTS = pytest.mark.parametrize("point", ["", " answer"])
+
+
+@TABLE
+@POINTS
 @pytest.mark.parametrize("times", [1, 3])
 @on_loop
 async def test_while_the_store_is_asked(
@@ -110,6 +113,27 @@ async def test_while_the_store_is_asked(
     assert delivery.outcomes == [outcome]
     assert delivery.state == state
     assert not errors(discreet)
+
+
+@TABLE
+@POINTS
+def test_while_its_loop_closes(
+    method: str, handler: Any, state: str, outcome: str, point: str, discreet: Log
+) -> None:
+    """A loop that closes cancels the store's call as well, which is made once more to settle."""
+    store = AsyncMemoryStore()
+    delivery = Delivery(store, handler)
+
+    async def main() -> "asyncio.Task[Reply]":
+        gate = store.gates[method + point] = Gate()
+        task = delivery.start()
+        await gate.reached.wait()
+        return task
+
+    task = asyncio.run(main())
+    assert task.cancelled() or handler is fail
+    assert (delivery.state, delivery.outcomes) == (state, [outcome])
+    assert handler is fail or not errors(discreet)  # asyncio logs the error of such a task
 
 
 class SlowThreadStore(ThreadStore):

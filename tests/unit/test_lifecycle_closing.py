@@ -7,48 +7,14 @@ from typing import Any
 
 import pytest
 
-from dubhooks import Reply
 from dubhooks.idempotency import _drivers
 from tests.support.cancelling import Delivery, cancelled, on_loop, until
 from tests.support.processes import until as wait_until
-from tests.support.receiving import AsyncMemoryStore, Gate, ThreadStore, errors
+from tests.support.receiving import AsyncMemoryStore, ThreadStore
 
 Log = pytest.LogCaptureFixture
 
 pytestmark = pytest.mark.usefixtures("discreet")
-
-
-async def cancel_itself(_: Any) -> None:
-    """Fail as a handler does that is cancelled."""
-    raise asyncio.CancelledError
-
-
-@pytest.mark.parametrize(
-    ("method", "handler", "state", "outcome"),
-    [
-        ("claim", lambda _: pytest.fail("it ran"), "free", "failed"),
-        ("complete", lambda _: None, "done", "handled"),
-        ("release", cancel_itself, "free", "failed"),
-    ],
-)
-@pytest.mark.parametrize("point", ["", " answer"])
-def test_while_the_store_is_asked(
-    method: str, handler: Any, state: str, outcome: str, point: str, discreet: Log
-) -> None:
-    """A claim that may have been made is given back, and the store is asked once more to settle."""
-    store = AsyncMemoryStore()
-    delivery = Delivery(store, handler)
-
-    async def main() -> "asyncio.Task[Reply]":
-        gate = store.gates[method + point] = Gate()
-        task = delivery.start()
-        await gate.reached.wait()
-        return task
-
-    assert asyncio.run(main()).cancelled()
-    assert delivery.state == state
-    assert delivery.outcomes == [outcome]
-    assert not errors(discreet)
 
 
 @on_loop

@@ -16,7 +16,7 @@ from dubhooks import ConfigurationError
 from dubhooks.testing import ASGIClient, DjangoClient, WSGIClient, make_event
 from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import SECRET
-from tests.support.shops import SALE, Shop, answering
+from tests.support.shops import SALE, Shop
 
 WSGI_APP, ASGI_APP = dubhooks.wsgi.app(Shop().hooks), dubhooks.asgi.app(Shop().hooks)
 MISTAKES: list[tuple[Callable[[Any], object], list[Any], str]] = [
@@ -59,12 +59,8 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("make", "missing", "told"),
         [
-            (lambda: WSGIClient(answering("200 OK"), SECRET), ["werkzeug"], "WSGIClient needs"),
-            (
-                lambda: ASGIClient(dubhooks.asgi.app(Shop().hooks), SECRET),
-                ["httpx", "httpx2"],
-                "ASGIClient needs",
-            ),
+            (lambda: WSGIClient(WSGI_APP, SECRET), ["werkzeug"], "WSGIClient needs"),
+            (lambda: ASGIClient(ASGI_APP, SECRET), ["httpx", "httpx2"], "ASGIClient needs"),
             (DjangoClient, ["django"], "DjangoClient needs"),
         ],
     )
