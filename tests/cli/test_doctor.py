@@ -70,8 +70,6 @@ class Endpoint:
         if self.fault == "rewritten, compact":
             document = json.loads(body)
             body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-        if self.fault == "decoded as latin-1":
-            body = body.decode("latin-1").encode()
         right = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         if self.fault == "startswith":
             return right.startswith(signature)
@@ -131,7 +129,6 @@ def apologetic(application: Any) -> Callable[..., Any]:
 FAULTS = {
     "rewritten, by Python": "genuine_event",
     "rewritten, compact": "raw_bytes",
-    "decoded as latin-1": "genuine_event",
     "no verification": "tampered",
     "missing passes": "no_signature",
     "500 for forgeries": "no_signature",

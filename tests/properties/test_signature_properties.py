@@ -7,11 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dubhooks.errors import (
-    ConfigurationError,
-    SignatureMismatch,
-    VerificationError,
-)
+from dubhooks.errors import ConfigurationError, SignatureMismatch, VerificationError
 from dubhooks.signature import Key, sign, verify
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"

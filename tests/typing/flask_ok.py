@@ -12,11 +12,7 @@ from typing_extensions import assert_type
 import dubhooks
 import dubhooks.flask
 from dubhooks import postbacks
-from dubhooks.webhooks import (
-    LeadCreated,
-    SaleCreated,
-    WebhookEvent,
-)
+from dubhooks.webhooks import LeadCreated, SaleCreated, WebhookEvent
 
 
 def secret() -> str:

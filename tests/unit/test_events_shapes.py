@@ -26,12 +26,7 @@ from tests.support.payload_fixtures import (
     required,
     split,
 )
-from tests.support.payload_shapes import (
-    OLD,
-    TEST_EVENTS,
-    VARIANTS,
-    Shape,
-)
+from tests.support.payload_shapes import OLD, TEST_EVENTS, VARIANTS, Shape
 
 EVERY = pytest.mark.parametrize(("family", "name"), PRODUCTION, ids=lambda part: part)
 

@@ -12,15 +12,7 @@ from dubhooks.receiver._registry import is_payout
 from dubhooks.receiver._route import plan_route
 from dubhooks.testing import make_event, make_unknown_event
 from dubhooks.webhooks import LinkClicked, LinkCreated, PayoutConfirmed, SaleCreated, UnknownEvent
-from tests.support.receiving import (
-    SECRET,
-    changed,
-    key_of,
-    reply,
-    sale,
-    signed,
-    state_of,
-)
+from tests.support.receiving import SECRET, changed, key_of, reply, sale, signed, state_of
 
 Log = pytest.LogCaptureFixture
 

@@ -66,6 +66,9 @@ class TestOn:
         with pytest.raises(ConfigurationError, match=r"sale\.created has a handler already, noth"):
             hooks.on(*second)(nothing)
         hooks.on(LinkClicked)(nothing)
+        assert hooks.on_unhandled(nothing) is nothing
+        with pytest.raises(ConfigurationError, match="on_unhandled has a handler already, nothing"):
+            hooks.on_unhandled(nothing)
 
     @pytest.mark.parametrize(
         ("events", "message"),
@@ -118,13 +121,6 @@ class TestOn:
         assert pipeline.find(delivery, route, lambda: None) is not None
         with pytest.raises(ConfigurationError, match="after the first delivery"):
             hooks.on(SaleCreated)(nothing)
-
-    def test_on_unhandled_twice(self) -> None:
-        """There is one ``on_unhandled``."""
-        hooks = Webhooks(SECRET)
-        assert hooks.on_unhandled(nothing) is nothing
-        with pytest.raises(ConfigurationError, match="on_unhandled has a handler already, nothing"):
-            hooks.on_unhandled(nothing)
 
 
 class TestNames:

@@ -38,21 +38,13 @@ def _name(vector: NamedTuple) -> str:
 
 @pytest.mark.parametrize("vector", NODE, ids=_name)
 def test_node_vector(vector: NodeVector) -> None:
-    """What Node signed verifies, is signed alike here, and by the standard library."""
+    """What Node signed verifies, is signed alike here and by ``hmac``, and keeps every byte."""
     verify(vector.body, vector.signature, vector.secret)
     assert sign(vector.body, vector.secret) == vector.signature
     by_hmac = hmac.new(vector.secret.encode(), vector.body, hashlib.sha256).hexdigest()
     assert by_hmac == vector.signature
-
-
-@pytest.mark.parametrize("vector", NODE, ids=_name)
-def test_node_vector_is_an_event(vector: NodeVector) -> None:
-    """What Node wrote parses and keeps every byte."""
-    family = postbacks if vector.name == "postback" else webhooks
-    event = family.parse(vector.body)
+    event = (postbacks if vector.name == "postback" else webhooks).parse(vector.body)
     assert event.to_json() == vector.body
-    assert event.event == json.loads(vector.body)["event"]
-    assert family.parse(event.to_json()) == event
 
 
 def test_node_vectors_are_what_the_script_makes() -> None:

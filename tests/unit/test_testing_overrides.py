@@ -9,12 +9,7 @@ import pytest
 
 from dubhooks.errors import ConfigurationError, InvalidEnvelope, InvalidEvent
 from dubhooks.testing import ABSENT, make_event
-from dubhooks.webhooks import (
-    CommissionCreated,
-    LeadCreated,
-    PartnerEnrolled,
-    SaleCreated,
-)
+from dubhooks.webhooks import CommissionCreated, LeadCreated, PartnerEnrolled, SaleCreated
 
 
 def wire(event: Any) -> Any:
