@@ -33,7 +33,6 @@ def test_the_code_says_more_than_the_outcome() -> None:
     ("status", "told"),
     [
         (None, "whether it runs"),
-        (301, "a slash too many or too few"),
         (302, "usually to a login"),
         (305, "takes it for success"),
         (308, "a slash too many or too few"),

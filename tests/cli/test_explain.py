@@ -98,7 +98,6 @@ BODIES = {
         (BODY, json.dumps(DOCUMENT).encode()),
         (BODY, json.dumps(DOCUMENT, ensure_ascii=False).encode()),
         (BODY, json.dumps(DOCUMENT, indent=2).encode() + b"\n"),
-        (BODY, json.dumps(DOCUMENT, indent="\t", ensure_ascii=False).encode()),
         (BODY, BODY.replace(b"https://", b"https:\\/\\/")),
         (json.dumps(DOCUMENT).encode(), BODY),
         (json.dumps(DOCUMENT, sort_keys=True).encode(), BODY),

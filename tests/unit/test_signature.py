@@ -124,13 +124,11 @@ UNUSABLE: dict[str, Any] = {
     "empty list": [],
     "list with none": [SECRET, None],
     "list with an empty one": [SECRET, ""],
-    "list in a list": [[SECRET]],
     "number": 5,
     "bytearray": bytearray(SECRET.encode()),
     "set": {SECRET},
     "callable of none": lambda: None,
     "callable of a callable": lambda: lambda: SECRET,
-    "callable of an empty secret": lambda: "",
 }
 
 

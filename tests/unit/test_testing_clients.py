@@ -50,6 +50,13 @@ def flask_testing(shop: Shop) -> SignedClient:
     return flask(shop, testing=True)
 
 
+def fastapi(shop: Shop) -> SignedClient:
+    """Return a client for a FastAPI app."""
+    app = pytest.importorskip("fastapi").FastAPI()
+    app.include_router(dubhooks.fastapi.router(shop.hooks, path=PATH))
+    return ASGIClient(app, SECRET)
+
+
 class Awaited:
     """A client whose ways to deliver are those for async tests, each on a loop of its own."""
 
@@ -68,7 +75,7 @@ class Awaited:
 
 @pytest.fixture(
     params=[
-        *[(make, False) for make in (wsgi, asgi, flask, flask_testing, "django")],
+        *[(make, False) for make in (wsgi, asgi, flask, flask_testing, fastapi, "django")],
         *[(make, True) for make in (wsgi, asgi, flask, "django")],
     ],
     ids=lambda param: f"{getattr(param[0], '__name__', param[0])}{'-async' * param[1]}",
