@@ -51,12 +51,13 @@ def test_repr_shows_nothing_personal_or_secret(family: str, name: str) -> None:
 
 
 def test_repr_says_what_it_is_about() -> None:
-    """A part shows what identifies it, and the money."""
+    """A part shows what identifies it, and the money; what is not there is left out."""
     event = webhooks.parse(PRODUCTION["webhooks", "payout.confirmed"])
     assert isinstance(event, webhooks.PayoutConfirmed)
     assert repr(event.data) == (
         "Payout(id='po_A1', amount=150075, currency='USD', partner=PayoutPartner(id='pn_A1'))"
     )
+    assert repr(webhooks.ImageRequirement()) == "ImageRequirement()"
     unknown = webhooks.parse(encode(document("webhooks", "link.created") | {"event": "new.event"}))
     assert repr(unknown) == "UnknownEvent(id='evt_Wfixture00', event='new.event')"
 
