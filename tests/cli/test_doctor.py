@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -71,8 +70,6 @@ class Endpoint:
         if self.fault == "rewritten, compact":
             document = json.loads(body)
             body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-        if self.fault == "decoded as latin-1":
-            body = body.decode("latin-1").encode()
         right = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         if self.fault == "startswith":
             return right.startswith(signature)
@@ -132,7 +129,6 @@ def apologetic(application: Any) -> Callable[..., Any]:
 FAULTS = {
     "rewritten, by Python": "genuine_event",
     "rewritten, compact": "raw_bytes",
-    "decoded as latin-1": "genuine_event",
     "no verification": "tampered",
     "missing passes": "no_signature",
     "500 for forgeries": "no_signature",
@@ -198,21 +194,10 @@ def test_an_endpoint_without_a_fault(cli: Any, serve: Any) -> None:
     assert "unseen 6 copies at the same time run once\n       the answers do not" in done.out
 
 
-def test_people_get_what_happened_and_the_fix(cli: Any, serve: Any) -> None:
-    """A fault is told as what happened, and followed by what to do."""
-    lines = cli("doctor", serve(Endpoint("takes payouts"))).out.splitlines()
-    place = next(number for number, line in enumerate(lines) if line.startswith("FAULT"))
-    assert lines[place].startswith("FAULT  a payout that is not known was answered 200, so Dub")
-    assert lines[place + 1].strip().startswith("to do: answer 501")
-    assert lines[-1] == "1 fault found"
-
-
 @pytest.mark.parametrize(
     ("endpoint", "happened", "todo"),
     [
-        (answering(404), "answered 404", "nothing is mounted"),
         (answering(308), "answered 308", "a slash too many or too few"),
-        (answering(403, "<html>csrf"), "answered 403", "CSRF"),
         (answering(503, '{"outcome":"unavailable"}'), "answered 503", "store, queue or secret"),
         (wsgi.app(Webhooks("whsec_another")), "answered 401", "another secret"),
     ],
@@ -226,19 +211,6 @@ def test_a_dead_url_is_one_line(
     assert (done.code, first) == (1, f"FAULT  a genuine event was {happened}")
     assert todo in second
     assert last == "1 fault found"
-
-
-def test_no_answer_in_time(cli: Any, serve: Any) -> None:
-    """An endpoint that is too slow is told in one line."""
-
-    def slow(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        time.sleep(0.5)
-        start_response("200 OK", [])
-        return []
-
-    done = cli("doctor", serve(slow), "--timeout", 0.1)
-    assert done.code == 1
-    assert done.out.startswith("FAULT  a genuine event was not answered (no answer in time)\n")
 
 
 @pytest.fixture

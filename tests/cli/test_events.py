@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from dubhooks import postbacks, webhooks
-from dubhooks._samples import load_abridged
 from dubhooks.testing import make_event, make_unknown_event
 
 NAMES = [(name, False) for name in webhooks.family.classes] + [
@@ -26,12 +25,17 @@ def test_events_are_listed(cli: Any) -> None:
 
 
 @pytest.mark.parametrize(("name", "postback"), NAMES)
-def test_every_event_has_a_sample_and_a_schema(cli: Any, name: str, postback: bool) -> None:
-    """A sample parses to its class, and its schema has the envelope."""
+def test_every_event_has_a_sample_and_a_schema(
+    cli: Any, tmp_path: Path, name: str, postback: bool
+) -> None:
+    """A sample parses to its class without drift, and its schema has the envelope."""
     flags = ["--postback"] if postback else []
     family = postbacks.family if postback else webhooks.family
     done = cli("sample", name, *flags, "--json")
-    assert isinstance(family.parse(done.out.encode()), family.classes[name])
+    body = done.out.encode()
+    assert isinstance(family.parse(body), family.classes[name])
+    diff = cli("diff", write(tmp_path, body), *flags, "--json")
+    assert (diff.code, json.loads(diff.out)["drift"]) == (0, False)
     assert json.loads(cli("sample", name, *flags).out)["event"] == name
     schema = json.loads(cli("schema", name, *flags).out)
     assert schema["$schema"].endswith("2020-12/schema")
@@ -46,15 +50,6 @@ def test_a_sample_is_byte_for_byte_what_is_sent(cli: Any) -> None:
     assert done.out.encode() == expected
     changed = cli("sample", "sale.created", "--set", 'data.eventName="\\u00e9"', "--json")
     assert json.loads(changed.out)["data"]["eventName"] == "\u00e9"
-
-
-def test_new_keys_are_added_on_purpose(cli: Any) -> None:
-    """``--set`` refuses a misspelt key with the right one, and after a plus takes any."""
-    done = cli("sample", "sale.created", "--set", "data.sale.amout=5")
-    assert (done.code, done.out) == (2, "")
-    assert "Sale has no 'amout': did you mean 'amount'?" in done.err
-    done = cli("sample", "sale.created", "--set", "+data.sale.tax=5", "--json")
-    assert json.loads(done.out)["data"]["sale"]["tax"] == 5
 
 
 @pytest.mark.parametrize("command", ["sample", "schema"])
@@ -72,25 +67,6 @@ def write(path: Path, body: bytes) -> Path:
     file = path / "body.json"
     file.write_bytes(body)
     return file
-
-
-@pytest.mark.parametrize(("name", "postback"), NAMES)
-def test_samples_do_not_drift(cli: Any, tmp_path: Path, name: Any, postback: bool) -> None:
-    """Our own samples have no key or value that the models do not know."""
-    cls: Any = (postbacks if postback else webhooks).family.classes[name]
-    body = make_event(cls, event=name).to_json()
-    flags = ["--postback"] if postback else []
-    done = cli("diff", write(tmp_path, body), *flags, "--json")
-    report = json.loads(done.out)
-    assert (done.code, report["drift"], report["event"]) == (0, False, name)
-
-
-@pytest.mark.parametrize("name", load_abridged())
-def test_what_a_model_calls_normal_is_no_drift(cli: Any, tmp_path: Path, name: str) -> None:
-    """Absent and null fields, and empty ones, are not named, in any payload that is printed."""
-    done = cli("diff", write(tmp_path, load_abridged()[name]), "--json")
-    found = {one["path"] for one in json.loads(done.out)["differences"]}
-    assert found <= {"data.partnerId", "data.saleId"}  # an old shape, of other documentation
 
 
 def test_empty_values_are_no_drift(cli: Any, tmp_path: Path) -> None:
@@ -150,11 +126,6 @@ def test_a_payload_that_does_not_fit(cli: Any, tmp_path: Path) -> None:
         "+ data.bonus: a key that the models do not know (object)",
         "drift",
     ]
-    report = json.loads(cli("diff", write(tmp_path, json.dumps(document).encode()), "--json").out)
-    assert (report["event"], report["drift"]) == ("sale.created", True)
-    assert {one["kind"] for one in report["differences"]} == {
-        *("invalid", "unknown_key", "unknown_value")
-    }
 
 
 def test_an_odd_value_is_drift(cli: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,13 +8,9 @@ from typing import Any, NoReturn
 from hypothesis import example, given, note
 from hypothesis import strategies as st
 
-from dubhooks import webhooks
 from dubhooks.errors import BodyEmpty, InvalidEnvelope, InvalidJSON, PayloadError
 from dubhooks.events._base import Event
-from tests.support.payload_fixtures import (
-    PRODUCTION,
-    parse,
-)
+from tests.support.payload_fixtures import PRODUCTION, parse
 
 FAMILIES = st.sampled_from(["webhooks", "postbacks"])
 KNOWN = sorted(PRODUCTION)
@@ -22,7 +18,6 @@ KINDS = st.sampled_from(KNOWN)
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 DATE = "2026-08-20T10:11:12.926Z"
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 CUT_TEXT = st.text(st.characters(), max_size=20)
 NUMBERS = st.integers(-(10**40), 10**40) | st.floats(allow_nan=False, allow_infinity=False)
 
@@ -35,7 +30,6 @@ def _json(text: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     )
 
 
-JSON = _json(TEXT)
 CUT_JSON = _json(CUT_TEXT)
 
 
@@ -59,26 +53,6 @@ def _strictly(body: bytes) -> Any:
     return json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
 
 
-class _DoubledKey(Exception):
-    pass
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) != len(pairs):
-        raise _DoubledKey
-    return dict(pairs)
-
-
-def _has_doubled_keys(body: bytes) -> bool:
-    try:
-        json.loads(body, object_pairs_hook=_unique)
-    except _DoubledKey:
-        return True
-    except (ValueError, RecursionError):
-        return False
-    return False
-
-
 ENVELOPES = st.fixed_dictionaries(
     {
         "id": CUT_JSON | st.just("evt_1"),
@@ -100,8 +74,6 @@ def test_any_bytes(family: str, body: bytes) -> None:
     except PayloadError as error:
         outcome = error
     note(repr(outcome))
-    if _has_doubled_keys(body):
-        return  # which of the two counts depends on the version of pydantic
     try:
         reference = _strictly(body)
     except (ValueError, RecursionError):
@@ -114,21 +86,3 @@ def test_any_bytes(family: str, body: bytes) -> None:
         assert outcome.to_json() == body
         for got, sent in ((outcome.id, reference["id"]), (outcome.event, reference["event"])):
             assert got == LONE_SURROGATE.sub("\ufffd", sent)
-
-
-@given(FAMILIES, CUT_TEXT.filter(bool), CUT_TEXT.filter(bool), CUT_JSON, st.booleans())
-def test_unknown_events_agree_with_the_standard_library(
-    family: str, event_id: str, name: str, data: Any, ascii_only: bool
-) -> None:
-    """Whatever Python's parser reads as an envelope with a new name is an unknown event."""
-    value = {"id": event_id, "event": f"new.{name}", "createdAt": DATE, "data": data}
-    try:
-        body = json.dumps(value, ensure_ascii=ascii_only).encode()
-    except UnicodeEncodeError:
-        body = json.dumps(value).encode()
-    assert _strictly(body) == value
-    event = parse(family, body)
-    assert isinstance(event, webhooks.UnknownEvent)
-    assert json.loads(event.to_json()) == value
-    if "\\ud" not in json.dumps(value):
-        assert (event.id, event.event, event.data) == (event_id, f"new.{name}", data)

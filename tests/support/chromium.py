@@ -4,21 +4,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from itertools import count
 from time import monotonic, sleep
 from typing import Any
 
-# The browser reads commands from file descriptor 3 and writes answers to 4.
-START = """
-import fcntl, os, sys
-ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
-for end, wanted in zip(ends, (3, 4)):
-    os.dup2(end, wanted)
-os.execv(sys.argv[3], sys.argv[3:])
-"""
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -36,8 +27,10 @@ class Chromium:
         self._from, to_write = os.pipe()
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         flags += ["--remote-debugging-pipe", f"--user-data-dir={self._profile.name}"]
+        # The browser reads commands from file descriptor 3 and writes answers to 4.
+        start = f'exec "$@" 3<&{to_read} 4>&{to_write}'
         self._process = subprocess.Popen(
-            [sys.executable, "-c", START, str(to_read), str(to_write), path, *flags],
+            ["bash", "-c", start, "bash", path, *flags],
             pass_fds=(to_read, to_write),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

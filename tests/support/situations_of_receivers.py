@@ -13,13 +13,7 @@ from dubhooks import Reject, RetryLater, Webhooks
 from dubhooks.events._base import Event
 from dubhooks.testing import make_event
 from dubhooks.webhooks import LinkClicked, PayoutConfirmed, SaleCreated
-from tests.support.receiving import (
-    Outage,
-    claim_elsewhere,
-    rows_of,
-    sale,
-    state_of,
-)
+from tests.support.receiving import Outage, claim_elsewhere, rows_of, sale, state_of
 
 NOT_RUN: Any = object()
 """The handler does not run."""
@@ -258,8 +252,7 @@ NATURAL_KEYS = {
         state="done",
     ),
     "the same thing, not noted": once_an_invoice(
-        HANDLED,
-        DUPLICATE_BY_KEY._replace(before=fail("complete", Outage()), logs=NOT_COMPLETED),
+        HANDLED, DUPLICATE_BY_KEY._replace(before=fail("complete", Outage()), logs=NOT_COMPLETED)
     ),
 }
 

@@ -8,13 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dubhooks import DeliveryRecord, Reply, Webhooks
-from tests.support.receiving import (
-    SECRET,
-    AsyncMemoryStore,
-    InlineStore,
-    Request,
-    ThreadStore,
-)
+from tests.support.receiving import SECRET, AsyncMemoryStore, InlineStore, Request, ThreadStore
 
 
 @dataclass
@@ -29,14 +23,9 @@ class World:
     seen: list[Any] = field(default_factory=list)
     """The events that a handler was given."""
 
-    def build_receiver(self, **settings: Any) -> Webhooks:
+    def build_receiver(self) -> Webhooks:
         """Return a receiver of this world."""
-        given: dict[str, Any] = {
-            "store": self.store,
-            "observers": [self.records.append],
-            **settings,
-        }
-        return Webhooks(SECRET, **given)
+        return Webhooks(SECRET, store=self.store, observers=[self.records.append])
 
     def build_handler(self, results: list[Any]) -> Callable[[Any], Any]:
         """Return a handler that returns or raises these, one after the other."""

@@ -10,13 +10,7 @@ from typing_extensions import assert_never, assert_type
 import dubhooks
 from dubhooks import postbacks, webhooks
 from dubhooks.testing import make_event, signed_request
-from dubhooks.webhooks import (
-    LeadCreated,
-    PayoutConfirmed,
-    SaleCreated,
-    UnknownEvent,
-    WebhookEvent,
-)
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, UnknownEvent, WebhookEvent
 
 hooks = dubhooks.Webhooks(
     ["whsec_new", b"whsec_old"],
@@ -53,10 +47,6 @@ async def by_class(event: LeadCreated) -> None: ...
 @hooks.on(webhooks.LinkCreated, webhooks.LinkUpdated, dedupe="natural")
 def by_classes(event: webhooks.LinkCreated | webhooks.LinkUpdated) -> None:
     assert_type(event.data, webhooks.Link)
-
-
-@hooks.on(webhooks.BountyCreated, webhooks.BountyUpdated)
-def by_base(event: WebhookEvent) -> None: ...
 
 
 @hooks.on(

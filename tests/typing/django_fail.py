@@ -19,14 +19,6 @@ partner_hooks = dubhooks.Postbacks("pbsec_x")
 def wrong_event(request: HttpRequest, event: LeadCreated) -> None: ...
 
 
-@dubhooks.django.webhook(hooks, SaleCreated, LeadCreated)  # expect-error
-def one_of_two(request: HttpRequest, event: SaleCreated) -> None: ...
-
-
-@dubhooks.django.webhook(hooks)  # expect-error
-def not_every_event(request: HttpRequest, event: SaleCreated) -> None: ...
-
-
 @dubhooks.django.webhook(hooks, SaleCreated)  # expect-error
 def no_request(event: SaleCreated) -> None: ...
 
@@ -42,11 +34,6 @@ def swapped(event: SaleCreated, request: HttpRequest) -> None: ...
 @dubhooks.django.webhook(hooks, SaleCreated)  # expect-error
 def no_response(request: HttpRequest, event: SaleCreated) -> dict[str, str]:
     return {}
-
-
-@dubhooks.django.webhook(hooks, SaleCreated)  # expect-error
-async def no_async_response(request: HttpRequest, event: SaleCreated) -> int:
-    return 200
 
 
 @dubhooks.django.webhook(partner_hooks, postbacks.SaleCreated)  # expect-error

@@ -14,7 +14,7 @@ from typing_extensions import assert_type
 import dubhooks
 from dubhooks import postbacks
 from dubhooks.django import DjangoInbox, DjangoStore
-from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, UnknownEvent, WebhookEvent
+from dubhooks.webhooks import LeadCreated, SaleCreated, UnknownEvent, WebhookEvent
 
 hooks = dubhooks.Webhooks("whsec_x", store=DjangoStore(using="default"))
 partner_hooks = dubhooks.Postbacks("pbsec_x", store=DjangoStore())
@@ -46,22 +46,9 @@ def every(request: HttpRequest, event: WebhookEvent) -> HttpResponse:
     return HttpResponse(event.id)
 
 
-@dubhooks.django.webhook(hooks, PayoutConfirmed)
-def by_base(request: HttpRequest, event: WebhookEvent) -> None: ...
-
-
-@dubhooks.django.webhook(hooks, PayoutConfirmed, dedupe="natural")
-async def natural(request: HttpRequest, event: PayoutConfirmed) -> None:
-    assert_type(event.data.amount, int)
-
-
 @dubhooks.django.webhook(partner_hooks, postbacks.SaleCreated, dedupe="natural")
 async def postback(request: HttpRequest, event: postbacks.SaleCreated, number: int) -> HttpResponse:
     return HttpResponse()
-
-
-@dubhooks.django.webhook(partner_hooks)
-def every_postback(request: HttpRequest, event: postbacks.PostbackEvent) -> None: ...
 
 
 @dubhooks.django.webhook(hooks, "invoice.refunded")
@@ -70,10 +57,6 @@ def without_model(request: HttpRequest, event: UnknownEvent) -> None: ...
 
 @dubhooks.django.hooks.on(SaleCreated)
 def registered(event: SaleCreated) -> None: ...
-
-
-@dubhooks.django.postback_hooks.on(postbacks.LeadCreated)
-async def registered_postback(event: postbacks.LeadCreated) -> None: ...
 
 
 urlpatterns = [

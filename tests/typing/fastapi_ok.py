@@ -17,12 +17,7 @@ import dubhooks
 import dubhooks.fastapi
 from dubhooks import asgi, postbacks
 from dubhooks.fastapi import openapi, router, verified, webhook
-from dubhooks.webhooks import (
-    LeadCreated,
-    SaleCreated,
-    UnknownEvent,
-    WebhookEvent,
-)
+from dubhooks.webhooks import LeadCreated, SaleCreated, UnknownEvent, WebhookEvent
 
 app = FastAPI()
 hooks = dubhooks.Webhooks(os.environ["DUB_WEBHOOK_SECRET"])
@@ -70,11 +65,6 @@ async def two(event: SaleCreated | LeadCreated, response: Response) -> JSONRespo
 @webhook(hooks)
 def every(event: WebhookEvent) -> dict[str, str]:
     return {"id": event.id}
-
-
-@app.post("/postback")
-@webhook(partner_hooks, postbacks.SaleCreated)
-async def postback(event: postbacks.SaleCreated) -> None: ...
 
 
 @app.post("/named")

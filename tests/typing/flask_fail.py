@@ -33,14 +33,6 @@ def returns_a_number(event: SaleCreated) -> int:
     return 200
 
 
-@dubhooks.flask.webhook(hooks, SaleCreated, LeadCreated)  # expect-error
-def one_of_two(event: SaleCreated) -> None: ...
-
-
-@dubhooks.flask.webhook(hooks, "invoice.refunded")  # expect-error
-def of_a_name(event: SaleCreated) -> None: ...
-
-
 @for_sales
 def with_part(event: SaleCreated, tenant: str) -> None: ...
 

@@ -28,14 +28,10 @@ Errors = dict[Path, dict[int, str]]
 """File → line, from 1 → message."""
 
 
-@cache
-def mypy() -> Errors:
-    """Return what ``mypy --strict`` finds."""
-    files = [str(file.relative_to(ROOT)) for file in PASSING + FAILING]
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-pretty", "--hide-error-context"]
+def run(*command: str) -> str:
+    """Return what a checker prints: it may find errors, and must not fail itself."""
     ran = subprocess.run(
-        # A call that returns NoReturn would hide the lines below it.
-        [*command, "--no-error-summary", "--no-warn-unreachable", *files],
+        [sys.executable, "-m", *command],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -43,8 +39,17 @@ def mypy() -> Errors:
         check=False,
     )
     assert ran.returncode in (0, 1), ran.stdout + ran.stderr
+    return ran.stdout
+
+
+@cache
+def mypy() -> Errors:
+    """Return what ``mypy --strict`` finds."""
+    files = [str(file.relative_to(ROOT)) for file in PASSING + FAILING]
+    options = ["--strict", "--no-pretty", "--hide-error-context", "--no-error-summary"]
     found: Errors = {}
-    for line in ran.stdout.splitlines():
+    # A call that returns NoReturn would hide the lines below it.
+    for line in run("mypy", *options, "--no-warn-unreachable", *files).splitlines():
         error = _MYPY_ERROR.match(line)
         if error:
             where = found.setdefault(ROOT / error["file"], {})
@@ -55,18 +60,8 @@ def mypy() -> Errors:
 @cache
 def pyright() -> Errors:
     """Return what pyright finds in strict mode."""
-    settings = HERE / "pyrightconfig.json"
-    command = [sys.executable, "-m", "pyright", "--outputjson", "--project", str(settings)]
-    ran = subprocess.run(
-        [*command, "--pythonpath", sys.executable],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert ran.returncode in (0, 1), ran.stdout + ran.stderr
-    report = json.loads(ran.stdout)
+    options = ["--project", str(HERE / "pyrightconfig.json"), "--pythonpath", sys.executable]
+    report = json.loads(run("pyright", "--outputjson", *options))
     assert report["summary"]["filesAnalyzed"] >= len(PASSING + FAILING), report["summary"]
     found: Errors = {}
     for entry in report["generalDiagnostics"]:

@@ -6,36 +6,28 @@ from fastapi import FastAPI
 from flask import Flask
 
 import dubhooks
+from dubhooks import testing
 from dubhooks.events._base import Event
-from dubhooks.testing import (
-    ASGIClient,
-    ClientFactory,
-    DjangoClient,
-    RecordingStore,
-    SignedClient,
-    WSGIClient,
-    make_event,
-    make_unknown_event,
-)
+from dubhooks.testing import make_event, make_unknown_event
 from dubhooks.webhooks import SaleCreated, SaleData
 
-store = RecordingStore()
+store = testing.RecordingStore()
 hooks = dubhooks.Webhooks("whsec_x", store=store)
 sale = make_event(SaleCreated)
-client = WSGIClient(Flask("shop"), "whsec_x")
+client = testing.WSGIClient(Flask("shop"), "whsec_x")
 
-WSGIClient(hooks, "whsec_x")  # expect-error
-WSGIClient(FastAPI(), "whsec_x")  # expect-error
-WSGIClient(Flask("shop"))  # expect-error
-WSGIClient(Flask("shop"), None)  # expect-error
-ASGIClient(Flask("shop"), "whsec_x")  # expect-error
-ASGIClient("shop:app", "whsec_x")  # expect-error
-SignedClient("whsec_x", "/dub")  # expect-error
+testing.WSGIClient(hooks, "whsec_x")  # expect-error
+testing.WSGIClient(FastAPI(), "whsec_x")  # expect-error
+testing.WSGIClient(Flask("shop"))  # expect-error
+testing.WSGIClient(Flask("shop"), None)  # expect-error
+testing.ASGIClient(Flask("shop"), "whsec_x")  # expect-error
+testing.ASGIClient("shop:app", "whsec_x")  # expect-error
+testing.SignedClient("whsec_x", "/dub")  # expect-error
 client.deliver("text")  # expect-error
 client.deliver({"id": "evt_1"})  # expect-error
 client.deliver_twice(sale, sale)  # expect-error
 client.adeliver("text")  # expect-error
-DjangoClient(5)  # expect-error
+testing.DjangoClient(5)  # expect-error
 client.assert_handled_once(sale.to_json())  # expect-error
 client.deliver(sale).status = 200  # expect-error
 if client.deliver(sale).outcome == "handeld":  # expect-error
@@ -61,6 +53,6 @@ make_event(SaleCreated, seed="1")  # expect-error
 make_event(SaleCreated, 5)  # expect-error
 
 
-def test_sale(dub_client: ClientFactory) -> None:
+def test_sale(dub_client: testing.ClientFactory) -> None:
     dub_client("shop:app")  # expect-error
     dub_client(Flask("shop"), "/dub")  # expect-error

@@ -26,13 +26,7 @@ from tests.support.payload_fixtures import (
     required,
     split,
 )
-from tests.support.payload_shapes import (
-    BEFORE_GENERAL_AVAILABILITY,
-    OLD,
-    TEST_EVENTS,
-    VARIANTS,
-    Shape,
-)
+from tests.support.payload_shapes import OLD, TEST_EVENTS, VARIANTS, Shape
 
 EVERY = pytest.mark.parametrize(("family", "name"), PRODUCTION, ids=lambda part: part)
 
@@ -199,15 +193,6 @@ def test_old_bounty_requirements() -> None:
     assert isinstance(new.data.submission_requirements, webhooks.SubmissionRequirements)
 
 
-def test_removed_counters_are_kept() -> None:
-    """The flat counters of older enrolments are there as unknown keys."""
-    old = next(shape for shape in OLD if "flat counters" in shape.label)
-    event = webhooks.parse(old.body())
-    assert isinstance(event, webhooks.PartnerEnrolled)
-    assert event.data.model_extra == dict(old.has)
-    assert event.data.total_clicks is None
-
-
 def test_null_in_place_of_a_list() -> None:
     """It reads as an empty list, and is still null on the wire."""
     shape = next(shape for shape in VARIANTS if shape.label == "tags null")
@@ -216,25 +201,6 @@ def test_null_in_place_of_a_list() -> None:
     assert event.data.tags == []
     assert event.data.webhook_ids == []
     assert json.loads(event.to_json())["data"]["tags"] is None
-
-
-@pytest.mark.parametrize(("name", "data"), BEFORE_GENERAL_AVAILABILITY)
-def test_shape_of_the_private_beta(name: str, data: dict[str, Any]) -> None:
-    """Payloads older than general availability are refused by name of field, and do not crash."""
-    value = document("webhooks", name) | {"data": data}
-    with pytest.raises(InvalidEvent) as raised:
-        webhooks.parse(encode(value))
-    assert "missing" in {problem for _, problem in raised.value.problems}
-    assert "LEAK" not in str(raised.value)
-
-
-def test_double_wrapped_test_event() -> None:
-    """The dead ``partner.created``, whose test events held an envelope, is an unknown event."""
-    inner = document("webhooks", "partner.enrolled") | {"event": "partner.created"}
-    event = webhooks.parse(encode(inner | {"id": "evt_outer", "data": inner}))
-    assert isinstance(event, webhooks.UnknownEvent)
-    assert event.id == "evt_outer"
-    assert event.data == inner
 
 
 ABSENT = object()
@@ -330,24 +296,6 @@ def _assert_refused(family: str, value: Any, path: str, problem: str | None = No
     assert error.code == "invalid_event"
     assert "LEAK" not in f"{error} {error!r} {error.problems}"
     assert error.__context__ is error.__cause__ is None
-
-
-@EVERY
-@pytest.mark.parametrize("odd", [[], 5.5], ids=repr)
-def test_everything_is_wrong_at_once(family: str, name: str, odd: Any) -> None:
-    """Every wrong field is named in one go: some twenty at most, because lists refuse nothing."""
-    value = document(family, name)
-    wrong: set[str] = set()
-    for path in list(paths(value["data"], ("data",))):
-        if not isinstance(get(value, path), (dict, list)):
-            put(value, path, odd)
-            if refuses(name, path) and not _is_rounded(path, odd):
-                wrong.add(".".join(map(str, path)))
-    with pytest.raises(InvalidEvent) as raised:
-        parse(family, encode(value))
-    named = {path for path, _ in raised.value.problems}
-    assert named == wrong
-    assert len(raised.value.problems) == len(named) < 25
 
 
 def _is_rounded(path: tuple[str | int, ...], odd: Any) -> bool:

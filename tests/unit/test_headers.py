@@ -1,14 +1,15 @@
 """Reading the signature out of whatever holds request headers, a WSGI environ among it."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from http.client import HTTPMessage
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from dubhooks import SignatureMissing, Webhooks
-from dubhooks._headers import find_signature, headers_in_environ, list_items, list_pairs
+from dubhooks import Webhooks
+from dubhooks._headers import find_signature, headers_in_environ, list_pairs
 from dubhooks.errors import BodyCompressed, ConfigurationError, SignatureMalformed
 from tests.support.receiving import SECRET, sale, signed
 
@@ -31,7 +32,6 @@ CONTAINERS: dict[str, Callable[[], Any]] = {
     "list of pairs": lambda: [("Dub-Signature", VALUE)],
     "list of lists": lambda: [["Dub-Signature", VALUE]],
     "tuple of pairs of bytes": lambda: ((b"dub-signature", VALUE.encode()),),
-    "pairs of bytearrays": lambda: [(bytearray(b"Dub-Signature"), bytearray(VALUE.encode()))],
     "generator of pairs": lambda: (pair for pair in [("Dub-Signature", VALUE)]),
     "items": lambda: {"Dub-Signature": VALUE}.items(),
     "among others": lambda: {"Host": "x", "dub-signature": VALUE, "Content-Type": "a/b"},
@@ -111,11 +111,10 @@ BAD: dict[str, Any] = {
     "text": "Dub-Signature: " + VALUE,
     "bytes": b"Dub-Signature: x",
     "list of text": ["Dub-Signature", VALUE],
-    "list of numbers": [1, 2],
     "singles": [(VALUE,)],
     "triples": [("Dub-Signature", VALUE, "")],
     "value list": {"Dub-Signature": [VALUE]},
-    "value number": [("Content-Length", 5)],
+    "value number": [("Dub-Signature", 5)],
     "name number": {5: VALUE},
     "list of none": [None],
 }
@@ -124,17 +123,11 @@ BAD: dict[str, Any] = {
 @pytest.mark.parametrize("headers", BAD.values(), ids=BAD.keys())
 def test_bad_shape(headers: Any) -> None:
     """Anything else is the developer's error, and no value is shown."""
-    with pytest.raises(ConfigurationError, match="mapping or an iterable") as raised:
-        list_pairs(headers)
-    assert VALUE not in f"{raised.value} {raised.value.__context__}"
-
-
-def test_a_list_is_not_copied() -> None:
-    """What is a list already is looked at as it is; anything that is read once becomes one."""
-    pairs = [("Dub-Signature", VALUE)]
-    assert list_items(pairs) is pairs
-    assert list_items(iter(pairs)) == pairs
-    assert list_items(5) is None  # type: ignore[arg-type]
+    hooks = Webhooks(SECRET)
+    for use in (list_pairs, partial(hooks.unwrap, b"{}"), partial(hooks.handle, b"{}")):
+        with pytest.raises(ConfigurationError, match="mapping or an iterable") as raised:
+            use(headers)
+        assert VALUE not in f"{raised.value} {raised.value.__context__}"
 
 
 BODY, HEADERS = signed(sale())
@@ -160,19 +153,6 @@ def test_it_is_taken_for_headers(name: str, kind: Callable[[Any], Mapping[str, A
     hooks = Webhooks(SECRET)
     assert hooks.unwrap(BODY, kind(environ)).id in BODY.decode()
     assert hooks.handle(BODY, kind(environ)).status == 200
-
-
-def test_what_is_wrong_with_it_is_told() -> None:
-    """A missing, a double and a compressed one are the same errors as in other headers."""
-    hooks = Webhooks(SECRET)
-    other = {"HTTP_X_DUB_SIGNATURE": HEADERS["Dub-Signature"]}
-    without = {key: value for key, value in ENVIRON.items() if key != "HTTP_DUB_SIGNATURE"}
-    with pytest.raises(SignatureMissing):
-        hooks.unwrap(BODY, without)
-    with pytest.raises(SignatureMalformed, match="two signature headers"):
-        hooks.unwrap(BODY, ENVIRON | other)
-    with pytest.raises(BodyCompressed):
-        hooks.unwrap(BODY, ENVIRON | {"HTTP_CONTENT_ENCODING": "gzip"})
 
 
 def test_what_dead_letters_and_adapters_see() -> None:

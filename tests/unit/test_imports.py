@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -42,13 +43,13 @@ CORE = set[str]().union(*ROOMS[:12]) | {"asgi", "wsgi", "aws_lambda"}
 
 THIRD_PARTY = {
     # The drivers are imported when a URL names them.
-    "stores.sqlalchemy": {"sqlalchemy", "asyncpg", "psycopg"},
+    "stores.sqlalchemy": {"sqlalchemy", "asyncpg", "psycopg"}
 }
 """What a folder of the core may import besides: nobody imports these without asking."""
 
 FRAMEWORKS = {"django", "fastapi", "flask", "starlette", "werkzeug"}
 CLIENTS = {"aiohttp", "h11", "httpcore", "httpx", "requests", "urllib3"}
-OTHERS = {"anyio", "redis", "rich", "sqlalchemy", "typer", "uvicorn", "valkey"}
+OTHERS = {"anyio", "pytest", "redis", "rich", "sqlalchemy", "typer", "uvicorn", "valkey"}
 UNWANTED = FRAMEWORKS | CLIENTS | OTHERS
 
 
@@ -62,58 +63,33 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
 MODULES = dict(modules())
 
 
-class Imports(ast.NodeVisitor):
-    """Collects what a module imports at run time."""
-
-    def __init__(self, name: str) -> None:
-        self.package = name.split(".")[:-1]
-        self.own: set[str] = set()
-        """Modules of this package."""
-        self.foreign: set[str] = set()
-        """Other packages."""
-
-    def visit_If(self, node: ast.If) -> None:
-        """Leave out what only type checkers import."""
-        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            for statement in node.orelse:
-                self.visit(statement)
-        else:
-            self.generic_visit(node)
-
-    def visit_Import(self, node: ast.Import) -> None:
-        """Note ``import a.b``."""
-        for alias in node.names:
-            self._note(alias.name.split("."))
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        """Note ``from a import b``, where ``b`` may be a module."""
-        base = (node.module or "").split(".") if node.module else []
-        if node.level:
-            kept = self.package[: len(self.package) + 1 - node.level]
-            base = ["dubhooks", *kept, *base]
-        for alias in node.names:
-            self._note([*base, alias.name])
-
-    def _note(self, path: list[str]) -> None:
-        if path[0] != "dubhooks":
-            self.foreign.add(path[0])
-            return
-        name = ".".join(path[1:])
-        parent = ".".join(path[1:-1])
-        if name in dubhooks._MODULE_OF:
-            self.own.add(dubhooks._MODULE_OF[name])
-        elif name in MODULES or f"{name}.__init__" in MODULES:
-            self.own.add(name)
-        elif parent:
-            self.own.add(parent)
+def module_of(path: str) -> str:
+    """Return the module of this package that an import of ``path`` reads."""
+    name = path.removeprefix("dubhooks").removeprefix(".")
+    if name in dubhooks._MODULE_OF:
+        return dubhooks._MODULE_OF[name]
+    return name if name in MODULES or f"{name}.__init__" in MODULES else name.rpartition(".")[0]
 
 
 @cache
-def imports_of(name: str) -> Imports:
-    """Return what a module imports."""
-    found = Imports(name)
-    found.visit(MODULES[name])
-    return found
+def imports_of(name: str) -> tuple[set[str], set[str]]:
+    """Return what a module imports at run time: modules of this package, and other packages."""
+    package = ".".join(["dubhooks", *name.split(".")[:-1]])
+    paths: list[str] = []
+    nodes: list[ast.AST] = [MODULES[name]]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            paths += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            paths += [f"{base}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            nodes += node.orelse
+        else:
+            nodes += ast.iter_child_nodes(node)
+    own = {path for path in paths if path.split(".")[0] == "dubhooks"}
+    foreign = {path.split(".")[0] for path in paths} - {"dubhooks"}
+    return {module_of(path) for path in own} - {""}, foreign
 
 
 def row_of(module: str) -> int:
@@ -127,12 +103,6 @@ def room_of(module: str) -> str:
     return module.split(".")[0]
 
 
-def upward(name: str, imports: Imports) -> set[str]:
-    """Return what ``name`` imports from other rooms that are not in an earlier row."""
-    outside = {it for it in imports.own if room_of(it) != room_of(name)}
-    return {it for it in outside if row_of(it) >= row_of(name)}
-
-
 def test_every_room_has_its_row() -> None:
     """The rows name each folder and module at the top once, and none that is not there."""
     tops = {room_of(name) for name in MODULES} - {"__init__"}
@@ -142,7 +112,8 @@ def test_every_room_has_its_row() -> None:
 @pytest.mark.parametrize("name", sorted(set(MODULES) - {"__init__"}))
 def test_no_import_points_up(name: str) -> None:
     """A module imports only from its own folder and from earlier rows."""
-    assert upward(name, imports_of(name)) == set()
+    outside = {it for it in imports_of(name)[0] if room_of(it) != room_of(name)}
+    assert {it for it in outside if row_of(it) >= row_of(name)} == set()
 
 
 @pytest.mark.parametrize("name", sorted(it for it in MODULES if room_of(it) in CORE | {"__init__"}))
@@ -151,7 +122,7 @@ def test_the_core_needs_nothing_else(name: str) -> None:
     allowed = {"pydantic", "pydantic_core", "typing_extensions", *sys.stdlib_module_names}
     allowed.add("annotationlib")  # of the standard library from Python 3.14 on
     folder = ".".join(name.split(".")[:2])
-    assert imports_of(name).foreign - allowed <= THIRD_PARTY.get(folder, set())
+    assert imports_of(name)[1] - allowed <= THIRD_PARTY.get(folder, set())
 
 
 def imported_by(statement: str) -> set[str]:
@@ -177,7 +148,7 @@ def test_importing_the_package() -> None:
     "statement",
     [
         "import dubhooks.receiver._typed, dubhooks.wsgi, dubhooks.asgi, dubhooks.aws_lambda",
-        "from dubhooks import Webhooks, SQLiteStore, testing",
+        "from dubhooks import Webhooks, SQLiteStore; from dubhooks.testing import *",
         "import dubhooks.dead_letters, dubhooks.health, dubhooks.stores.memory",
         "import dubhooks; dubhooks.Webhooks('s', store=dubhooks.MemoryStore()).warm_up()",
     ],

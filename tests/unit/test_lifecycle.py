@@ -5,21 +5,16 @@ import contextvars
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dubhooks import MemoryStore, Postbacks, SQLiteStore, Webhooks, postbacks
+from dubhooks import MemoryStore, Webhooks
 from dubhooks.errors import BodyTooSlow
 from dubhooks.idempotency._drivers import CallerHere, run_here
-from dubhooks.idempotency._lifecycle import (
-    Job,
-    run_handler,
-)
+from dubhooks.idempotency._lifecycle import Job, run_handler
 from dubhooks.receiver._reporting import build_log
-from dubhooks.testing import make_event
-from dubhooks.webhooks import CommissionCreated, SaleCreated
+from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
@@ -44,21 +39,6 @@ LOG = build_log("webhook", "default")
 class TestDecisions:
     """How a handler's end is judged."""
 
-    @pytest.mark.parametrize(
-        ("answered", "outcome", "status"),
-        [
-            *((code, "failed", 500) for code in (100, 199, 300, 304, 399)),
-            *((code, "handled", code) for code in (200, 299)),
-            *((code, "failed", code) for code in (400, 599)),
-        ],
-    )
-    def test_an_answer(self, answered: int, outcome: str, status: int) -> None:
-        """A redirect, which Dub takes for a success and its queue does not, is a failure."""
-        hooks = Webhooks(SECRET)
-        hooks.on(SaleCreated)(lambda _: SimpleNamespace(status_code=answered))
-        reply = hooks.handle(*signed(sale()))
-        assert (reply.outcome, reply.status) == (outcome, status)
-
     def test_a_result_that_cannot_be_judged(self) -> None:
         """When a framework cannot make a response of a result, the handler has failed."""
 
@@ -74,20 +54,6 @@ class TestDecisions:
         """What must never be suspended says so at once instead of never ending."""
         with pytest.raises(AssertionError, match="waited for something"):
             run_here(asyncio.sleep(0))
-
-
-@pytest.mark.parametrize("first", ["handle", "ahandle"])
-def test_the_two_methods_share_claims(first: str, tmp_path: Any) -> None:
-    """An event handled by ``handle`` is a duplicate for ``ahandle``, and the other way round."""
-    store = SQLiteStore(tmp_path / "claims.db")
-    hooks = Webhooks(SECRET, store=store)
-    hooks.on(SaleCreated)(lambda _: None)
-    request = signed(sale())
-    methods = [hooks.handle, lambda *it: asyncio.run(hooks.ahandle(*it))]
-    if first == "ahandle":
-        methods.reverse()
-    assert [method(*request).outcome for method in methods] == ["handled", "duplicate"]
-    store.close()
 
 
 def test_many_threads_run_it_once() -> None:
@@ -313,19 +279,3 @@ class TestNaturalKey:
         assert not ran
         assert state_of(store, key_of(first)) == "free"
         assert len(errors(discreet)) == 1
-
-    def test_families_and_namespaces_do_not_collide(self) -> None:
-        """The same commission in a webhook, a postback and another namespace is three things."""
-        store = MemoryStore()
-        runs: list[Any] = []
-        webhook = make_event(CommissionCreated, data__id="cm_1")
-        postback = make_event(postbacks.CommissionCreated, data__id="cm_1")
-        assert webhook.natural_key == postback.natural_key
-        for receiver, event in (
-            (Webhooks(SECRET, store=store), webhook),
-            (Webhooks(SECRET, store=store, namespace="other"), webhook),
-            (Postbacks(SECRET, store=store), postback),
-        ):
-            receiver.on(type(event), dedupe="natural")(runs.append)  # type: ignore[call-overload]
-            assert receiver.handle(*signed(event)).outcome == "handled"
-        assert runs == [webhook, webhook, postback]

@@ -7,61 +7,14 @@ from typing import Any
 
 import pytest
 
-from dubhooks import Reply
 from dubhooks.idempotency import _drivers
 from tests.support.cancelling import Delivery, cancelled, on_loop, until
 from tests.support.processes import until as wait_until
-from tests.support.receiving import AsyncMemoryStore, Gate, ThreadStore, errors
+from tests.support.receiving import AsyncMemoryStore, ThreadStore
 
 Log = pytest.LogCaptureFixture
 
 pytestmark = pytest.mark.usefixtures("discreet")
-
-
-def left_at(store: AsyncMemoryStore, point: str, handler: Any) -> Delivery:
-    """Return a delivery that was on its way when its loop closed."""
-    delivery = Delivery(store, handler)
-
-    async def main() -> "asyncio.Task[Reply]":
-        gate = store.gates[point] = Gate()
-        task = delivery.start()
-        await gate.reached.wait()
-        return task
-
-    assert asyncio.run(main()).cancelled()
-    return delivery
-
-
-@pytest.mark.parametrize("point", ["claim", "claim answer"])
-def test_while_claiming(point: str) -> None:
-    """A claim that may have been made is given back."""
-    ran: list[Any] = []
-    store = AsyncMemoryStore()
-    delivery = left_at(store, point, ran.append)
-    assert delivery.state == "free"
-    assert not ran
-
-
-@pytest.mark.parametrize("point", ["complete", "complete answer"])
-def test_while_completing(point: str, discreet: Log) -> None:
-    """What was handled is noted as done: the store is asked once more."""
-    store = AsyncMemoryStore()
-    delivery = left_at(store, point, lambda _: None)
-    assert delivery.state == "done"
-    assert delivery.outcomes == ["handled"]
-    assert not errors(discreet)
-
-
-@pytest.mark.parametrize("point", ["release", "release answer"])
-def test_while_releasing(point: str) -> None:
-    """What failed is released: the store is asked once more."""
-
-    async def handler(_: Any) -> None:
-        raise asyncio.CancelledError
-
-    delivery = left_at(AsyncMemoryStore(), point, handler)
-    assert delivery.state == "free"
-    assert delivery.outcomes == ["failed"]
 
 
 @on_loop

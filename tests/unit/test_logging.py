@@ -251,29 +251,19 @@ class TestSecrets:
         assert "verified: ConnectionError (requests" in errors(discreet)[0]
 
 
-class Watch:
-    """An observer that fails."""
+def test_an_observer_fails(discreet: Log) -> None:
+    """Its error is logged with its name and traceback, and the others are told all the same."""
 
-    def __call__(self, _: DeliveryRecord) -> None:
-        """Fail."""
+    def watch(_: str, __: DeliveryRecord) -> None:
         raise ValueError("no disk")
 
-
-def watch(_: str, __: DeliveryRecord) -> None:
-    """Fail, with an argument bound before."""
-    raise ValueError("no disk")
-
-
-@pytest.mark.parametrize(("observer", "name"), [(Watch(), "Watch"), (partial(watch, "x"), "watch")])
-def test_an_observer_fails(observer: Any, name: str, discreet: Log) -> None:
-    """Its error is logged with its name and traceback, and the others are told all the same."""
     told: list[DeliveryRecord] = []
-    hooks = Webhooks(SECRET, observers=(one for one in (observer, told.append)))
+    hooks = Webhooks(SECRET, observers=(one for one in (partial(watch, "x"), told.append)))
     hooks.on(SaleCreated)(lambda _: None)
     assert hooks.handle(*signed(sale())).status == 200
     assert len(told) == 1
     [record] = [it for it in discreet.records if it.levelno == logging.ERROR]
-    assert record.getMessage() == f"the observer {name} failed"
+    assert record.getMessage() == "the observer test_an_observer_fails.<locals>.watch failed"
     assert record.exc_info is not None
     assert str(record.exc_info[1]) == "no disk"
 
@@ -291,30 +281,20 @@ def test_an_observer_stops_the_process() -> None:
 class TestRecords:
     """What observers are given."""
 
-    def test_of_a_handled_one(self) -> None:
-        """Everything but the payload."""
+    def test_which_handler(self) -> None:
+        """The handler that ran, or would have; none when a delivery is refused."""
         records: list[DeliveryRecord] = []
         hooks = Webhooks(SECRET, store=InlineStore(), namespace="shop", observers=[records.append])
 
         @hooks.on(SaleCreated)
         def record_sale(_: Any) -> None: ...
 
-        event = sale()
-        hooks.handle(*signed(event))
-        hooks.handle(*signed(event))
-        hooks.handle(b"{}", {})
+        for request in [signed(sale(id="evt_1"))] * 2 + [(b"{}", {})]:
+            hooks.handle(*request)
         first, second, third = records
-        assert (first.family, first.namespace) == ("webhook", "shop")
-        assert (first.event_name, first.event_id) == ("sale.created", event.id)
-        assert first.handler is not None
-        assert first.handler.endswith("record_sale")
-        assert (first.outcome, first.status, first.attempt) == ("handled", 200, 1)
-        assert 0 <= first.seconds < 10
-        assert first.age is not None
-        assert 0 <= first.age < 60
+        assert (first.namespace, str(first.handler)[-11:]) == ("shop", "record_sale")
         assert (second.outcome, second.handler) == ("duplicate", first.handler)
-        assert (third.outcome, third.error_code) == ("unauthorized", "signature_missing")
-        assert (third.event_name, third.handler, third.attempt, third.age) == (None,) * 4
+        assert (third.outcome, third.event_name, third.handler) == ("unauthorized", None, None)
 
     @pytest.mark.parametrize("code", ["body_too_slow", None])
     def test_the_code_of_an_error(self, code: str | None) -> None:

@@ -7,18 +7,10 @@ from itertools import product
 from typing import Any
 
 import pytest
-from pydantic import VERSION
 
 from dubhooks import postbacks, webhooks
-from dubhooks.errors import (
-    BodyEmpty,
-    ConfigurationError,
-    InvalidEnvelope,
-    InvalidEvent,
-    InvalidJSON,
-)
+from dubhooks.errors import ConfigurationError, InvalidEnvelope, InvalidEvent, InvalidJSON
 from dubhooks.events._base import Event
-from dubhooks.payload import is_payout_like
 from tests.support.payload_fixtures import PRODUCTION, encode
 
 SALE = PRODUCTION["webhooks", "sale.created"]
@@ -42,8 +34,6 @@ NOT_JSON: dict[str, bytes] = {
     "truncated": SALE.rstrip()[:-1],
     "truncated in a character": encode({"id": "é"})[:8],
     "two documents": encode(_envelope()) * 2,
-    "trailing text": encode(_envelope()) + b"x",
-    "comment": b"{} // end",
     "NUL after": encode(_envelope()) + b"\0",
     "bad escape": b'{"id":"\\x41"}',
     "BOM": b"\xef\xbb\xbf" + SALE,
@@ -72,21 +62,13 @@ def test_not_json(body: bytes) -> None:
         assert raised.value.__context__ is raised.value.__cause__ is None
 
 
-NUMBERS = [
-    "NaN",
-    "Infinity",
-    "-Infinity",
-    "1e999",
-    "-1e999",
-    "1E+400",
-    "9" * 5000,
-    "-" + "9" * 5000,
-]
+NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "1E+400", "9" * 5000, "-" + "9" * 5000]
 PLACES: dict[str, tuple[bytes, bytes]] = {
     "typed number": (b'"amount": 1990', b'"amount": %s'),
     "typed integer": (b'"clicks": 1201', b'"clicks": %s'),
     "optional float": (b'"percentage": 30', b'"percentage": %s'),
     "text": (b'"eventName": "Purchase"', b'"eventName": %s'),
+    "list": (b'"webhookIds": [', b'"webhookIds": %s, "others": ['),
     "metadata": (b'"seats": 3', b'"seats": %s'),
     "deep in metadata": (b"true", b'[{"a": %s}]'),
     "unknown key of the envelope": (b'"data": {', b'"extra": %s, "data": {'),
@@ -106,23 +88,6 @@ def test_number_that_no_float_and_no_json_has(old: bytes, new: bytes) -> None:
             webhooks.parse(SALE.replace(old, new % number.encode()))
         assert number not in str(raised.value)
         assert raised.value.__context__ is None
-
-
-@FAMILIES
-@pytest.mark.parametrize("body", [b"null", b"[]", b"1.5", b'"text"', b"[{}]"], ids=bytes.decode)
-def test_json_that_is_not_an_object(parse: Parse, body: bytes) -> None:
-    """JSON of another kind is no event."""
-    with pytest.raises(InvalidEnvelope, match="not an object") as raised:
-        parse(body)
-    assert raised.value.__context__ is None
-
-
-@FAMILIES
-def test_empty_body(parse: Parse) -> None:
-    """An empty body is told apart from a broken one."""
-    with pytest.raises(BodyEmpty) as raised:
-        parse(b"")
-    assert raised.value.__context__ is None
 
 
 @FAMILIES
@@ -146,19 +111,7 @@ def test_other_bytes_like_bodies() -> None:
 WRONG: dict[str, list[Any]] = {
     "id": [None, "", 1, 1.5, True, [], {}, ["evt_1"]],
     "event": [None, "", 1, True, [], {}, ["sale.created"]],
-    "createdAt": [
-        None,
-        "",
-        "soon",
-        True,
-        [],
-        {},
-        "2026-13-01T00:00:00.000Z",
-        "2026-02-30T00:00:00.000Z",
-        "2026-08-20T25:00:00.000Z",
-        "0001-01-01T00:00:00+05:00",
-        "9999-12-31T23:59:59-05:00",
-    ],
+    "createdAt": [None, "", "soon", True, [], {}, "2026-13-01T00:00:00.000Z"],
 }
 
 
@@ -197,93 +150,6 @@ def test_data_of_a_known_event_that_is_not_an_object(parse: Parse, data: Any) ->
         parse(encode(_envelope(event="commission.created", data=data)))
     assert [path for path, _ in raised.value.problems] == ["data"]
     assert (raised.value.event_name, raised.value.event_id) == ("commission.created", "evt_1")
-
-
-ODD_IDS = ["evt\0_1", " ", "e" * 10_000, "ключ", "🚀", "a:b", "../..", "\u2028"]
-
-
-@FAMILIES
-def test_odd_ids_are_opaque(parse: Parse) -> None:
-    """Any text that is not empty is an id."""
-    for event_id in ODD_IDS:
-        assert parse(encode(_envelope(id=event_id))).id == event_id
-
-
-DUPLICATES: dict[str, tuple[str, str]] = {
-    "id": ('"id": "evt_Wfixture05"', '"id": "evt_first", "id": "evt_Wfixture05"'),
-    "event": ('"event": "sale.created"', '"event": "link.created", "event": "sale.created"'),
-    "event, last unknown": ('"event": "sale.created"', '"event": "sale.created", "event": "new"'),
-    "event, first no text": ('"event": "sale.created"', '"event": 5, "event": "sale.created"'),
-    "event after the data": ("\n}\n", ', "event": "link.created", "data": {"id": "link_1"}}'),
-    "data": ('"data": {', '"data": null, "data": {'),
-    "all four": ("\n}\n", f", {json.dumps(_envelope(event='new'))[1:]}"),
-    "amount": ('"amount": 1990', '"amount": 1, "amount": 1990'),
-    "object": ('"sale": {', '"sale": null, "sale": {'),
-}
-
-
-@pytest.mark.parametrize(("old", "new"), DUPLICATES.values(), ids=DUPLICATES.keys())
-def test_duplicate_keys(old: str, new: str) -> None:
-    """The class is always that of the event's name; with pydantic 2.11 or newer the last wins.
-
-    JSON.stringify cannot write them; older versions take either of the two.
-    """
-    body = SALE.decode().replace(old, new).encode()
-    assert body != SALE
-    event = webhooks.parse(body)
-    assert type(event) is webhooks.family.classes.get(event.event, webhooks.UnknownEvent)
-    if tuple(int(part) for part in VERSION.split(".")[:2]) >= (2, 11):
-        last = json.loads(body)
-        assert (event.id, event.event) == (last["id"], last["event"])
-        assert event.model_dump(mode="json", by_alias=True, exclude_unset=True) == last
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "expected"),
-    [
-        ("payout.confirmed", None, True),
-        ("external_payout.confirmed", {}, True),
-        ("PAYOUT.sent", [], True),
-        ("internal-payouts", "text", True),
-        ("new.event", {"id": "po_1"}, True),
-        ("link.created", {"mode": "internal", "id": "po_1"}, True),
-        ("new.event", {"id": "pay_1"}, False),
-        ("new.event", {"id": "PO_1"}, False),
-        ("new.event", {"id": 5}, False),
-        ("new.event", {"id": ["po_1"]}, False),
-        ("new.event", {"ids": "po_1"}, False),
-        ("new.event", {}, False),
-        ("new.event", [], False),
-        ("new.event", None, False),
-        ("new.event", "po_1", False),
-        ("sale.created", {"payout": 1}, False),
-    ],
-)
-def test_payout_like(name: str, data: Any, expected: bool) -> None:
-    """A payout is known by its name or by its data, whatever Dub calls the event."""
-    assert is_payout_like(name, data) is expected
-    payout = webhooks.parse(PRODUCTION["webhooks", "payout.confirmed"])
-    assert is_payout_like("renamed", payout.data)  # typed data is read like a plain object
-    assert not is_payout_like("renamed", webhooks.parse(SALE).data)
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "expected"),
-    [
-        ("payout.confirmed", {}, True),
-        ("external_payout.confirmed", None, True),
-        ("bounty.created", {"id": ["LEAK"]}, False),
-        ("sale.created", {"id": "po_1"}, True),
-        ("link.created", {"domain": "x"}, False),
-    ],
-)
-def test_invalid_event_says_whether_it_may_be_a_payout(
-    name: str, data: Any, expected: bool
-) -> None:
-    """The receiver must not acknowledge a payout that it cannot read."""
-    with pytest.raises(InvalidEvent) as raised:
-        webhooks.parse(encode(_envelope(event=name, data=data)))
-    assert raised.value.payout_like is expected
 
 
 @FAMILIES

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import threading
 from types import ModuleType
@@ -78,38 +77,6 @@ class TestOnARunningLoop:
 
         asyncio.run(main())
         assert state_of(hooks.store, key_of(event)) == "free"
-
-
-def test_an_async_handler_runs_on_the_callers_loop() -> None:
-    """``ahandle`` awaits an async handler in its own task, where locks and clients belong."""
-    tasks: list[Any] = []
-
-    async def handler(_: Any) -> None:
-        tasks.append(asyncio.current_task())
-
-    hooks = receive(MemoryStore, handler)
-
-    async def main() -> Any:
-        await hooks.ahandle(*signed(sale()))
-        return asyncio.current_task()
-
-    assert [asyncio.run(main())] == tasks
-
-
-@pytest.mark.parametrize("store_type", STORES)
-def test_a_sync_handler_does_not_block_the_loop(store_type: Any) -> None:
-    """While a sync handler waits, other tasks run: it could even wait for one of them."""
-    go_on = threading.Event()
-    hooks = receive(store_type, lambda _: go_on.wait(10))
-
-    async def main() -> str:
-        delivery = asyncio.ensure_future(hooks.ahandle(*signed(sale())))
-        await asyncio.sleep(0.01)
-        assert not delivery.done()
-        go_on.set()
-        return (await delivery).outcome
-
-    assert asyncio.run(main()) == "handled"
 
 
 @pytest.mark.parametrize("store_type", STORES)
@@ -189,31 +156,3 @@ def test_a_loop_of_something_else() -> None:
     for coroutine in (hooks.ahandle(*signed(sale())), hooks.aforget("evt_1")):
         with pytest.raises(ConfigurationError, match=r"needs asyncio, .* under trio use handle"):
             coroutine.send(None)
-
-
-FORK = f"""
-import asyncio, os, sys
-sys.path.insert(0, sys.argv[1])
-from dubhooks import Webhooks
-from dubhooks.testing import make_event, signed_request
-from dubhooks.webhooks import SaleCreated
-
-hooks = Webhooks("{SECRET}")
-hooks.on(SaleCreated)(lambda event: None)
-
-def deliver():
-    request = signed_request(make_event(SaleCreated), "{SECRET}")
-    return asyncio.run(asyncio.wait_for(hooks.ahandle(*request), 10)).outcome
-
-assert deliver() == "handled"
-child = os.fork()
-if not child:
-    os._exit(0 if deliver() == "handled" else 1)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-"""
-
-
-def test_a_forked_child_has_threads_of_its_own() -> None:
-    """A child of a process that has delivered before runs sync handlers."""
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK, "."]
-    subprocess.run(command, check=True, timeout=60)

@@ -10,16 +10,7 @@ import pytest
 from dubhooks import DeadLetterDirectory, DeliveryRecord, Reply, Webhooks, sign
 from dubhooks.testing import make_event, make_unknown_event
 from dubhooks.webhooks import PayoutConfirmed, SaleCreated
-from tests.support.receiving import (
-    SECRET,
-    ThreadStore,
-    changed,
-    errors,
-    reply,
-    sale,
-    signed,
-    unfit,
-)
+from tests.support.receiving import SECRET, ThreadStore, changed, errors, reply, sale, signed, unfit
 
 Log = pytest.LogCaptureFixture
 Handle = Callable[[Webhooks, tuple[bytes, Any]], Reply]

@@ -12,7 +12,6 @@ from dubhooks import (
     InvalidEvent,
     MemoryStore,
     Postbacks,
-    SignatureMismatch,
     Webhooks,
     sign,
 )
@@ -174,14 +173,6 @@ class TestSecrets:
         Webhooks(secret)
         assert not discreet.records
 
-    def test_any_secret_matches(self) -> None:
-        """While a secret is rotated, deliveries signed with either are accepted."""
-        hooks = Webhooks(["whsec_new", b"whsec_old"])
-        for secret in ("whsec_new", "whsec_old"):
-            assert hooks.unwrap(*signed_with(secret))
-        with pytest.raises(SignatureMismatch):
-            hooks.unwrap(*signed_with("whsec_other"))
-
     def test_hot_swap(self) -> None:
         """A callable is asked for every delivery, so that a secret changes without a restart."""
         current = ["whsec_1"]
@@ -230,22 +221,6 @@ class TestUnwrap:
         with pytest.raises(InvalidEvent, match=r"data\.sale\.amount: int_type") as caught:
             Webhooks(SECRET).unwrap(*signed(unfit(sale())))
         assert "marker" not in str(caught.value)
-
-    @pytest.mark.parametrize("body", ["{}", {"id": 1}, None])
-    def test_a_body_that_is_no_bytes(self, body: Any) -> None:
-        """A parsed or decoded body is the developer's mistake, not the sender's."""
-        hooks = Webhooks(SECRET)
-        for method in (hooks.unwrap, hooks.handle):
-            with pytest.raises(ConfigurationError, match="raw request bytes"):
-                method(body, {})
-
-    @pytest.mark.parametrize("headers", [None, 5, "Dub-Signature: x", [("a",)], {5: "a"}])
-    def test_headers_that_are_none(self, headers: Any) -> None:
-        """Headers that are neither a mapping nor pairs are the developer's mistake."""
-        hooks = Webhooks(SECRET)
-        for method in (hooks.unwrap, hooks.handle):
-            with pytest.raises(ConfigurationError, match="headers must be"):
-                method(b"{}", headers)
 
 
 def signed_with(secret: Any) -> tuple[bytes, dict[str, str]]:

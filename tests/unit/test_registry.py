@@ -11,7 +11,6 @@ import pytest
 from dubhooks import (
     ConfigurationError,
     MemoryStore,
-    Postbacks,
     Reply,
     UnknownEvent,
     Webhooks,
@@ -31,11 +30,7 @@ from dubhooks.receiver._functions import (
 )
 from dubhooks.receiver._route import plan_route
 from dubhooks.testing import make_event, make_unknown_event
-from dubhooks.webhooks import (
-    LinkClicked,
-    PayoutConfirmed,
-    SaleCreated,
-)
+from dubhooks.webhooks import LinkClicked, PayoutConfirmed, SaleCreated
 from tests.support.receiving import SECRET, sale, signed
 
 Log = pytest.LogCaptureFixture
@@ -63,21 +58,6 @@ class Lazy:
 class TestOn:
     """Registering handlers by class."""
 
-    @pytest.mark.parametrize(
-        ("receiver", "cls"),
-        [
-            *((Webhooks, cls) for cls in dict.fromkeys(webhooks.family.classes.values())),
-            *((Postbacks, cls) for cls in postbacks.family.classes.values()),
-        ],
-    )
-    def test_every_class(self, receiver: Any, cls: Any) -> None:
-        """Every class of an event registers a handler that gets that event."""
-        hooks, seen = receiver(SECRET), list[Any]()
-        hooks.on(cls)(seen.append)
-        event = make_event(cls)
-        assert hooks.handle(*signed(event)).outcome == "handled"
-        assert seen == [event]
-
     @pytest.mark.parametrize("second", [(SaleCreated,), (LinkClicked, SaleCreated)])
     def test_a_second_handler_is_refused(self, second: tuple[Any, ...]) -> None:
         """An event has one handler, and a refused registration registers nothing at all."""
@@ -86,6 +66,9 @@ class TestOn:
         with pytest.raises(ConfigurationError, match=r"sale\.created has a handler already, noth"):
             hooks.on(*second)(nothing)
         hooks.on(LinkClicked)(nothing)
+        assert hooks.on_unhandled(nothing) is nothing
+        with pytest.raises(ConfigurationError, match="on_unhandled has a handler already, nothing"):
+            hooks.on_unhandled(nothing)
 
     @pytest.mark.parametrize(
         ("events", "message"),
@@ -139,37 +122,25 @@ class TestOn:
         with pytest.raises(ConfigurationError, match="after the first delivery"):
             hooks.on(SaleCreated)(nothing)
 
-    def test_on_unhandled_twice(self) -> None:
-        """There is one ``on_unhandled``."""
-        hooks = Webhooks(SECRET)
-        assert hooks.on_unhandled(nothing) is nothing
-        with pytest.raises(ConfigurationError, match="on_unhandled has a handler already, nothing"):
-            hooks.on_unhandled(nothing)
-
 
 class TestNames:
     """Registering handlers of events that this version has no model for."""
 
     def test_an_unknown_event(self) -> None:
-        """The handler gets the event as an ``UnknownEvent``, and no other one."""
+        """The handler gets the event as an ``UnknownEvent``; it may take a class as well."""
         hooks, seen = Webhooks(SECRET), list[Any]()
 
         @hooks.on("invoice.refunded")
         def refund(event: UnknownEvent) -> None:
             seen.append(event)
 
-        event = make_unknown_event("invoice.refunded", {"id": "in_1"})
-        assert hooks.handle(*signed(event)).outcome == "handled"
-        assert hooks.handle(*signed(make_unknown_event("invoice.paid"))).outcome == "ignored"
-        assert seen == [event]
-
-    def test_one_function_for_a_class_and_a_name(self) -> None:
-        """It is registered twice: a payout under its class, and under a name that is new."""
-        hooks, seen = Webhooks(SECRET), list[Any]()
-        hooks.on("payout.external_confirmed")(seen.append)
         hooks.on(PayoutConfirmed)(seen.append)
-        events = [make_event(PayoutConfirmed), make_unknown_event("payout.external_confirmed")]
+        events = [
+            make_unknown_event("invoice.refunded", {"id": "in_1"}),
+            make_event(PayoutConfirmed),
+        ]
         assert [hooks.handle(*signed(event)).outcome for event in events] == ["handled"] * 2
+        assert hooks.handle(*signed(make_unknown_event("invoice.paid"))).outcome == "ignored"
         assert seen == events
 
     @pytest.mark.parametrize("name", sorted(webhooks.family.classes))
@@ -363,11 +334,11 @@ def test_every_kind_of_handler(kind: str, way: str) -> None:
 @pytest.mark.parametrize(
     ("result", "outcome", "is_told"),
     [
-        (SimpleNamespace(status_code=503), "failed", False),
+        *((SimpleNamespace(status_code=it), "failed", False) for it in (100, 199, 399, 400, 599)),
+        *((SimpleNamespace(status_code=it), "handled", False) for it in (200, 299)),
         (("down", 503), "failed", False),
         (("down", 503, {}), "failed", False),
         (Reply(503, {}, b"", "unavailable"), "failed", False),
-        (SimpleNamespace(status_code=204), "handled", False),
         (SimpleNamespace(status_code=True), "handled", True),
         (SimpleNamespace(status_code=600), "handled", True),
         (("down", {"X-Added": "1"}), "handled", True),
@@ -383,6 +354,7 @@ def test_what_a_handler_returned(result: Any, outcome: str, is_told: bool, discr
     for _ in range(2):
         reply = hooks.handle(*signed(sale()))
         assert reply.outcome == outcome
-        assert reply.status in (200, 503)
+        if outcome == "failed":
+            assert reply.status >= 400  # Dub takes a redirect for a success
     told = [one for one in discreet.records if "means nothing here" in one.getMessage()]
     assert len(told) == is_told

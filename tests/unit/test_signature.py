@@ -13,7 +13,7 @@ from dubhooks.errors import (
     SignatureMissing,
     VerificationError,
 )
-from dubhooks.signature import Keyring, raw_body, sign, verify
+from dubhooks.signature import Keyring, sign, verify
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 OTHER = "whsec_ffffffffffffffffffffffffffffffff"
@@ -110,14 +110,6 @@ def test_rotation_accepts_any_of_the_secrets(secret: Any) -> None:
     assert sign(BODY, [OTHER, SECRET]) == sign(BODY, OTHER)
 
 
-def test_a_callable_is_asked_every_time() -> None:
-    """A secret can change while the program runs."""
-    secrets = iter([SECRET, OTHER])
-    verify(BODY, VALID, lambda: next(secrets))
-    with pytest.raises(SignatureMismatch):
-        verify(BODY, VALID, lambda: next(secrets))
-
-
 UNUSABLE: dict[str, Any] = {
     "none": None,
     "empty": "",
@@ -132,13 +124,11 @@ UNUSABLE: dict[str, Any] = {
     "empty list": [],
     "list with none": [SECRET, None],
     "list with an empty one": [SECRET, ""],
-    "list in a list": [[SECRET]],
     "number": 5,
     "bytearray": bytearray(SECRET.encode()),
     "set": {SECRET},
     "callable of none": lambda: None,
     "callable of a callable": lambda: lambda: SECRET,
-    "callable of an empty secret": lambda: "",
 }
 
 
@@ -169,14 +159,3 @@ def test_body_that_is_not_bytes(body: Any) -> None:
     assert not any("evt_1" in shown for shown in _chain(raised.value))
     with pytest.raises(ConfigurationError, match="raw request bytes"):
         sign(body, SECRET)
-
-
-def test_other_bytes_like_bodies() -> None:
-    """Whatever holds bytes is taken as them."""
-
-    class MyBytes(bytes):
-        pass
-
-    for body in (bytearray(BODY), memoryview(BODY), MyBytes(BODY)):
-        assert type(raw_body(body)) is bytes  # type: ignore[arg-type]
-        verify(body, VALID, SECRET)  # type: ignore[arg-type]

@@ -27,12 +27,7 @@ from dubhooks._body import BodyReader, Request
 from dubhooks.receiver._settings import UNSET, Settings
 from dubhooks.signature import Keyring, raw_body
 from dubhooks.webhooks import SaleCreated
-from tests.support.frames import (
-    find_leaks,
-    frames_of_caller,
-    frames_of_coroutine,
-    frames_of_error,
-)
+from tests.support.frames import find_leaks, frames_of_caller, frames_of_coroutine, frames_of_error
 from tests.support.receiving import MARKERS, SECRET, Outage, changed, sale, signed, unfit
 from tests.support.worlds import WORLDS, build_world
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib import import_module
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 import dubhooks
-from dubhooks import ConfigurationError, Reject, RetryLater, Webhooks, webhooks
+from dubhooks import ConfigurationError, Webhooks, webhooks
 from dubhooks.testing import (
     ASGIClient,
     Delivered,
@@ -23,7 +22,7 @@ from dubhooks.testing import (
     WSGIClient,
     make_event,
 )
-from dubhooks.webhooks import LinkCreated, SaleCreated
+from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import SECRET
 from tests.support.shops import PATH, SALE, HandlerFailed, Shop, answering
 
@@ -77,7 +76,7 @@ class Awaited:
 @pytest.fixture(
     params=[
         *[(make, False) for make in (wsgi, asgi, flask, flask_testing, fastapi, "django")],
-        *[(make, True) for make in (wsgi, asgi, flask, fastapi, "django")],
+        *[(make, True) for make in (wsgi, asgi, flask, "django")],
     ],
     ids=lambda param: f"{getattr(param[0], '__name__', param[0])}{'-async' * param[1]}",
 )
@@ -124,27 +123,18 @@ class TestEveryFramework:
     """The same interface and the same answers everywhere."""
 
     def test_deliver(self, client_of: Callable[[Shop], Any]) -> None:
-        """A delivery is verified, handled, and answered with dubhooks' own reply."""
+        """A delivery is verified, handled, and answered with dubhooks' own reply; once."""
         shop = Shop()
         client = client_of(shop)
-        delivered = client.deliver(SALE)
-        assert told(delivered) == [(200, "handled", None)]
+        delivered, again = client.deliver_twice(SALE)
+        assert told(delivered, again) == [(200, "handled", None), (200, "duplicate", None)]
+        assert client.deliveries == [delivered, again]
         assert json.loads(delivered.body) == {"outcome": "handled"}
         assert delivered.headers["content-type"] == "application/json"
         assert delivered.event_id == SALE.id
         assert shop.amounts == [SALE.data.sale.amount]
         client.assert_handled_once(SALE)
         shop.store.assert_completed_once(SALE)
-
-    def test_deliver_twice(self, client_of: Callable[[Shop], Any]) -> None:
-        """The second delivery is a duplicate, and both are remembered."""
-        shop = Shop()
-        client = client_of(shop)
-        both = client.deliver_twice(SALE)
-        assert told(*both) == [(200, "handled", None), (200, "duplicate", None)]
-        assert client.deliveries == [*both]
-        assert len(shop.amounts) == 1
-        client.assert_handled_once(SALE)
 
     def test_refused(self, client_of: Callable[[Shop], Any]) -> None:
         """A changed body and a missing signature are refused, whatever was handled before."""
@@ -172,14 +162,6 @@ class TestEveryFramework:
         client.assert_handled_once(SALE)
         shop.store.assert_completed_once(SALE)
 
-    def test_handler_asks(self, client_of: Callable[[Shop], Any]) -> None:
-        """Headers of an answer are there, with names in lower case."""
-        client = client_of(Shop(RetryLater(after=300), Reject()))
-        retry, rejected = client.deliver_twice(SALE)
-        assert (retry.status, retry.headers["retry-after"]) == (503, "300")
-        assert (rejected.status, rejected.headers["upstash-nonretryable-error"]) == (489, "true")
-        assert "503 retry, 489 rejected" in fault_of(client)
-
     def test_any_bytes(self, client_of: Callable[[Shop], Any]) -> None:
         """Bytes are delivered as they are; their event can be asserted on too."""
         client = client_of(Shop())
@@ -195,15 +177,6 @@ class TestEveryFramework:
         assert told(first) == [(415, "compressed", "body_compressed")]
         second = client.deliver(SALE, headers=[(b"dub-SIGNATURE", b"\xe9")])
         assert told(second) == [(401, "unauthorized", "signature_malformed")]
-
-    def test_wrong_place(self, client_of: Callable[[Shop], Any]) -> None:
-        """An event without a handler, and an application without a receiver."""
-        client = client_of(Shop())
-        link = make_event(LinkCreated)
-        client.deliver(link)
-        assert "was not handled at /webhooks/dub" in fault_of(client, link)
-        assert "200 ignored; is a handler registered for it" in fault_of(client, link)
-        assert "was not delivered by this client" in fault_of(client)
 
 
 class TestAssertHandledOnce:
@@ -222,12 +195,6 @@ class TestAssertHandledOnce:
         client = wsgi(shop)
         client.deliver(SALE)
         assert "make a new event for every test" in fault_of(client)
-
-    def test_other_status(self) -> None:
-        """An answer that has no hint is told as it is."""
-        client = WSGIClient(answering("418 I'm a teapot"), SECRET)
-        client.deliver(SALE)
-        assert fault_of(client) == "was not handled at /webhooks/dub: 418"
 
     def test_nothing_mounted(self) -> None:
         """A 404 makes one look at the path."""
@@ -259,11 +226,6 @@ class TestAssertHandledOnce:
         client = WSGIClient(app, SECRET)
         assert told(*client.deliver_twice(SALE)) == [(202, None, None), (200, "duplicate", None)]
         client.assert_handled_once(SALE)
-
-    def test_only_events(self) -> None:
-        """An id instead of the event is refused with what is wanted."""
-        with pytest.raises(ConfigurationError, match="an event is wanted here, not str"):
-            wsgi(Shop()).assert_handled_once(SALE.id)  # type: ignore[arg-type]
 
 
 class TestTamper:
@@ -304,12 +266,3 @@ def body_of(deliver: Callable[[SignedClient], object]) -> bytes:
 
     deliver(WSGIClient(application, SECRET))
     return bodies[0]
-
-
-def test_the_log_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """A delivery that is handled logs one line at INFO, and a client shows no secret."""
-    caplog.set_level(logging.DEBUG, "dubhooks")
-    client = wsgi(Shop())
-    assert "body" not in repr(client.deliver(SALE))
-    assert [record.levelno for record in caplog.records] == [logging.INFO]
-    assert SECRET not in repr(client)

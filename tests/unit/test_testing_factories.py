@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -92,36 +90,11 @@ def kind_of(identity: str) -> str:
 
 
 @EVERY_NAME
-def test_the_values_are_plausible(cls: Any, name: str) -> None:
-    """Addresses fit the link, dates are written as Dub writes them, and none is in the future."""
+def test_no_date_is_in_the_future(cls: Any, name: str) -> None:
+    """The event is the newest thing in it, and its id has the form of Dub's."""
     event = make_event(cls, event=name, seed=3)
     assert re.fullmatch("evt_[0-9A-Za-z]{25}", event.id)
-    for _, value in objects(wire(event)):
-        if "shortLink" in value:
-            assert value["shortLink"] == f"https://{value['domain']}/{value['key']}"
-        if "qrCode" in value:
-            assert value["qrCode"] == f"https://api.dub.co/qr?url={value['shortLink']}?qr=1"
-        if "updatedAt" in value:
-            assert value["createdAt"] <= value["updatedAt"]
     assert max(moments(wire(event))) == wire(event)["createdAt"]
-
-
-def test_the_objects_of_an_event_agree() -> None:
-    """The partner of the link is the partner, and counters fit one another."""
-    data = wire(make_event(webhooks.SaleCreated, seed=5))["data"]
-    assert data["link"]["partnerId"] == data["partner"]["id"]
-    assert data["link"]["tagId"] == data["link"]["tags"][0]["id"]
-    assert data["link"]["saleAmount"] == data["partner"]["totalSaleAmount"] > data["sale"]["amount"]
-    assert data["click"]["timestamp"] < data["customer"]["createdAt"]
-    enrolled = wire(make_event(webhooks.PartnerEnrolled, seed=5))["data"]
-    assert enrolled["id"] == enrolled["partnerId"]
-    assert enrolled["links"][0]["clicks"] == enrolled["totalClicks"]
-    payout = wire(make_event(webhooks.PayoutConfirmed, seed=5))["data"]
-    assert (payout["mode"], payout["status"]) == ("external", "processing")
-    assert payout["periodStart"] < payout["periodEnd"] < payout["createdAt"]
-    assert wire(make_event(postbacks.SaleCreated))["data"]["click"]["timestamp"].endswith(".000Z")
-    new = wire(make_event(webhooks.LinkCreated))["data"]
-    assert (new["clicks"], new["lastClicked"]) == (0, None)
 
 
 @EVERY_NAME
@@ -142,22 +115,6 @@ def test_seeded_bytes_are_the_same_everywhere() -> None:
     assert event.to_json().decode() == SEEDED_PARTNER_MERGED
     sales = [make_event(cls, seed=1) for cls in (webhooks.SaleCreated, postbacks.SaleCreated)]
     assert sales[0].id != sales[1].id
-
-
-def test_seeded_data_is_the_same_in_another_process() -> None:
-    """Only created_at is that of the run."""
-    program = (
-        "from dubhooks.testing import make_event\n"
-        "from dubhooks.webhooks import PartnerMerged\n"
-        "print(make_event(PartnerMerged, seed=42).to_json().decode())"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, text=True
-    )
-    here = wire(make_event(webhooks.PartnerMerged, seed=42))
-    documents = [json.loads(ran.stdout), here, json.loads(SEEDED_PARTNER_MERGED)]
-    assert len({one.pop("createdAt") for one in documents}) == 3
-    assert documents[0] == documents[1] == documents[2]
 
 
 @EVERY_EVENT
@@ -232,16 +189,3 @@ def test_abridged_bodies() -> None:
     assert len(bodies) == len(ABRIDGED)
     assert set(bodies.values()).isdisjoint(load_abridged().values())
     assert load_abridged(seed=1) == load_abridged(seed=1)
-
-
-def test_the_import_needs_no_test_runner_and_no_framework() -> None:
-    """The module serves applications and command lines that have neither."""
-    modules = "pytest", "flask", "fastapi", "starlette", "django", "httpx", "redis", "sqlalchemy"
-    program = (
-        "import sys\nfrom dubhooks.testing import *\n"
-        f"print([name for name in {modules!r} if name in sys.modules])"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, check=True, text=True
-    )
-    assert result.stdout == "[]\n"

@@ -9,13 +9,7 @@ import pytest
 
 from dubhooks.errors import ConfigurationError, InvalidEnvelope, InvalidEvent
 from dubhooks.testing import ABSENT, make_event
-from dubhooks.webhooks import (
-    BountyUpdated,
-    CommissionCreated,
-    LeadCreated,
-    PartnerEnrolled,
-    SaleCreated,
-)
+from dubhooks.webhooks import CommissionCreated, LeadCreated, PartnerEnrolled, SaleCreated
 
 
 def wire(event: Any) -> Any:
@@ -55,13 +49,6 @@ def test_an_override_replaces_and_keywords_come_last() -> None:
     assert list(wire(event)["data"]) == list(wire(make_event(LeadCreated))["data"])
 
 
-def test_the_values_of_an_override_stay_as_they_are() -> None:
-    """A later override changes the event, not the object that the caller passed."""
-    metadata: dict[str, Any] = {"tags": ["a"]}
-    make_event(LeadCreated, {"data.metadata": metadata, "data.metadata.tags.0": "b"})
-    assert metadata == {"tags": ["a"]}
-
-
 def test_unknown_keys_are_added_on_purpose() -> None:
     """A plus before a path adds keys that no model knows, at any depth, and takes known ones."""
     event = make_event(
@@ -69,24 +56,15 @@ def test_unknown_keys_are_added_on_purpose() -> None:
         {
             "+livemode": False,
             "+data.partner.level.name": "gold",
-            "+data.customer": {"id": "cus_1", "vip": True},
             "+data.link.short_link": "https://x.example",
         },
         data__metadata={"short_link": "kept as written"},
     )
     assert event.model_extra == {"livemode": False}
     assert event.data.partner.model_extra == {"level": {"name": "gold"}}
-    assert event.data.customer is not None
-    assert event.data.customer.model_extra == {"vip": True}
     assert event.data.link is not None
     assert event.data.link.short_link == "https://x.example"
     assert event.data.metadata == {"short_link": "kept as written"}
-
-
-def test_a_null_on_the_way_becomes_an_object() -> None:
-    """A path through a null or absent object makes that object."""
-    event = make_event(BountyUpdated, data__submission_requirements__image__max=2)
-    assert wire(event)["data"]["submissionRequirements"] == {"image": {"max": 2}}
 
 
 def test_absent_removes_keys_and_items() -> None:
@@ -119,15 +97,6 @@ def test_a_misspelt_key_is_refused(paths: dict[str, Any], told: str) -> None:
         make_event(SaleCreated, **{path.replace(".", "__"): paths[path] for path in paths})
 
 
-def test_free_json_has_no_misspelt_keys() -> None:
-    """What is somebody's own JSON takes any key in either way."""
-    event = make_event(
-        LeadCreated, {"data.metadata.amout": 1}, data__link__geo={"DE": "https://x.example"}
-    )
-    assert event.data.metadata == {"plan": "pro", "amout": 1}
-    assert event.data.link.geo == {"DE": "https://x.example"}
-
-
 @pytest.mark.parametrize(
     ("path", "value", "reason"),
     [
@@ -150,8 +119,7 @@ def test_an_override_that_cannot_be_applied_is_named(path: str, value: Any, reas
 
 
 @pytest.mark.parametrize(
-    "value",
-    [float("nan"), float("inf"), b"bytes", {1}, object(), datetime(2026, 1, 1), [ABSENT]],
+    "value", [float("nan"), float("inf"), b"bytes", {1}, object(), datetime(2026, 1, 1), [ABSENT]]
 )
 def test_a_value_without_a_json_form_is_named(value: object) -> None:
     """What JSON cannot hold is refused with its path, and with nothing of its value."""

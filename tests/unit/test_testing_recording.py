@@ -118,24 +118,6 @@ def test_a_run_that_lost_its_lease_is_a_second_run() -> None:
     assert "2 times, and should once: acquired, acquired, complete refused" in fault_of(store)
 
 
-def test_a_forgotten_event_is_not_done() -> None:
-    """An event that was forgotten is not done."""
-    store, key = RecordingStore(), f"default:{SALE.id}"
-    assert not store.forget(key)
-    deliver(receiver(store), SALE.to_json())
-    store.assert_completed_once(SALE)
-    assert store.forget(key)
-    assert "1 times, and should once: forget refused, acquired, complete, forget" in fault_of(store)
-
-
-def test_namespaces_run_an_event_each() -> None:
-    """Two receivers with namespaces of their own both run an event, which is twice."""
-    store = RecordingStore()
-    for namespace in ("shop", "club"):
-        deliver(receiver(store, namespace=namespace), SALE.to_json())
-    assert "ran to its end 2 times" in fault_of(store)
-
-
 @pytest.mark.parametrize("use", [RecordingStore.calls_of, RecordingStore.assert_completed_once])
 def test_only_events_are_looked_up(use: Callable[[RecordingStore, Any], object]) -> None:
     """A body or an id instead of the event is refused with what is wanted."""

@@ -8,14 +8,7 @@ from typing import Any
 
 import pytest
 
-from dubhooks import (
-    BodyIncomplete,
-    BodyTooLarge,
-    ConfigurationError,
-    MemoryStore,
-    Webhooks,
-    wsgi,
-)
+from dubhooks import BodyIncomplete, BodyTooLarge, ConfigurationError, MemoryStore, Webhooks, wsgi
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.clients import WsgiClient
 from tests.support.receiving import SECRET, AsyncMemoryStore, sale, signed
