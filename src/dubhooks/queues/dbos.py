@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import override
 
 from ..errors import ConfigurationError
+from ._bounded import call_bounded
 from ._queue import Queue
 
 if TYPE_CHECKING:
-    from dbos import DBOSClient
+    from dbos import DBOSClient, EnqueueOptions
     from typing_extensions import Unpack
 
     from ._queue import QueueOptions
@@ -30,7 +31,6 @@ _CONSTANT: Final = "dubhooks"
 """Of every version and every worker: DBOS recovers only what has its own, and its own version is
 a hash of the code, so that a deployment would strand what waits."""
 _SHUTDOWN_SECONDS: Final = 30
-_LOCK_SECONDS: Final = 10
 _COLLECT_EVERY: Final = 24 * 3600.0
 _COLLECTED: Final = 1000
 
@@ -81,29 +81,23 @@ class DBOSQueue(Queue):
     @cached_property
     def _client(self) -> DBOSClient:
         from dbos import DBOSClient
-        from sqlalchemy import create_engine, event
 
-        # An engine of our own: DBOS's waits 30 seconds for a locked file.
-        engine = create_engine(self._url, connect_args={"timeout": _LOCK_SECONDS})
-        event.listen(engine, "connect", _begin_immediately)
-        return DBOSClient(
-            system_database_engine=engine,
-            retry_connection_errors=False,
-            application_name=_CONSTANT,
-        )
+        return DBOSClient(system_database_url=self._url, application_name=_CONSTANT)
 
     @override
     def put(self, message: str, after: float = 0.0) -> None:
         """Write a message to the file."""
-        self._client.enqueue(
-            {
-                "queue_name": self._name,
-                "workflow_name": self._name,
-                "app_version": _CONSTANT,
-                "delay_seconds": after,
-            },
-            message,
-        )
+        options: EnqueueOptions = {
+            "queue_name": self._name,
+            "workflow_name": self._name,
+            "app_version": _CONSTANT,
+            "delay_seconds": after,
+        }
+        # DBOS tries for ever while another program locks the file.
+        call_bounded(lambda: self._enqueue(options, message))
+
+    def _enqueue(self, options: EnqueueOptions, message: str) -> None:
+        self._client.enqueue(options, message)
 
     def run_worker(self, stopped: Event) -> None:
         """Work messages off until ``stopped``; then wait for what runs, 30 seconds at most."""
@@ -161,11 +155,6 @@ class DBOSQueue(Queue):
                 return count
             self._client.delete_workflows([each.workflow_id for each in finished])
             count += len(finished)
-
-
-def _begin_immediately(connection: Any, _: object) -> None:
-    # A read transaction cannot become a writing one while another connection writes.
-    connection.isolation_level = "IMMEDIATE"
 
 
 def _as_iso(moment: float) -> str:
