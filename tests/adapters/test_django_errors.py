@@ -305,12 +305,7 @@ def saving(ending: Exception | None, around: Any, store: Any) -> Any:
     ],
 )
 def test_a_transaction_around_the_view(
-    ending: Exception | None,
-    status: int,
-    is_saved: bool,
-    asgi: bool,
-    around: Any,
-    tmp_path: Path,
+    ending: Exception | None, status: int, is_saved: bool, asgi: bool, around: Any, tmp_path: Path
 ) -> None:
     """What the handler raised rolls it back, although no exception leaves the view."""
     with closing(SQLiteStore(tmp_path / "claims.db")) as store:

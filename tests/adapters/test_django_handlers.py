@@ -18,12 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 import dubhooks.django
 from dubhooks import ConfigurationError, MemoryStore, Webhooks
 from dubhooks.testing import make_event
-from dubhooks.webhooks import (
-    LeadCreated,
-    PayoutConfirmed,
-    SaleCreated,
-    WebhookEvent,
-)
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated, WebhookEvent
 from tests.support.adapters.django_setup import MIDDLEWARE, PATH, DjangoClient
 from tests.support.adapters.situations import (
     LINK,

@@ -193,10 +193,7 @@ DECORATE: Any = dubhooks.django.webhook
         (lambda: dubhooks.django.view(WRONG), "the receiver comes first"),
         (lambda: dubhooks.django.webhook(WRONG), "the receiver comes first"),
         (lambda: DECORATE(lambda request: None), "the receiver comes first"),
-        (
-            lambda: DECORATE(Webhooks(SECRET), postbacks.SaleCreated),
-            "not a webhook event",
-        ),
+        (lambda: DECORATE(Webhooks(SECRET), postbacks.SaleCreated), "not a webhook event"),
         (lambda: dubhooks.django.webhook(Webhooks(SECRET), "sale.created"), "SaleCreated"),
         (lambda: DECORATE(Webhooks(SECRET))(1), "a handler must be callable"),
     ],

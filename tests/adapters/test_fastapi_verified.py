@@ -8,11 +8,7 @@ from fastapi import Depends, FastAPI
 
 from dubhooks import MemoryStore, Webhooks
 from dubhooks.fastapi import openapi, router, verified, webhook
-from dubhooks.webhooks import (
-    LeadCreated,
-    PayoutConfirmed,
-    SaleCreated,
-)
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated
 from tests.support.adapters.behaviour import (
     LINK,
     PAYOUT_REQUEST,

@@ -19,14 +19,7 @@ from dubhooks.testing import make_event
 from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated
 from tests.support.adapters.clients import WsgiClient
 from tests.support.adapters.flask_apps import PATH, app_with, deliver
-from tests.support.adapters.situations import (
-    BODY,
-    PAYOUT,
-    PAYOUT_REQUEST,
-    SECRET,
-    Request,
-    signed,
-)
+from tests.support.adapters.situations import BODY, PAYOUT, PAYOUT_REQUEST, SECRET, Request, signed
 
 LEAD = make_event(LeadCreated).to_json()
 

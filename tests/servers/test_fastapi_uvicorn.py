@@ -20,11 +20,7 @@ from tests.support.processes import Server, importing, python, serving, until
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 UVICORN = python(
-    "-m",
-    "uvicorn",
-    "tests.support.served.fastapi_app:app",
-    "--port={port}",
-    "--workers=2",
+    "-m", "uvicorn", "tests.support.served.fastapi_app:app", "--port={port}", "--workers=2"
 )
 SLOW = ["/slow-sync", "/slow-async"]
 

@@ -23,12 +23,7 @@ from tests.support.servers import PostgreSQLServer, RedisServer
 pytestmark = pytest.mark.slow
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
-UVICORN = python(
-    "-m",
-    "uvicorn",
-    "tests.support.served.hang_up_app:application",
-    "--port={port}",
-)
+UVICORN = python("-m", "uvicorn", "tests.support.served.hang_up_app:application", "--port={port}")
 EVENTS = 150
 AT_ONCE = 30
 HANDLED, DUPLICATE = b'{"outcome":"handled"}', b'{"outcome":"duplicate"}'

@@ -34,11 +34,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from dubhooks import (
-    DeliveryRecord,
-    MemoryStore,
-    Webhooks,
-)
+from dubhooks import DeliveryRecord, MemoryStore, Webhooks
 from dubhooks.events._base import Event
 from tests.support.adapters.clients import Client, Response
 from tests.support.adapters.situations import (

@@ -152,9 +152,7 @@ class AsgiClient:
     """Drives an ASGI application on an event loop of its own for every request."""
 
     def __init__(
-        self,
-        app: Callable[[Any, Any, Any], Awaitable[None]],
-        path: str = "/webhooks/dub",
+        self, app: Callable[[Any, Any, Any], Awaitable[None]], path: str = "/webhooks/dub"
     ) -> None:
         self._app = app
         self._path = path

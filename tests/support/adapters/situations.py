@@ -306,9 +306,6 @@ SITUATIONS = [
     ),
     Situation(
         "wrong-method",
-        [
-            Step(Request(b"", headers=[], method="GET"), 405),
-            Step(Request(BODY, method="PUT"), 405),
-        ],
+        [Step(Request(b"", headers=[], method="GET"), 405), Step(Request(BODY, method="PUT"), 405)],
     ),
 ]

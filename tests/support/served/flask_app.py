@@ -20,9 +20,7 @@ from dubhooks.webhooks import LeadCreated, SaleCreated
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 
 hooks = dubhooks.Webhooks(
-    SECRET,
-    store=dubhooks.SQLiteStore("claims.db"),
-    lease=float(os.environ.get("LEASE", "60")),
+    SECRET, store=dubhooks.SQLiteStore("claims.db"), lease=float(os.environ.get("LEASE", "60"))
 )
 app = Flask(__name__)
 app.add_url_rule("/registry", view_func=dubhooks.flask.view(hooks))
