@@ -11,8 +11,9 @@ import pytest
 import dubhooks
 from dubhooks import ConfigurationError, Webhooks, aws_lambda
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import BODY, SECRET, AdapterBehaviour, Setup, signed
+from tests.support.adapters.behaviour import AdapterBehaviour, Setup
 from tests.support.adapters.clients import Client, Headers, Response
+from tests.support.adapters.situations import BODY, SECRET, signed
 
 Event = dict[str, Any]
 

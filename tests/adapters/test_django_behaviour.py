@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 import dubhooks.django
-from tests.support.adapters.behaviour import OWN_BODY, AdapterBehaviour, Request, Setup
+from tests.support.adapters.behaviour import AdapterBehaviour, Setup
 from tests.support.adapters.clients import Client
 from tests.support.adapters.django_setup import PATH, DjangoClient
-from tests.support.adapters.situations import BODY, HUGE, SITUATIONS
+from tests.support.adapters.situations import BODY, HUGE, OWN_BODY, SITUATIONS, Request
 
 CANNOT = frozenset({"stall"})
 """Under WSGI only the server can bound a slow body; under ASGI Django has received it before."""

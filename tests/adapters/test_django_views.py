@@ -13,10 +13,17 @@ from dubhooks import Webhooks, postbacks
 from dubhooks.django import DjangoStore
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import HandlerFailed
 from tests.support.adapters.django_mounts import mount_handler
 from tests.support.adapters.django_setup import PATH, POSTBACK_SECRET, DjangoClient
-from tests.support.adapters.situations import BODY, SALE, SALE_REQUEST, SECRET, Request, signed
+from tests.support.adapters.situations import (
+    BODY,
+    SALE,
+    SALE_REQUEST,
+    SECRET,
+    HandlerFailed,
+    Request,
+    signed,
+)
 
 BOTH = pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])
 HANDLERS = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])

@@ -9,8 +9,9 @@ from starlette.routing import Route
 
 import dubhooks.fastapi
 from dubhooks import asgi
-from tests.support.adapters.behaviour import OWN_BODY, AdapterBehaviour, Setup, Step
+from tests.support.adapters.behaviour import AdapterBehaviour, Setup
 from tests.support.adapters.clients import AsgiClient, Client
+from tests.support.adapters.situations import OWN_BODY, Step
 
 
 def routed(setup: Setup, handler: Any) -> Client:

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from dubhooks import ConfigurationError, Webhooks
 from dubhooks.fastapi import openapi, router, verified, webhook
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import BODY, SALE_REQUEST, SECRET, Request, with_signature
 from tests.support.adapters.clients import AsgiClient, Watched
+from tests.support.adapters.situations import BODY, SALE_REQUEST, SECRET, Request, with_signature
 
 hooks = Webhooks(SECRET)
 

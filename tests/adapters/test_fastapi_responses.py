@@ -13,7 +13,9 @@ from pydantic import BaseModel
 from dubhooks import Reject, RetryLater
 from dubhooks.testing import ASGIClient
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import (
+from tests.support.adapters.clients import AsgiClient
+from tests.support.adapters.fastapi_routes import answer, endpoint, seen
+from tests.support.adapters.situations import (
     LINK,
     PAYOUT_REQUEST,
     SALE,
@@ -21,8 +23,6 @@ from tests.support.adapters.behaviour import (
     SECRET,
     Request,
 )
-from tests.support.adapters.clients import AsgiClient
-from tests.support.adapters.fastapi_routes import answer, endpoint, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

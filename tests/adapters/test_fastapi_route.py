@@ -15,7 +15,9 @@ from fastapi.responses import JSONResponse
 from dubhooks import Claim, MemoryStore, Webhooks
 from dubhooks.fastapi import webhook
 from dubhooks.webhooks import LinkClicked, SaleCreated
-from tests.support.adapters.behaviour import (
+from tests.support.adapters.clients import AsgiClient
+from tests.support.adapters.fastapi_routes import SeenStore, Source, answer, endpoint, seen
+from tests.support.adapters.situations import (
     LINK,
     PAYOUT_REQUEST,
     SALE,
@@ -24,8 +26,6 @@ from tests.support.adapters.behaviour import (
     Request,
     with_signature,
 )
-from tests.support.adapters.clients import AsgiClient
-from tests.support.adapters.fastapi_routes import SeenStore, Source, answer, endpoint, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,14 +16,14 @@ from starlette.routing import Mount, Router
 from dubhooks import MemoryStore, Webhooks, asgi
 from dubhooks.fastapi import router, webhook
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import (
+from tests.support.adapters.clients import AsgiClient
+from tests.support.adapters.situations import (
     PAYOUT_REQUEST,
     SALE_REQUEST,
     SECRET,
     HandlerFailed,
     with_signature,
 )
-from tests.support.adapters.clients import AsgiClient
 
 PASSES_BODIES_ON = tuple(map(int, starlette.__version__.split(".")[:2])) >= (0, 28)
 """Starlette's middleware passes a body on that it has read (FastAPI 0.107)."""

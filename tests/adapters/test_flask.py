@@ -13,9 +13,9 @@ from werkzeug.exceptions import HTTPException, NotFound
 import dubhooks.flask
 from dubhooks import Webhooks
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import BODY, OWN_BODY, SALE, SECRET, signed
 from tests.support.adapters.clients import WsgiClient
 from tests.support.adapters.flask_apps import PATH, answering, app_with, deliver
+from tests.support.adapters.situations import BODY, OWN_BODY, SALE, SECRET, signed
 
 
 @pytest.mark.parametrize(

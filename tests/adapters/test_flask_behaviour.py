@@ -6,8 +6,9 @@ from flask import Blueprint, Flask
 from flask.typing import ResponseReturnValue
 
 import dubhooks.flask
-from tests.support.adapters.behaviour import OWN_BODY, AdapterBehaviour, Setup
+from tests.support.adapters.behaviour import AdapterBehaviour, Setup
 from tests.support.adapters.clients import Client, WsgiClient
+from tests.support.adapters.situations import OWN_BODY
 
 PATH = "/webhooks/dub"
 

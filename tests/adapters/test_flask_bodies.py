@@ -11,9 +11,9 @@ from flask import Flask, request
 
 import dubhooks.flask
 from dubhooks import Webhooks
-from tests.support.adapters.behaviour import BODY, MAX_BODY, SALE, SECRET, signed
 from tests.support.adapters.clients import WsgiClient
 from tests.support.adapters.flask_apps import PATH, answering, deliver
+from tests.support.adapters.situations import BODY, MAX_BODY, SALE, SECRET, signed
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])

@@ -18,8 +18,8 @@ from dubhooks import RetryLater, Webhooks
 from dubhooks.django import DjangoStore
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import SECRET
 from tests.support.adapters.django_setup import PATH, asgi_request
+from tests.support.adapters.situations import SECRET
 from tests.support.stores.django_databases import alias_of
 from tests.support.stores.django_project import add, database_at
 

@@ -38,46 +38,14 @@ from dubhooks import DeliveryRecord, MemoryStore, Webhooks
 from dubhooks.events._base import Event
 from tests.support.adapters.clients import Client, Response
 from tests.support.adapters.situations import (
-    BODY,
-    LINK,
     MAX_BODY,
     OWN_BODY,
-    PAYOUT_REQUEST,
     READ_TIMEOUT,
-    SALE,
-    SALE_REQUEST,
     SECRET,
     SITUATIONS,
-    HandlerFailed,
-    Request,
     Situation,
     Step,
-    changed,
-    signed,
-    with_signature,
 )
-
-__all__ = [
-    "BODY",
-    "LINK",
-    "MAX_BODY",
-    "OWN_BODY",
-    "PAYOUT_REQUEST",
-    "READ_TIMEOUT",
-    "SALE",
-    "SALE_REQUEST",
-    "SECRET",
-    "SITUATIONS",
-    "AdapterBehaviour",
-    "HandlerFailed",
-    "Request",
-    "Setup",
-    "Situation",
-    "Step",
-    "changed",
-    "signed",
-    "with_signature",
-]
 
 
 class Setup:

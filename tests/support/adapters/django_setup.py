@@ -17,8 +17,8 @@ import django
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 
-from tests.support.adapters.behaviour import SECRET
 from tests.support.adapters.clients import AsgiClient, Client, Headers, Response, WsgiClient
+from tests.support.adapters.situations import SECRET
 
 POSTBACK_SECRET = "pbsec_0123456789abcdef0123456789abcdef"
 PATH = "webhooks/dub"

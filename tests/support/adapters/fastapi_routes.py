@@ -8,8 +8,8 @@ from fastapi import Depends, FastAPI
 from dubhooks import Claim, MemoryStore, Webhooks
 from dubhooks.fastapi import webhook
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import SALE_REQUEST, SECRET, Request
 from tests.support.adapters.clients import AsgiClient, Response
+from tests.support.adapters.situations import SALE_REQUEST, SECRET, Request
 
 seen: list[str] = []
 
