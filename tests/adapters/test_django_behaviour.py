@@ -13,6 +13,7 @@ import dubhooks.django
 from tests.support.adapters.behaviour import AdapterBehaviour, Setup
 from tests.support.adapters.clients import Client
 from tests.support.adapters.django_setup import PATH, DjangoClient
+from tests.support.adapters.handlers import of_kind
 from tests.support.adapters.situations import BODY, HUGE, OWN_BODY, SITUATIONS, Request
 
 CANNOT = frozenset({"stall"})
@@ -46,10 +47,7 @@ def webhook(setup: Setup, *, is_async: bool = False, asgi: bool = False) -> Clie
         assert request.body == expected
         return own(setup.run(event))
 
-    async def take_async(request: HttpRequest, event: Any, tenant: str) -> HttpResponse | None:
-        return take(request, event, tenant)
-
-    mounted: Any = decorate(take_async if is_async else take)
+    mounted: Any = decorate(of_kind(take, is_async=is_async))
     return DjangoClient(path("webhooks/<tenant>", mounted), asgi=asgi)
 
 

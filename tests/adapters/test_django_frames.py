@@ -20,7 +20,7 @@ from dubhooks import ConfigurationError, MemoryStore, Webhooks, sign
 from dubhooks.django import DjangoStore
 from dubhooks.testing import make_event
 from dubhooks.webhooks import LinkCreated
-from tests.support.adapters.django_setup import MIDDLEWARE, PATH, DjangoClient
+from tests.support.adapters.django_setup import WITHOUT_LOGIN, PATH, DjangoClient
 from tests.support.adapters.situations import SECRET, signed
 from tests.support.frames import variables_that_show
 from tests.support.receiving import AsyncMemoryStore
@@ -28,63 +28,12 @@ from tests.support.receiving import AsyncMemoryStore
 PASSWORD = "link-password-77"
 BODY = make_event(LinkCreated, data__password=PASSWORD).to_json()
 MARKS = (PASSWORD, base64.b64encode(BODY).decode()[:40], sign(BODY, SECRET), SECRET)
-WITHOUT_LOGIN = [one for one in MIDDLEWARE if "Login" not in one]
 STORES: dict[str, Any] = {
     "none": lambda: None,
     "memory": MemoryStore,
     "django": DjangoStore,
     "async": AsyncMemoryStore,
 }
-
-
-@pytest.fixture
-def told() -> Iterator[list[BaseException | None]]:
-    """Return the errors that Django tells error trackers about."""
-    errors: list[BaseException | None] = []
-
-    def tell(**_: object) -> None:
-        errors.append(sys.exc_info()[1])
-
-    got_request_exception.connect(tell)
-    yield errors
-    got_request_exception.disconnect(tell)
-
-
-def fail(*_: Any) -> None:
-    """Be a handler that fails."""
-    raise LookupError("boom")
-
-
-async def fail_async(*_: Any) -> None:
-    """Be a handler that fails."""
-    fail()
-
-
-def mount(handler: Any, store: Any, *, is_view: bool) -> Any:
-    """Return a view."""
-    hooks = Webhooks(SECRET, store=store)
-    if not is_view:
-        return dubhooks.django.webhook(hooks, LinkCreated)(handler)
-    hooks.on(LinkCreated)(handler)
-    return dubhooks.django.view(hooks)
-
-
-@pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])
-@pytest.mark.parametrize("handler", [fail, fail_async], ids=["sync", "async"])
-@pytest.mark.parametrize("is_view", [False, True], ids=["webhook", "view"])
-@pytest.mark.parametrize("kind", STORES)
-def test_a_handler_fails(
-    kind: str, is_view: bool, handler: Any, asgi: bool, told: list[BaseException]
-) -> None:
-    """What error trackers are told carries no frame of ours that shows payload or secret."""
-    view = mount(handler, STORES[kind](), is_view=is_view)
-    client = DjangoClient(path(PATH, view), asgi=asgi, MIDDLEWARE=WITHOUT_LOGIN)
-    assert client.post(BODY, signed(BODY)).status == 500
-    (error,) = told
-    # Under WSGI there is no loop that an async store could use.
-    assert isinstance(error, ConfigurationError if kind == "async" and not asgi else LookupError)
-    assert variables_that_show(error, *MARKS) == []
-    connections.close_all()
 
 
 def test_a_body_that_cannot_be_read(told: list[BaseException]) -> None:

@@ -193,21 +193,3 @@ def test_a_decorator_in_between() -> None:
     assert seen == ["dependency", "claim", "timed", "handler none", "complete"]
     assert "event" not in signature(endpoint(sale)).parameters
 
-
-def test_a_route_falls_back_to_on(caplog: pytest.LogCaptureFixture) -> None:
-    """An event that the route does not take goes to the receiver's handler, after dependencies."""
-    hooks, app = Webhooks(SECRET, store=SeenStore()), FastAPI()
-
-    @hooks.on(LinkClicked)
-    async def click(event: LinkClicked) -> None:
-        seen.append("click")
-
-    @app.post("/x")
-    @webhook(hooks, SaleCreated)
-    def sale(event: SaleCreated, source: Source) -> None: ...
-
-    client = AsgiClient(app, "/x")
-    assert LINK.send(client).body == b'{"outcome":"handled"}'
-    assert seen == ["dependency", "claim", "click", "complete"]
-    assert LINK.send(client).body == b'{"outcome":"duplicate"}'
-    assert not [one for one in caplog.records if one.levelname == "WARNING"]

@@ -15,6 +15,7 @@ from dubhooks import Webhooks
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.clients import WsgiClient
 from tests.support.adapters.flask_apps import PATH, answering, app_with, deliver
+from tests.support.adapters.handlers import of_kind
 from tests.support.adapters.situations import BODY, OWN_BODY, SALE, SECRET, signed
 
 
@@ -95,12 +96,9 @@ def test_the_handler_has_flask_s_contexts(is_async: bool) -> None:
         seen.extend([request.get_data() == BODY, request.json["id"], request.path])
         return url_for("take", tenant=tenant, number=number)
 
-    async def handle_async(event: SaleCreated, tenant: str, number: int) -> ResponseReturnValue:
-        return handle(event, tenant, number)
-
-    handler: Any = handle_async if is_async else handle
     route: Any = dubhooks.flask.webhook(hooks, SaleCreated)
-    app.post("/<tenant>/<int:number>", endpoint="take")(route(handler))
+    view = route(of_kind(handle, is_async=is_async))
+    app.post("/<tenant>/<int:number>", endpoint="take")(view)
 
     @app.before_request
     def set_user() -> None:

@@ -10,6 +10,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ MIDDLEWARE = [
 ]
 if django.VERSION >= (5, 1):
     MIDDLEWARE.append("django.contrib.auth.middleware.LoginRequiredMiddleware")
+WITHOUT_LOGIN = [one for one in MIDDLEWARE if "Login" not in one]
 
 _directory = tempfile.mkdtemp(prefix="dubhooks-django-")
 atexit.register(shutil.rmtree, _directory, ignore_errors=True)
@@ -92,6 +94,13 @@ from django.test import override_settings  # noqa: E402
 for _alias in ("default", "other"):
     call_command("migrate", database=_alias, verbosity=0)
 connections.close_all()
+
+
+def api_view(view: Any) -> Any:
+    """Return a view of Django REST framework that is open to everybody."""
+    decorators = import_module("rest_framework.decorators")  # it has no types
+    is_open = decorators.authentication_classes([])(decorators.permission_classes([])(view))
+    return decorators.api_view(["POST"])(is_open)
 
 
 class DjangoClient:

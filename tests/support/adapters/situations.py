@@ -86,6 +86,8 @@ class Situation:
     one goes on."""
     events: tuple[type[Any], ...] = (SaleCreated,)
     """Events the handler is for; none: every event."""
+    registered: tuple[type[Any], ...] = ()
+    """Events that a route does not take, with a handler of ``on`` that returns ``OWN_BODY``."""
     settings: Callable[[Path], dict[str, Any]] = lambda _: {}
     """Settings of the receiver beside its memory store, given an empty directory."""
     needs: str = ""
@@ -213,6 +215,17 @@ HANDLED_SITUATIONS = [
         "busy", [Step(SALE_REQUEST, 409, "busy", headers={"retry-after": "4"})], settings=held
     ),
     Situation("ignored", [Step(LINK, 200, "ignored")]),
+    Situation(
+        "falls-back-to-on",
+        [
+            Step(SALE_REQUEST, 202, "handled", runs=1, is_own=True),
+            Step(LINK, 200, "handled", runs=2),
+            Step(LINK, 200, "duplicate", runs=2),
+        ],
+        answers=[202, None],
+        registered=(LinkClicked,),
+        needs="route",
+    ),
     Situation("unhandled-payout", [Step(PAYOUT_REQUEST, 501, "unhandled_payout")]),
     Situation(
         "catch-all-payout",
