@@ -38,7 +38,7 @@ def view(setup: Setup, *, is_async: bool = False, asgi: bool = False) -> Client:
 
 def webhook(setup: Setup, *, is_async: bool = False, asgi: bool = False) -> Client:
     """Serve a decorated handler."""
-    decorate: Any = dubhooks.django.webhook(setup.hooks, *setup.events)
+    decorate: Any = dubhooks.django.webhook(setup.hooks, *setup.events, dedupe=setup.dedupe)
 
     def take(request: HttpRequest, event: Any, tenant: str) -> HttpResponse | None:
         assert tenant == "dub"

@@ -25,7 +25,7 @@ from dubhooks import MemoryStore, Reject, RetryLater, SQLiteStore, Webhooks
 from dubhooks.django import DjangoStore
 from dubhooks.webhooks import PayoutConfirmed, SaleCreated
 from tests.support.adapters.clients import Response
-from tests.support.adapters.django_setup import WITHOUT_LOGIN, PATH, DjangoClient, Group, api_view
+from tests.support.adapters.django_setup import PATH, WITHOUT_LOGIN, DjangoClient, Group, api_view
 from tests.support.adapters.handlers import of_kind
 from tests.support.adapters.situations import (
     BODY,

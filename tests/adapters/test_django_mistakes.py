@@ -21,7 +21,13 @@ import dubhooks.django
 from dubhooks import ConfigurationError, MemoryStore, Webhooks
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.clients import WsgiClient
-from tests.support.adapters.django_setup import MIDDLEWARE, WITHOUT_LOGIN, PATH, DjangoClient, api_view
+from tests.support.adapters.django_setup import (
+    MIDDLEWARE,
+    PATH,
+    WITHOUT_LOGIN,
+    DjangoClient,
+    api_view,
+)
 from tests.support.adapters.handlers import of_kind
 from tests.support.adapters.situations import BODY, SALE_REQUEST, SECRET, Request
 

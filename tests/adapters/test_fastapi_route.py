@@ -14,9 +14,9 @@ from fastapi.responses import JSONResponse
 
 from dubhooks import Claim, MemoryStore, Webhooks
 from dubhooks.fastapi import webhook
-from dubhooks.webhooks import LinkClicked, SaleCreated
+from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.clients import AsgiClient
-from tests.support.adapters.fastapi_routes import SeenStore, Source, answer, endpoint, seen
+from tests.support.adapters.fastapi_routes import Source, answer, endpoint, seen
 from tests.support.adapters.situations import (
     LINK,
     PAYOUT_REQUEST,
@@ -192,4 +192,3 @@ def test_a_decorator_in_between() -> None:
     assert answer(sale).status == 200
     assert seen == ["dependency", "claim", "timed", "handler none", "complete"]
     assert "event" not in signature(endpoint(sale)).parameters
-

@@ -62,7 +62,7 @@ class TestWebhook(FlaskBehaviour):
         app = Flask(__name__)
 
         @app.post("/webhooks/<tenant>")
-        @dubhooks.flask.webhook(setup.hooks, *setup.events)
+        @dubhooks.flask.webhook(setup.hooks, *setup.events, dedupe=setup.dedupe)
         def take(event: Any, tenant: str) -> ResponseReturnValue | None:
             assert tenant == "dub"
             return own(setup.run(event))
@@ -80,7 +80,7 @@ class TestWebhookAsync(FlaskBehaviour):
         app = Flask(__name__)
 
         @app.route("/webhooks/<tenant>")
-        @dubhooks.flask.webhook(setup.hooks, *setup.events)
+        @dubhooks.flask.webhook(setup.hooks, *setup.events, dedupe=setup.dedupe)
         async def take(event: Any, tenant: str) -> ResponseReturnValue | None:
             assert tenant == "dub"
             return own(setup.run(event))

@@ -10,17 +10,14 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, current_app, request
+from flask import Blueprint, Flask, request
 from flask.typing import ResponseReturnValue
 
 import dubhooks.flask
-from dubhooks import MemoryStore, Postbacks, Webhooks
-from dubhooks.testing import make_event
-from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated
-from tests.support.adapters.clients import WsgiClient
+from dubhooks import Postbacks, Webhooks
+from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.flask_apps import PATH, app_with, deliver
-from tests.support.adapters.situations import BODY, PAYOUT, PAYOUT_REQUEST, SECRET, Request, signed
-
+from tests.support.adapters.situations import BODY, SECRET, signed
 
 
 def with_parts(event: SaleCreated, tenant: str, *, page: int = 1) -> str:

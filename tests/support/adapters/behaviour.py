@@ -15,7 +15,7 @@ mounting a receiver, and say how to mount it::
         is_route = True
         def mount(self, setup: Setup) -> Client:
             @app.post("/webhooks/dub")
-            @dubhooks.flask.webhook(setup.hooks, *setup.events)
+            @dubhooks.flask.webhook(setup.hooks, *setup.events, dedupe=setup.dedupe)
             def route(event):
                 status = setup.run(event)              # may raise; counts the run
                 return None if status is None else (OWN_BODY, status)
@@ -56,6 +56,7 @@ class Setup:
         self.records: list[DeliveryRecord] = []
         self.runs = 0
         self.events = situation.events
+        self.dedupe: Any = situation.dedupe
         self._answers = situation.answers
         settings: dict[str, Any] = {"store": MemoryStore(), "max_body": MAX_BODY}
         settings |= situation.settings(path)
@@ -87,7 +88,9 @@ class Setup:
             status = self.run(event)
             return None if status is None else _Answered(status)
 
-        register = self.hooks.on(*self.events) if self.events else self.hooks.on_unhandled
+        register: Any = self.hooks.on_unhandled
+        if self.events:
+            register = self.hooks.on(*self.events, dedupe=self.dedupe)
         register(of_kind(handler, is_async=is_async))
         return self.hooks
 

@@ -158,18 +158,9 @@ class AsgiClient:
         self._path = path
         self.sent = 0
 
-    def post(
-        self,
-        body: bytes,
-        headers: Headers,
-        *,
-        chunked: bool = False,
-        method: str = "POST",
-        stall: float = 0.0,
-    ) -> Response:
+    def post(self, body: bytes, headers: Headers, **how: Any) -> Response:
         """Send one request; see :class:`Client`."""
-        sending = self.send(body, headers, chunked=chunked, method=method, stall=stall)
-        return asyncio.run(sending)
+        return asyncio.run(self.send(body, headers, **how))
 
     async def send(
         self,

@@ -125,22 +125,14 @@ class DjangoClient:
     def sent(self, sent: int) -> None:
         raise AttributeError("only the client counts")
 
-    def post(
-        self,
-        body: bytes,
-        headers: Headers,
-        *,
-        chunked: bool = False,
-        method: str = "POST",
-        stall: float = 0.0,
-    ) -> Response:
+    def post(self, body: bytes, headers: Headers, **how: Any) -> Response:
         """Send one request; see :class:`tests.support.adapters.clients.Client`."""
         with override_settings(**self._changes):
             if self._asgi:
                 self._client = AsgiClient(self._application(), self._path)
             else:
                 self._client = WsgiClient(WSGIHandler(), self._path)
-            return self._client.post(body, headers, chunked=chunked, method=method, stall=stall)
+            return self._client.post(body, headers, **how)
 
     def _application(self) -> Any:
         handler = ASGIHandler()

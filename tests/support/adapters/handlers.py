@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 
@@ -16,4 +17,5 @@ def of_kind(handler: Callable[..., Any], *, is_async: bool) -> Any:
     async def run(*arguments: Any, **names: Any) -> Any:
         return handler(*arguments, **names)
 
+    setattr(run, "__signature__", signature(handler))  # noqa: B010 - it has no such type
     return run

@@ -86,6 +86,7 @@ class Situation:
     one goes on."""
     events: tuple[type[Any], ...] = (SaleCreated,)
     """Events the handler is for; none: every event."""
+    dedupe: str = "id"
     registered: tuple[type[Any], ...] = ()
     """Events that a route does not take, with a handler of ``on`` that returns ``OWN_BODY``."""
     settings: Callable[[Path], dict[str, Any]] = lambda _: {}
@@ -117,6 +118,7 @@ BODY = SALE.to_json()
 SIGNATURE = sign(BODY, SECRET)
 LINK = Request(make_event(LinkClicked).to_json())
 PAYOUT_REQUEST = Request(PAYOUT.to_json())
+SAME_PAYOUT = Request(make_event(PayoutConfirmed, data__id=PAYOUT.data.id).to_json())
 SALE_REQUEST = Request(BODY)
 NOT_A_SALE = changed(SALE, data={"customer": None})
 NOT_A_PAYOUT = changed(PAYOUT, data={})
@@ -215,6 +217,15 @@ HANDLED_SITUATIONS = [
         "busy", [Step(SALE_REQUEST, 409, "busy", headers={"retry-after": "4"})], settings=held
     ),
     Situation("ignored", [Step(LINK, 200, "ignored")]),
+    *(
+        Situation(
+            f"payout-under-another-id-{dedupe}",
+            [Step(PAYOUT_REQUEST, 200, "handled", 1), Step(SAME_PAYOUT, 200, outcome, runs)],
+            events=(PayoutConfirmed,),
+            dedupe=dedupe,
+        )
+        for dedupe, outcome, runs in (("natural", "duplicate", 1), ("id", "handled", 2))
+    ),
     Situation(
         "falls-back-to-on",
         [
