@@ -10,10 +10,7 @@ from dubhooks.stores.redis import AsyncRedisStore
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore
 from tests.support.on_loop import OnLoop
 from tests.support.stores.backends import Backend
-from tests.support.stores.store_cases import (
-    check_fork_after_use,
-    check_purge_while_claiming,
-)
+from tests.support.stores.store_cases import check_fork_after_use, check_purge_while_claiming
 
 pytestmark = pytest.mark.slow
 

@@ -88,9 +88,7 @@ def _is_refused_in_a_child(alias: str) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [PostgreSQLServer, MariaDBServer])
-def test_clock_set_back_and_forth(
-    kind: type[PostgreSQLServer] | type[MariaDBServer],
-) -> None:
+def test_clock_set_back_and_forth(kind: type[PostgreSQLServer] | type[MariaDBServer]) -> None:
     """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""
     from django.core.management import call_command
 

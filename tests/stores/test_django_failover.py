@@ -65,8 +65,7 @@ def drop_all(kind: str, alias: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "size"),
-    [("mariadb", 0), *(("postgresql", size) for size in (0, *POOLS))],
+    ("kind", "size"), [("mariadb", 0), *(("postgresql", size) for size in (0, *POOLS))]
 )
 def test_every_connection_is_dropped_while_a_handler_runs(
     request: pytest.FixtureRequest, kind: str, size: int, caplog: pytest.LogCaptureFixture

@@ -27,9 +27,7 @@ from tests.support.proxy import Proxy
 from tests.support.servers import RedisServer, free_port
 from tests.support.stores.backends import Backend, Receiver
 from tests.support.stores.redis_cases import OPEN, URLS, opened
-from tests.support.stores.store_cases import (
-    claim,
-)
+from tests.support.stores.store_cases import claim
 
 
 @pytest.mark.parametrize("kind", URLS)

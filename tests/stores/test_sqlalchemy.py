@@ -10,18 +10,10 @@ from sqlalchemy import Engine, MetaData, create_engine, event, text, update
 
 from dubhooks import ConfigurationError
 from dubhooks.stores._sql import find_vendor
-from dubhooks.stores.sqlalchemy import (
-    AsyncSQLAlchemyStore,
-    SQLAlchemyStore,
-    claims_table,
-    metadata,
-)
+from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore, claims_table, metadata
 from tests.support.fake_clock import FakeClock
 from tests.support.servers import MariaDBServer, PostgreSQLServer
-from tests.support.stores.sql_cases import FINGERPRINT, claim
-from tests.support.stores.store_cases import (
-    check_clock_set_back_and_forth,
-)
+from tests.support.stores.store_cases import FINGERPRINT, check_clock_set_back_and_forth, claim
 
 
 @pytest.fixture

@@ -20,14 +20,12 @@ from tests.support.stores import workers
 from tests.support.stores.sql_cases import (
     ASYNC_DRIVERS,
     ASYNCPG_BEHIND_PGBOUNCER,
-    FINGERPRINT,
     SYNC_DRIVERS,
-    claim,
     find_url,
     make_store,
     open_store,
 )
-from tests.support.stores.store_cases import check_fork_after_use
+from tests.support.stores.store_cases import FINGERPRINT, check_fork_after_use, claim
 
 DURATIONS: Any = {"fingerprint": FINGERPRINT, "lease": 60.0, "retention": 600.0}
 

@@ -17,10 +17,10 @@ from tests.support.stores.sql_cases import (
     ASYNC_DRIVERS,
     ASYNCPG_BEHIND_PGBOUNCER,
     SYNC_DRIVERS,
-    claim,
     find_url,
     open_store,
 )
+from tests.support.stores.store_cases import claim
 
 
 class SQLContract(StoreContract):

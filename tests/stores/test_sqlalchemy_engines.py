@@ -21,7 +21,7 @@ from dubhooks.webhooks import SaleCreated
 from tests.support.servers import MariaDBServer, PostgreSQLServer
 from tests.support.stores import workers
 from tests.support.stores.backends import Backend
-from tests.support.stores.sql_cases import claim
+from tests.support.stores.store_cases import claim
 
 PASSWORD = "sword:fish@/"
 AT_ONCE = 40

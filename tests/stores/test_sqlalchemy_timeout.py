@@ -19,11 +19,11 @@ from tests.support.servers import MariaDBServer, PostgreSQLServer
 from tests.support.stores.sql_cases import (
     ASYNC_DRIVERS,
     SYNC_DRIVERS,
-    claim,
     find_url,
     make_store,
     open_store,
 )
+from tests.support.stores.store_cases import claim
 
 BOUND = 10.0
 # Nothing bounds psycopg2, as the page says, and no server of SQLite can freeze.

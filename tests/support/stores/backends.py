@@ -16,8 +16,6 @@ from dubhooks.webhooks import SaleCreated
 from tests.support.stores import workers
 from tests.support.stores.workers import Line
 
-__all__ = ["Backend", "Receiver", "check", "open_django"]
-
 
 class Backend(NamedTuple):
     """A server that runs, and how to open a store on it."""

@@ -12,8 +12,6 @@ from django.db import connections
 from tests.support.adapters import django_setup
 from tests.support.stores.django_project import database_at
 
-__all__ = ["alias", "alias_of", "in_thread"]
-
 
 @pytest.fixture(scope="session")
 def alias_of(request: pytest.FixtureRequest) -> Callable[[str], str]:

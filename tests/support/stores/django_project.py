@@ -12,8 +12,6 @@ from django.db import connections
 
 from dubhooks.django import DjangoStore
 
-__all__ = ["add", "alias_at", "configure", "database_at", "store_at"]
-
 
 def configure() -> None:
     """Set Django up; tests have ``django_setup`` do it."""

@@ -15,8 +15,6 @@ from dubhooks.idempotency import is_async_store
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from tests.support.on_loop import OnLoop
 
-__all__ = ["BOUNDED", "OPEN", "URLS", "opened"]
-
 BOUNDED: dict[str, Any] = {"socket_timeout": 5, "retry": Retry(NoBackoff(), 1)}
 
 OPEN: dict[str, Callable[[str], Any]] = {

@@ -11,14 +11,6 @@ from typing import Any
 from dubhooks.idempotency import Claim
 from tests.support.fake_clock import FakeClock
 
-__all__ = [
-    "FINGERPRINT",
-    "check_clock_set_back_and_forth",
-    "check_fork_after_use",
-    "check_purge_while_claiming",
-    "claim",
-]
-
 FINGERPRINT = "f" * 64
 ONE = "one"
 

@@ -38,18 +38,6 @@ from tests.support.processes import importing
 if TYPE_CHECKING:
     from tests.support.fake_clock import FakeClock
 
-__all__ = [
-    "KILLS",
-    "RESTARTS",
-    "RETENTION",
-    "SECRET",
-    "Line",
-    "Worker",
-    "Workers",
-    "delivery_of",
-    "open_store",
-    "sweep",
-]
 
 SECRET = "whsec_workers"
 RETENTION = timedelta(days=30)
@@ -250,11 +238,7 @@ def _receiver(
     kind: str, url: str, log: str, lease: float, slowest: float
 ) -> tuple[dubhooks.Webhooks, Log, Notices]:
     hooks = dubhooks.Webhooks(
-        SECRET,
-        store=open_store(kind, url),
-        lease=lease,
-        retention=RETENTION,
-        max_age=None,
+        SECRET, store=open_store(kind, url), lease=lease, retention=RETENTION, max_age=None
     )
     lines, notices = Log(log), Notices()
     logging.getLogger("dubhooks").addHandler(notices)
