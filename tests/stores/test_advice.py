@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
-from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer, free_port
+from tests.support.processes import free_port
+from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer
 from tests.support.stores.backends import Backend, Receiver
 
 SECRET = "swordfish"

@@ -20,10 +20,7 @@ from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.django_setup import PATH, asgi_request
 from tests.support.adapters.situations import SECRET
-from tests.support.stores.django_databases import alias_of
 from tests.support.stores.django_project import add, database_at
-
-__all__ = ["alias_of"]  # a fixture
 
 FORGETS = django.VERSION >= (6, 0)
 """Django 6 with asgiref 3.13 may fail to tidy up after any sync view that is cut off while it waits

@@ -16,53 +16,12 @@ from dubhooks.django import DjangoInbox, DjangoStore
 from dubhooks.testing import make_event
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters import django_setup
-from tests.support.fake_clock import FakeClock
-from tests.support.proxy import Proxy
-from tests.support.servers import MariaDBServer, PostgreSQLServer
-from tests.support.stores.django_databases import alias, alias_of, in_thread
-from tests.support.stores.django_project import alias_at, database_at
-from tests.support.stores.store_cases import (
-    FINGERPRINT,
-    check_clock_set_back_and_forth,
-    check_fork_after_use,
-    check_purge_while_claiming,
-    claim,
-)
-
-__all__ = ["alias", "alias_of"]  # fixtures
+from tests.support.servers import PostgreSQLServer
+from tests.support.stores.django_databases import in_thread
+from tests.support.stores.django_project import database_at
+from tests.support.stores.store_cases import FINGERPRINT, claim
 
 EVENTS = [make_event(SaleCreated, seed=number) for number in range(10)]
-
-
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_lost_replies(
-    request: pytest.FixtureRequest, kind: str, alias_of: Callable[[str], str]
-) -> None:
-    """A statement whose reply is lost is sent again, and says the same once more."""
-    alias_of(kind)  # makes the table
-    server = request.getfixturevalue(f"{kind}_server")
-    with Proxy(server.port) as proxy:
-        url = server.url().replace(str(server.port), str(proxy.port))
-        store = DjangoStore(using=alias_at(url))
-        claim(store, "before")
-        proxy.drop_reply()
-        assert claim(store, "lost")[:2] == ("acquired", 1)
-        assert claim(store, "lost", "two").state == "busy"
-        proxy.drop_reply()
-        assert store.complete("lost", "one", retention=60.0)
-        assert not store.complete("lost", "one", retention=60.0)
-        assert claim(store, "lost", "two").state == "done"
-        proxy.drop_reply()
-        store.forget("lost")
-        assert claim(store, "lost", "two")[:2] == ("acquired", 1)
-        assert proxy.dropped == 3
-        connections.close_all()
-
-
-@pytest.mark.slow
-def test_fork_after_use(alias: str) -> None:
-    """A child of a process that has claimed uses connections of its own, and so does the parent."""
-    check_fork_after_use(DjangoStore(using=alias))
 
 
 @pytest.mark.slow
@@ -84,21 +43,6 @@ def _is_refused_in_a_child(alias: str) -> int:
     except BaseException:  # noqa: BLE001 - a child only says that it failed
         return 3
     return 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", [PostgreSQLServer, MariaDBServer])
-def test_clock_set_back_and_forth(kind: type[PostgreSQLServer] | type[MariaDBServer]) -> None:
-    """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""
-    from django.core.management import call_command
-
-    clock = FakeClock()
-    with kind(clock=clock) as server:
-        alias = alias_at(server.url())
-        call_command("migrate", "dubhooks", database=alias, verbosity=0)
-        check_clock_set_back_and_forth(DjangoStore(using=alias), clock)
-        connections.close_all()
-    clock.close()
 
 
 def test_interrupted_in_the_middle(alias_of: Callable[[str], str]) -> None:
@@ -136,12 +80,6 @@ def test_interrupted_in_the_middle(alias_of: Callable[[str], str]) -> None:
 
 def _end(*_: object) -> None:
     raise SystemExit
-
-
-@pytest.mark.slow
-def test_purging_all_the_time(alias: str) -> None:
-    """Purges never delete a row that a claim has just taken."""
-    check_purge_while_claiming(DjangoStore(using=alias), connections.close_all)
 
 
 @pytest.mark.slow

@@ -11,9 +11,8 @@ from sqlalchemy import Engine, MetaData, create_engine, event, text, update
 from dubhooks import ConfigurationError
 from dubhooks.stores._sql import find_vendor
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore, claims_table, metadata
-from tests.support.fake_clock import FakeClock
 from tests.support.servers import MariaDBServer, PostgreSQLServer
-from tests.support.stores.store_cases import FINGERPRINT, check_clock_set_back_and_forth, claim
+from tests.support.stores.store_cases import FINGERPRINT, claim
 
 
 @pytest.fixture
@@ -169,19 +168,6 @@ def _running(statement: str) -> Callable[..., None]:
         connection.commit()
 
     return run
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", [PostgreSQLServer, MariaDBServer])
-def test_clock_set_back_and_forth(kind: type[PostgreSQLServer] | type[MariaDBServer]) -> None:
-    """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""
-    clock = FakeClock()
-    with kind(clock=clock) as server:
-        store = SQLAlchemyStore(server.url())
-        store.create_table()
-        check_clock_set_back_and_forth(store, clock)
-        store.close()
-    clock.close()
 
 
 # -- databases that refuse ------------------------------------------------------------------------

@@ -29,7 +29,6 @@ from tests.support.stores.sqlite_cases import (
     rows_in,
     store,
 )
-from tests.support.stores.store_cases import check_purge_while_claiming
 
 __all__ = ["path", "store"]  # fixtures
 
@@ -161,12 +160,6 @@ def test_purge(store: SQLiteStore, path: Path, monkeypatch: pytest.MonkeyPatch) 
         claim(store, "new:0")
     assert rows_in(path) == 5
     assert claim(store, "new:0", "two").state == "busy"
-
-
-@pytest.mark.slow
-def test_purge_while_claiming(store: SQLiteStore) -> None:
-    """Purges never delete a row that a claim has just taken."""
-    check_purge_while_claiming(store)
 
 
 JUMPS = """
