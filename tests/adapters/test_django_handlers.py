@@ -19,11 +19,7 @@ from dubhooks import ConfigurationError, Webhooks
 from dubhooks.webhooks import SaleCreated, WebhookEvent
 from tests.support.adapters.django_setup import PATH, WITHOUT_LOGIN, DjangoClient
 from tests.support.adapters.handlers import of_kind
-from tests.support.adapters.situations import (
-    SALE,
-    SALE_REQUEST,
-    SECRET,
-)
+from tests.support.adapters.situations import SALE, SALE_REQUEST, SECRET
 
 BOTH = pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])
 ASYNC = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])

@@ -35,29 +35,22 @@ RAISED_500 = b'{"detail":"failed"}'
 KINDS = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 
 
-def failing_receiver(error: Exception, *, is_async: bool) -> tuple[Webhooks, list[str]]:
-    """Return a receiver whose handler raises, and the ids of what it was called with."""
-    hooks = Webhooks(SECRET, store=MemoryStore())
+def failing(error: Exception, *, is_async: bool) -> tuple[Any, list[str]]:
+    """Return a handler that raises, and the ids of what it was called with."""
     runs: list[str] = []
 
     def fail(event: SaleCreated | PayoutConfirmed) -> None:
         runs.append(event.id)
         raise error
 
-    hooks.on(SaleCreated, PayoutConfirmed)(of_kind(fail, is_async=is_async))
-    return hooks, runs
+    return of_kind(fail, is_async=is_async), runs
 
 
-def failing_route(error: Exception, *, is_async: bool = False) -> tuple[FastAPI, list[str]]:
+def failing_route(error: Exception, *, is_async: bool) -> tuple[FastAPI, list[str]]:
     """Return an application with a decorated route whose handler raises, and its runs."""
-    app, runs = FastAPI(), list[str]()
-
-    def fail(event: SaleCreated | PayoutConfirmed) -> None:
-        runs.append(event.id)
-        raise error
-
+    app, (handler, runs) = FastAPI(), failing(error, is_async=is_async)
     decorate = webhook(Webhooks(SECRET, store=MemoryStore()), SaleCreated, PayoutConfirmed)
-    app.post("/webhooks/dub")(decorate(of_kind(fail, is_async=is_async)))
+    app.post("/webhooks/dub")(decorate(handler))
     return app, runs
 
 
@@ -96,7 +89,9 @@ def test_a_registered_handler_that_raises(
     error: Exception, kind: Any, page: Any, serve: Any, is_async: bool
 ) -> None:
     """500 is sent before anybody can answer otherwise; then the exception goes on to the server."""
-    hooks, runs = failing_receiver(error, is_async=is_async)
+    hooks = Webhooks(SECRET, store=MemoryStore())
+    handler, runs = failing(error, is_async=is_async)
+    hooks.on(SaleCreated, PayoutConfirmed)(handler)
     app, path = serve(hooks)
     app.add_exception_handler(kind, lambda *_: page)
     watched = Watched(app)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import pytest
 from django.db import DatabaseError, connections, transaction
@@ -19,6 +19,7 @@ from tests.support.adapters import django_setup
 from tests.support.servers import PostgreSQLServer
 from tests.support.stores.django_databases import in_thread
 from tests.support.stores.django_project import database_at
+from tests.support.stores.sqlite_cases import in_child
 from tests.support.stores.store_cases import FINGERPRINT, claim
 
 EVENTS = [make_event(SaleCreated, seed=number) for number in range(10)]
@@ -27,22 +28,36 @@ EVENTS = [make_event(SaleCreated, seed=number) for number in range(10)]
 @pytest.mark.slow
 def test_a_transaction_that_was_open_at_a_fork(alias: str) -> None:
     """In a child, a transaction on the parent's connection is refused: it is not its own."""
+    inbox = DjangoInbox(using=alias, namespace="fork")
+
+    def refused() -> None:
+        with pytest.raises(ConfigurationError, match=r"close_all\(\) before the fork"):
+            inbox.first(EVENTS[0])
+
     with transaction.atomic(using=alias):
-        child = os.fork()
-        if child == 0:
-            os._exit(_is_refused_in_a_child(alias))
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert DjangoInbox(using=alias, namespace="fork").first(EVENTS[0])
+        in_child(refused)
+        assert inbox.first(EVENTS[0])
 
 
-def _is_refused_in_a_child(alias: str) -> int:
+@contextmanager
+def locked_by(alias: str, statement: str) -> Generator[None]:
+    """Run a statement in the transaction of another thread, which ends when the block does."""
+    locked, go = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+            cursor.execute(statement)
+            locked.set()
+            assert go.wait(20)
+
+    thread, results = in_thread(lock)
+    assert locked.wait(20)
     try:
-        DjangoInbox(using=alias, namespace="fork").first(EVENTS[0])
-    except ConfigurationError as error:
-        return 0 if "close_all() before the fork" in str(error) else 2
-    except BaseException:  # noqa: BLE001 - a child only says that it failed
-        return 3
-    return 1
+        yield
+    finally:
+        go.set()
+        thread.join(30)
+    assert results == [None]
 
 
 def test_interrupted_in_the_middle(alias_of: Callable[[str], str]) -> None:
@@ -50,28 +65,15 @@ def test_interrupted_in_the_middle(alias_of: Callable[[str], str]) -> None:
     alias = alias_of("postgresql")
     store = DjangoStore(using=alias)
     claim(store, "interrupted")
-    locked, go = threading.Event(), threading.Event()
-
-    def lock() -> None:
-        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-            cursor.execute(
-                "SELECT * FROM dubhooks_claims WHERE claim_key = 'interrupted' FOR UPDATE"
-            )
-            locked.set()
-            assert go.wait(20)
-
-    thread, results = in_thread(lock)
-    assert locked.wait(20)
-    before = signal.signal(signal.SIGALRM, _end)
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
-    try:
-        with pytest.raises(SystemExit):
-            store.complete("interrupted", "one", retention=60.0)
-    finally:
-        signal.signal(signal.SIGALRM, before)
-        go.set()
-    thread.join(30)
-    assert results == [None]
+    row = "SELECT * FROM dubhooks_claims WHERE claim_key = 'interrupted' FOR UPDATE"
+    with locked_by(alias, row):
+        before = signal.signal(signal.SIGALRM, _end)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            with pytest.raises(SystemExit):
+                store.complete("interrupted", "one", retention=60.0)
+        finally:
+            signal.signal(signal.SIGALRM, before)
     # The statement that nobody waited for may have been carried out, or not.
     was_released = store.release("interrupted", "one")
     assert claim(store, "interrupted", "two").state == ("acquired" if was_released else "done")
@@ -109,20 +111,8 @@ def test_a_server_that_is_away_is_an_error() -> None:
 def test_a_locked_file_is_waited_for(alias_of: Callable[[str], str]) -> None:
     """On SQLite a claim waits for another writer."""
     alias = alias_of("sqlite")
-    locked, go = threading.Event(), threading.Event()
-
-    def lock() -> None:
-        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-            cursor.execute("DELETE FROM dubhooks_claims WHERE claim_key = 'nothing'")
-            locked.set()
-            assert go.wait(20)
-
-    thread, results = in_thread(lock)
-    assert locked.wait(20)
-    waiting, claims = in_thread(lambda: claim(DjangoStore(using=alias), "waited for"))
-    assert not claims
-    go.set()
-    thread.join(30)
+    with locked_by(alias, "DELETE FROM dubhooks_claims WHERE claim_key = 'nothing'"):
+        waiting, claims = in_thread(lambda: claim(DjangoStore(using=alias), "waited for"))
+        assert not claims
     waiting.join(30)
-    assert results == [None]
     assert claims == [("acquired", 1, FINGERPRINT, 0.0)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import unittest
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 
 import pytest
 from django.db import connections, transaction
@@ -170,13 +169,6 @@ def test_the_app_must_be_installed() -> None:
         pytest.raises(ConfigurationError, match="INSTALLED_APPS"),
     ):
         claim(DjangoStore(), "key")
-
-
-@pytest.mark.parametrize("timeout", [0, timedelta(seconds=-1), float("nan")])
-def test_a_timeout_that_is_none(timeout: float) -> None:
-    """A time that is over before it begins is refused."""
-    with pytest.raises(ConfigurationError, match="more than 0"):
-        DjangoStore(timeout=timeout)
 
 
 def test_the_routers_choose_the_database() -> None:

@@ -6,6 +6,8 @@ import os
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -14,8 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import connections
 
-from dubhooks import SQLiteStore
+from dubhooks import ConfigurationError, SQLiteStore
 from dubhooks.django import DjangoStore
+from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
 from tests.support.fake_clock import FakeClock
 from tests.support.proxy import Proxy
 from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer
@@ -61,8 +64,7 @@ def opened(name: str, url: str) -> Generator[Any]:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [*URLS, *("psycopg", "psycopg2", "pg8000", "pymysql", "mysqlconnector"), *DJANGO[1:]],
+    "name", [*URLS, *("psycopg", "psycopg2", "pg8000", "pymysql", "mysqlconnector"), *DJANGO[1:]]
 )
 def test_lost_replies(request: pytest.FixtureRequest, name: str) -> None:
     """What is sent again because its reply was lost says the same, not busy or refused."""
@@ -85,6 +87,18 @@ def test_lost_replies(request: pytest.FixtureRequest, name: str) -> None:
         store.forget("k")
         assert claim(store, token="two")[:2] == ("acquired", 1)
         assert proxy.dropped == 3
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), timedelta(seconds=-1), "10"])
+def test_no_time_at_all(seconds: Any) -> None:
+    """A timeout that could never be kept is refused."""
+    for make in (
+        DjangoStore,
+        partial(SQLAlchemyStore, "sqlite:///x.db"),
+        partial(AsyncSQLAlchemyStore, "sqlite+aiosqlite:///x.db"),
+    ):
+        with pytest.raises(ConfigurationError, match="more than 0"):
+            make(timeout=seconds)
 
 
 @pytest.mark.slow

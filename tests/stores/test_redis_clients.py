@@ -25,36 +25,8 @@ from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from tests.support.on_loop import OnLoop
 from tests.support.processes import free_port
 from tests.support.servers import RedisServer
-from tests.support.stores.backends import Backend, Receiver
 from tests.support.stores.redis_cases import OPEN, URLS, open_redis
 from tests.support.stores.store_cases import claim
-
-
-@pytest.mark.parametrize("kind", URLS)
-@pytest.mark.parametrize("is_fresh", [True, False], ids=["fresh", "pooled"])
-@pytest.mark.slow
-def test_frozen_server(redis_server: RedisServer, kind: str, is_fresh: bool) -> None:
-    """A server that stops answering costs a 503 in time; later the event is handled, once."""
-    Backend("redis", redis_server).empty()
-    receiver = Receiver(OPEN[kind](redis_server.url), lease=1.0)
-    if not is_fresh:
-        assert receiver.deliver("evt_1").outcome == "handled"
-    redis_server.freeze()
-    try:
-        started = time.monotonic()
-        reply = receiver.deliver("evt_2")
-        seconds = time.monotonic() - started
-    finally:
-        redis_server.thaw()
-    assert (reply.status, receiver.effects.count("evt_2")) == (503, 0)
-    assert seconds < 10
-    deadline = time.monotonic() + 20
-    while receiver.deliver("evt_2").outcome != "handled":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert receiver.deliver("evt_2").outcome == "duplicate"
-    assert receiver.effects.count("evt_2") == 1
-    receiver.close()
 
 
 @pytest.mark.parametrize("kind", URLS)

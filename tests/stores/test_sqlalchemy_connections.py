@@ -38,10 +38,7 @@ KILL = {
     "WHERE pid <> pg_backend_pid() AND datname = 'test'",
     "mariadb": "KILL CONNECTION USER dubhooks@'127.0.0.1'",
 }
-DROPPED = [
-    *("psycopg", "psycopg2", "pg8000", "pymysql", "mysqlconnector"),
-    *("asyncpg", "psycopg_async", "aiomysql", "asyncmy"),
-]
+DROPPED = [one for one in (*SYNC_DRIVERS, *ASYNC_DRIVERS) if "sqlite" not in one]
 
 
 def kill_all(kind: str, url: str) -> None:

@@ -341,18 +341,12 @@ class MariaDBServer(Server):
         return self.directory / "data"
 
 
-class PgBouncerServer(Server):
+class PgBouncerServer(PostgreSQLServer):
     """PgBouncer in transaction mode before a PostgreSQL server; options are ``name=value``."""
-
-    user = "postgres"
 
     def __init__(self, behind: PostgreSQLServer, *options: str) -> None:
         super().__init__(*options)
         self._behind = behind
-
-    def url(self, driver: str = "psycopg") -> str:
-        """Where it is, for SQLAlchemy."""
-        return f"postgresql+{driver}://dubhooks@{self.host}:{self.port}/test"
 
     def prepare(self) -> None:
         """Write its settings."""
@@ -379,9 +373,3 @@ class PgBouncerServer(Server):
     def command(self) -> list[str]:
         """Return the command line that starts the server."""
         return [program("pgbouncer"), str(self.directory / "settings")]
-
-    def check(self) -> None:
-        """Raise unless the server answers."""
-        import psycopg
-
-        psycopg.connect(self.url().replace("+psycopg", ""), connect_timeout=2).close()

@@ -1,28 +1,10 @@
 """The behaviour that every adapter shares: one table of situations (DESIGN §4, §6).
 
-An adapter's tests inherit :class:`AdapterBehaviour`, once for each way of
-mounting a receiver, and say how to mount it::
-
-    from tests.support.adapters.behaviour import AdapterBehaviour, Setup
-    from tests.support.adapters.clients import Client, WsgiClient
-
-    class TestFlaskView(AdapterBehaviour):
-        def mount(self, setup: Setup) -> Client:
-            hooks = setup.registry()                   # a receiver with its handler registered
-            return WsgiClient(an_app_that_serves(hooks))
-
-    class TestFlaskWebhook(AdapterBehaviour):
-        is_route = True
-        def mount(self, setup: Setup) -> Client:
-            @app.post("/webhooks/dub")
-            @dubhooks.flask.webhook(setup.hooks, *setup.events, dedupe=setup.dedupe)
-            def route(event):
-                status = setup.run(event)              # may raise; counts the run
-                return None if status is None else (OWN_BODY, status)
-
-An adapter serves ``/webhooks/dub``.  ``cannot`` names the needs of situations
-that a framework cannot be put into at all; everything else has the same status
-everywhere.
+An adapter's tests inherit :class:`AdapterBehaviour`, once for each way of mounting a receiver at
+``/webhooks/dub``.  ``mount`` serves ``setup.registry()``, a receiver with its handler; or, with
+``is_route``, it decorates a handler with ``setup.hooks``, which answers ``OWN_BODY`` with the
+status that ``setup.run(event)`` returns, or ``None``.  ``cannot`` names the needs of situations
+that a framework cannot be put into at all; everything else has the same status everywhere.
 """
 
 from __future__ import annotations

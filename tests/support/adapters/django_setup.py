@@ -121,10 +121,6 @@ class DjangoClient:
         assert self._client is not None
         return self._client.sent
 
-    @sent.setter
-    def sent(self, sent: int) -> None:
-        raise AttributeError("only the client counts")
-
     def post(self, body: bytes, headers: Headers, **how: Any) -> Response:
         """Send one request; see :class:`tests.support.adapters.clients.Client`."""
         with override_settings(**self._changes):

@@ -17,12 +17,10 @@ seen: list[str] = []
 class SeenStore(MemoryStore):
     """A memory store that notes when it is asked."""
 
-    def claim(
-        self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
-    ) -> Claim:
+    def claim(self, *arguments: Any, **durations: Any) -> Claim:
         """Claim, and note it."""
         seen.append("claim")
-        return super().claim(key, token, fingerprint=fingerprint, lease=lease, retention=retention)
+        return super().claim(*arguments, **durations)
 
     def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Complete, and note it."""

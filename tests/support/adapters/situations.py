@@ -93,7 +93,7 @@ class Situation:
     """Settings of the receiver beside its memory store, given an empty directory."""
     needs: str = ""
     """What an adapter must be able to see: ``chunked``, ``stall``, ``doubles`` (a header that comes
-    twice) or ``route``."""
+    twice), ``reads early`` (chunks, as they come) or ``route``."""
     check: Callable[[Client, Path], None] = lambda _client, _path: None
     """What else must hold in the end."""
 
@@ -313,7 +313,11 @@ REFUSED: list[tuple[str, Request, int, str, str, dict[str, Any]]] = [
     ),
     (
         *("too-large-chunked", Request(HUGE, chunked=True), 413, "too_large", "body_too_large"),
-        {"needs": "chunked", "check": little_was_read},
+        {"needs": "chunked"},
+    ),
+    (
+        *("too-large-read-early", Request(HUGE, chunked=True), 413, "too_large", "body_too_large"),
+        {"needs": "reads early", "check": little_was_read},
     ),
     (
         *("slow", Request(BODY, stall=4 * READ_TIMEOUT), 408, "too_slow", "body_too_slow"),

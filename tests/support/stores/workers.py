@@ -33,7 +33,7 @@ from typing_extensions import Self
 import dubhooks
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.processes import importing
+from tests.support.processes import importing, until
 
 if TYPE_CHECKING:
     from tests.support.fake_clock import FakeClock
@@ -291,10 +291,7 @@ class Worker:
 
     def wait(self, seconds: float = 90.0) -> None:
         """Wait until it has ended."""
-        deadline = time.monotonic() + seconds
-        while self.is_alive:
-            assert time.monotonic() < deadline, "a worker does not end"
-            time.sleep(0.001)
+        until(lambda: not self.is_alive, "a worker ends", seconds)
 
 
 class Workers:
@@ -351,10 +348,8 @@ class Workers:
 
     def until_ready(self, count: int) -> None:
         """Wait until so many workers have said that they are ready."""
-        deadline = time.monotonic() + 60.0
-        while self.log.with_suffix(".ready").stat().st_size < count:
-            assert time.monotonic() < deadline, self._errors.read_text()
-            time.sleep(0.001)
+        ready = self.log.with_suffix(".ready")
+        until(lambda: ready.stat().st_size >= count, "workers are ready", 60.0)
 
 
 def _serve() -> None:
