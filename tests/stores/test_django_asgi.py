@@ -40,9 +40,9 @@ def test_hanging_up_anywhere(
 ) -> None:
     """Deliveries that are cut off anywhere, or fail, lose no event and repeat none."""
     alias_of(kind)  # makes the table
-    # ATOMIC_REQUESTS is on.  Under ASGI each request has a thread, so no connection is kept.
+    # Under ASGI each request has a thread, so no connection is kept.
     url = request.getfixturevalue(f"{kind}_server").url()
-    add(f"asgi-{kind}", {**database_at(url), "CONN_MAX_AGE": 0})
+    add(f"asgi-{kind}", {**database_at(url), "CONN_MAX_AGE": 0, "ATOMIC_REQUESTS": True})
     effects: list[str] = []
     store = DjangoStore(using=f"asgi-{kind}")
     hooks = Webhooks(SECRET, store=store, namespace=f"asgi-{is_async}", max_age=None)

@@ -32,7 +32,6 @@ def database_at(url: str, **options: Any) -> dict[str, Any]:
         "USER": place.username,
         "HOST": place.hostname,
         "PORT": place.port,
-        "ATOMIC_REQUESTS": True,
         "CONN_MAX_AGE": None,
         # As behind PgBouncer in transaction mode.
         "DISABLE_SERVER_SIDE_CURSORS": True,
