@@ -17,8 +17,7 @@ from dubhooks.testing import make_event
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters import django_setup
 from tests.support.servers import PostgreSQLServer
-from tests.support.stores.django_databases import in_thread
-from tests.support.stores.django_project import database_at
+from tests.support.stores.django_project import database_at, in_thread
 from tests.support.stores.sqlite_cases import in_child
 from tests.support.stores.store_cases import FINGERPRINT, claim
 

@@ -13,8 +13,7 @@ from dubhooks import ConfigurationError, Webhooks
 from dubhooks.django import DjangoStore
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.stores.django_databases import in_thread
-from tests.support.stores.django_project import add, database_at
+from tests.support.stores.django_project import add, database_at, in_thread
 from tests.support.stores.sqlite_cases import in_child
 from tests.support.stores.store_cases import claim
 
