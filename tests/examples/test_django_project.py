@@ -52,9 +52,8 @@ def manage(directory: Path, *arguments: str) -> str:
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_django_project(kind: str, tmp_path: Path) -> None:
     """Sales and leads are in the database, once each; nothing else is acknowledged."""
-    assert "run manage.py migrate" in manage(tmp_path, "check", "--database=default").lower()
     manage(tmp_path, "migrate", "--verbosity=0")
-    assert "no issues" in manage(tmp_path, "check", "--database=default")
+    assert "no issues" in manage(tmp_path, "check")
     assert manage(tmp_path, "makemigrations", "--check", "--dry-run").startswith("No changes")
     sale = make_event(SaleCreated, data__sale__amount=1900, data__customer__externalId="c_1")
     lead = make_event(LeadCreated)
