@@ -8,15 +8,15 @@ from tests.support.adapters.clients import AsgiClient, Client
 class TestAsgi(AdapterBehaviour):
     """An async handler."""
 
+    is_async = True
+
     def mount(self, setup: Setup) -> Client:
         """Serve the receiver by itself."""
-        hooks = setup.registry(is_async=True)
+        hooks = setup.registry(is_async=self.is_async)
         return AsgiClient(asgi.app(hooks, read_timeout=setup.read_timeout))
 
 
-class TestAsgiSyncHandler(AdapterBehaviour):
+class TestAsgiSyncHandler(TestAsgi):
     """A sync handler, run in a worker thread."""
 
-    def mount(self, setup: Setup) -> Client:
-        """Serve the receiver by itself."""
-        return AsgiClient(asgi.app(setup.registry(), read_timeout=setup.read_timeout))
+    is_async = False

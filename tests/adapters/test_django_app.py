@@ -143,30 +143,6 @@ def test_the_package_is_no_app() -> None:
         _settings.hooks.__wrapped__()
 
 
-def start(settings: str) -> subprocess.CompletedProcess[str]:
-    """Start Django with settings of its own."""
-    code = (
-        "from django.conf import settings\n"
-        f"settings.configure(USE_TZ=True, INSTALLED_APPS=['dubhooks.django'], {settings})\n"
-        "import django; django.setup()"
-    )
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
-    )
-
-
-def test_bad_settings_stop_the_start() -> None:
-    """A server runs no system checks, so Django does not start with settings that cannot work."""
-    for given, hint in (
-        ("DUBHOOKS={'WEBHOOK_SECRET': 'whsec_x', 'LEASE': -1}", "lease takes seconds"),
-        ("DUBHOOKS=['whsec_x']", "DUBHOOKS must be a dictionary"),
-        ("DUBHOOKS={'WEBHOOKSECRET': 'whsec_x'}", "DUBHOOKS has no 'WEBHOOKSECRET'"),
-    ):
-        started = start(given)
-        assert started.returncode != 0
-        assert hint in started.stderr
-
-
 def manage(directory: Path, settings: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command of a project whose one app registers a handler with ``hooks``."""
     app = directory / "shop"

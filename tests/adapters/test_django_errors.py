@@ -6,7 +6,6 @@ import sys
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,7 +25,8 @@ from dubhooks import MemoryStore, Reject, RetryLater, SQLiteStore, Webhooks
 from dubhooks.django import DjangoStore
 from dubhooks.webhooks import PayoutConfirmed, SaleCreated
 from tests.support.adapters.clients import Response
-from tests.support.adapters.django_setup import MIDDLEWARE, PATH, DjangoClient, Group
+from tests.support.adapters.django_setup import PATH, WITHOUT_LOGIN, DjangoClient, Group, api_view
+from tests.support.adapters.handlers import of_kind
 from tests.support.adapters.situations import (
     BODY,
     PAYOUT_REQUEST,
@@ -52,7 +52,6 @@ ERRORS = pytest.mark.parametrize(
         pytest.param(SuspiciousOperation(), "handler400", id="suspicious"),
     ],
 )
-WITHOUT_LOGIN = [one for one in MIDDLEWARE if "Login" not in one]
 
 
 def failing(error: Exception, mount: str = "view", **settings: Any) -> tuple[Any, list[str]]:
@@ -64,10 +63,7 @@ def failing(error: Exception, mount: str = "view", **settings: Any) -> tuple[Any
         runs.append(args[-1].id)
         raise error
 
-    async def fail_async(*args: Any) -> None:
-        fail(*args)
-
-    handler: Any = fail_async if mount.startswith("async") else fail
+    handler = of_kind(fail, is_async=mount.startswith("async"))
     if mount.endswith("webhook"):
         return dubhooks.django.webhook(hooks, SaleCreated, PayoutConfirmed)(handler), runs
     hooks.on(SaleCreated, PayoutConfirmed)(handler)
@@ -253,13 +249,6 @@ def answer_200(error: Exception, context: Any) -> Any:
     return HttpResponse("sorry")
 
 
-def api_view(view: Any) -> Any:
-    """Return a view of Django REST framework that is open to everybody."""
-    decorators = import_module("rest_framework.decorators")  # it has no types
-    is_open = decorators.authentication_classes([])(decorators.permission_classes([])(view))
-    return decorators.api_view(["POST"])(is_open)
-
-
 @BOTH
 @ERRORS
 def test_an_exception_handler_of_rest_framework(
@@ -305,12 +294,7 @@ def saving(ending: Exception | None, around: Any, store: Any) -> Any:
     ],
 )
 def test_a_transaction_around_the_view(
-    ending: Exception | None,
-    status: int,
-    is_saved: bool,
-    asgi: bool,
-    around: Any,
-    tmp_path: Path,
+    ending: Exception | None, status: int, is_saved: bool, asgi: bool, around: Any, tmp_path: Path
 ) -> None:
     """What the handler raised rolls it back, although no exception leaves the view."""
     with closing(SQLiteStore(tmp_path / "claims.db")) as store:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
-from importlib import import_module
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
@@ -19,10 +18,17 @@ from django.test import override_settings
 from django.urls import path
 
 import dubhooks.django
-from dubhooks import ConfigurationError, MemoryStore, Webhooks, postbacks
+from dubhooks import MemoryStore, Webhooks
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.clients import WsgiClient
-from tests.support.adapters.django_setup import MIDDLEWARE, PATH, DjangoClient
+from tests.support.adapters.clients import Response, WsgiClient
+from tests.support.adapters.django_setup import (
+    MIDDLEWARE,
+    PATH,
+    WITHOUT_LOGIN,
+    DjangoClient,
+    api_view,
+)
+from tests.support.adapters.handlers import of_kind
 from tests.support.adapters.situations import BODY, SALE_REQUEST, SECRET, Request
 
 BOTH = pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])
@@ -86,32 +92,42 @@ def test_a_body_that_is_gone_is_named(
     assert "the body was read before dubhooks could verify it" in caplog.text
 
 
-def test_a_body_that_wsgi_middleware_consumed_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    """A body that is announced and not there is called that."""
+def send_through(change: Callable[[Any], object], *, chunked: bool = False) -> Response:
+    """Deliver a sale through a server, or middleware of WSGI, that changes the environment."""
 
-    def consuming(environ: Any, start_response: Any) -> Any:
-        environ["wsgi.input"].read(len(BODY))
+    def server(environ: Any, start_response: Any) -> Any:
+        change(environ)
         return WSGIHandler()(environ, start_response)
 
     view = dubhooks.django.view(Webhooks(SECRET))
     with override_settings(ROOT_URLCONF=(path(PATH, view),)):
-        response = SALE_REQUEST.send(WsgiClient(consuming, f"/{PATH}"))
+        return Request(BODY, chunked=chunked).send(WsgiClient(server, f"/{PATH}"))
+
+
+@pytest.mark.parametrize(
+    ("change", "chunked", "words"),
+    [
+        pytest.param(
+            lambda environ: environ["wsgi.input"].read(len(BODY)),
+            False,
+            "announced but not there: middleware around Django has read it",
+            id="consumed by middleware",
+        ),
+        pytest.param(
+            lambda environ: environ.pop("wsgi.input_terminated"),
+            True,
+            "let the proxy in front send a Content-Length",
+            id="chunks without an end",
+        ),
+    ],
+)
+def test_a_body_that_wsgi_does_not_give_is_named(
+    change: Callable[[Any], object], chunked: bool, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A body that is not there is called that, with what to change."""
+    response = send_through(change, chunked=chunked)
     assert (response.status, b"body_empty" in response.body) == (400, True)
-    assert "announced but not there: middleware around Django has read it" in caplog.text
-
-
-def test_chunks_that_have_no_end_are_named(caplog: pytest.LogCaptureFixture) -> None:
-    """Where the server does not mark the end of chunks, the answer says what to change."""
-
-    def older(environ: Any, start_response: Any) -> Any:
-        del environ["wsgi.input_terminated"]
-        return WSGIHandler()(environ, start_response)
-
-    view = dubhooks.django.view(Webhooks(SECRET))
-    with override_settings(ROOT_URLCONF=(path(PATH, view),)):
-        response = Request(BODY, chunked=True).send(WsgiClient(older, f"/{PATH}"))
-    assert (response.status, b"body_empty" in response.body) == (400, True)
-    assert "let the proxy in front send a Content-Length" in caplog.text
+    assert words in caplog.text
 
 
 @pytest.mark.parametrize("stream", ["terminated", "in memory", "in a file"])
@@ -121,15 +137,9 @@ def test_a_body_whose_length_is_not_announced(stream: str) -> None:
         file.write(BODY)
         file.seek(0)
         given: dict[str, Any] = {"terminated": Whole(BODY), "in memory": io.BytesIO(BODY)}
-
-        def server(environ: Any, start_response: Any) -> Any:
-            environ["wsgi.input"] = given.get(stream, file)
-            environ["wsgi.input_terminated"] = stream == "terminated"
-            return WSGIHandler()(environ, start_response)
-
-        view = dubhooks.django.view(Webhooks(SECRET))
-        with override_settings(ROOT_URLCONF=(path(PATH, view),)):
-            assert Request(BODY, chunked=True).send(WsgiClient(server, f"/{PATH}")).status == 200
+        changes = {"wsgi.input": given.get(stream, file)}
+        changes["wsgi.input_terminated"] = stream == "terminated"
+        assert send_through(lambda environ: environ.update(changes), chunked=True).status == 200
 
 
 class Whole(io.BytesIO):
@@ -140,18 +150,11 @@ class Whole(io.BytesIO):
         return False
 
 
-@pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunks"])
-def test_a_body_that_is_cut_off(is_chunked: bool) -> None:
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+def test_a_body_that_is_cut_off(chunked: bool) -> None:
     """A body that ends early is called that, and not a wrong signature."""
-
-    def server(environ: Any, start_response: Any) -> Any:
-        environ["wsgi.input"] = Cut() if is_chunked else io.BytesIO(BODY[:-10])
-        return WSGIHandler()(environ, start_response)
-
-    view = dubhooks.django.view(Webhooks(SECRET))
-    with override_settings(ROOT_URLCONF=(path(PATH, view),)):
-        request = Request(BODY, chunked=is_chunked)
-        response = request.send(WsgiClient(server, f"/{PATH}"))
+    changes = {"wsgi.input": Cut() if chunked else io.BytesIO(BODY[:-10])}
+    response = send_through(lambda environ: environ.update(changes), chunked=chunked)
     assert (response.status, b"body_incomplete" in response.body) == (400, True)
 
 
@@ -174,44 +177,10 @@ def test_a_handler_that_returns_no_response(
     def take(request: HttpRequest, event: SaleCreated) -> Any:
         return {"status": "ok"}
 
-    async def take_async(request: HttpRequest, event: SaleCreated) -> Any:
-        return take(request, event)
-
     decorate: Any = dubhooks.django.webhook(Webhooks(SECRET, store=store), SaleCreated)
-    client = DjangoClient(path(PATH, decorate(take_async if is_async else take)), asgi=asgi)
+    client = DjangoClient(path(PATH, decorate(of_kind(take, is_async=is_async))), asgi=asgi)
     assert [SALE_REQUEST.send(client).status for _ in range(2)] == [500, 500]
     assert "returns an HttpResponse or None, not dict" in caplog.text
-
-
-WRONG: Any = SaleCreated
-DECORATE: Any = dubhooks.django.webhook
-
-
-@pytest.mark.parametrize(
-    ("mistake", "hint"),
-    [
-        (lambda: dubhooks.django.view(WRONG), "the receiver comes first"),
-        (lambda: dubhooks.django.webhook(WRONG), "the receiver comes first"),
-        (lambda: DECORATE(lambda request: None), "the receiver comes first"),
-        (
-            lambda: DECORATE(Webhooks(SECRET), postbacks.SaleCreated),
-            "not a webhook event",
-        ),
-        (lambda: dubhooks.django.webhook(Webhooks(SECRET), "sale.created"), "SaleCreated"),
-        (lambda: DECORATE(Webhooks(SECRET))(1), "a handler must be callable"),
-    ],
-)
-def test_mistakes_are_named_when_they_are_made(mistake: Callable[[], object], hint: str) -> None:
-    """A wrong argument raises when the module is imported, and says what is right."""
-    with pytest.raises(ConfigurationError, match=hint):
-        mistake()
-
-
-def api_view(view: Any) -> Any:
-    """Return a view of Django REST framework that is open to everybody."""
-    decorators = import_module("rest_framework.decorators")  # it has no types
-    is_open = decorators.authentication_classes([])(decorators.permission_classes([])(view))
-    return decorators.api_view(["POST"])(is_open)
 
 
 def test_below_a_decorator_of_rest_framework() -> None:
@@ -223,8 +192,7 @@ def test_below_a_decorator_of_rest_framework() -> None:
     def take(request: Any, event: SaleCreated) -> None:
         seen.extend([request.data["id"], event.id])
 
-    middleware = [one for one in MIDDLEWARE if "Login" not in one]
-    client = DjangoClient(path(PATH, take), MIDDLEWARE=middleware)
+    client = DjangoClient(path(PATH, take), MIDDLEWARE=WITHOUT_LOGIN)
     assert SALE_REQUEST.send(client).status == 200
     assert seen[0] == seen[1]
     assert Request(b"", headers=[], method="GET").send(client).status == 405
@@ -242,7 +210,7 @@ def test_a_partial_and_a_callable_object_are_handlers() -> None:
         seen.append(name)
 
     for handler in (Handler(), partial(take, "partial")):
-        view: Any = DECORATE(Webhooks(SECRET), SaleCreated)(handler)
+        view: Any = dubhooks.django.webhook(Webhooks(SECRET), SaleCreated)(handler)
         assert SALE_REQUEST.send(DjangoClient(path(PATH, view), asgi=True)).status == 200
     assert seen == ["object", "partial"]
 

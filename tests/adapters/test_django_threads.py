@@ -17,13 +17,12 @@ from django.db.backends.signals import connection_created
 from django.test import override_settings
 from django.urls import path
 
-import dubhooks.django
 from dubhooks import Claim, MemoryStore, SQLiteStore, Webhooks
-from dubhooks.django import DjangoStore, webhook
+from dubhooks.django import DjangoStore
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.clients import AsgiClient
-from tests.support.adapters.django_mounts import mount_handler
+from tests.support.adapters.django_mounts import mount_handler, mount_taking
 from tests.support.adapters.django_setup import PATH, DjangoClient, Group
 from tests.support.adapters.situations import SALE_REQUEST, SECRET, signed
 from tests.support.receiving import AsyncMemoryStore
@@ -44,6 +43,14 @@ class Async(AsyncMemoryStore):
         """Claim."""
         self.loops.add(asyncio.get_running_loop())
         return await super().claim(key, token, **arguments)
+
+
+STORES: dict[str, Callable[[], Any]] = {
+    "none": lambda: None,
+    "memory": MemoryStore,
+    "django": DjangoStore,
+    "async": Async,
+}
 
 
 @HANDLERS
@@ -81,23 +88,16 @@ def test_the_store_works_in_the_thread_that_django_cleans_up(
     assert len(threads["handler"]) == 1
 
 
-@pytest.mark.parametrize("kind", ["none", "memory", "sqlite", "django", "async"])
+@pytest.mark.parametrize("kind", [*STORES, "sqlite"])
 @MOUNTS
 def test_async_handlers_run_on_the_loop_of_the_server(mount: str, kind: str, tmp_path: Any) -> None:
     """Under ASGI an async handler may use what belongs to the server's event loop."""
-    stores: dict[str, Callable[[], Any]] = {
-        "none": lambda: None,
-        "memory": MemoryStore,
-        "sqlite": lambda: SQLiteStore(tmp_path / "claims.db"),
-        "django": DjangoStore,
-        "async": Async,
-    }
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def note() -> None:
         loops.append(asyncio.get_running_loop())
 
-    store = stores[kind]()
+    store = SQLiteStore(tmp_path / "claims.db") if kind == "sqlite" else STORES[kind]()
     view = mount_handler(Webhooks(SECRET, store=store), mount, note, is_async=True)
     body, headers = signed_request(make_event(SaleCreated), SECRET)
     client = DjangoClient(path(PATH, view), asgi=True)
@@ -160,14 +160,6 @@ def test_a_claim_is_renewed_while_its_handler_runs(mount: str, is_async: bool, a
     assert {each.connection for each in opened["dubhooks renewals"]} == {None}
 
 
-STORES: dict[str, Callable[[], Any]] = {
-    "none": lambda: None,
-    "memory": MemoryStore,
-    "django": DjangoStore,
-    "async": Async,
-}
-
-
 @pytest.mark.parametrize("kind", STORES)
 @MOUNTS
 def test_a_plain_decorator_around_a_coroutine_function(mount: str, kind: str) -> None:
@@ -183,11 +175,7 @@ def test_a_plain_decorator_around_a_coroutine_function(mount: str, kind: str) ->
     def decorated(*arguments: Any) -> Any:
         return count(*arguments)
 
-    view: Any = webhook(hooks, SaleCreated)(decorated)
-    if mount == "view":
-        hooks = Webhooks(SECRET, store=store)
-        hooks.on(SaleCreated)(decorated)
-        view = dubhooks.django.view(hooks)
+    view = mount_taking(hooks, mount, decorated)
 
     async def note() -> None:
         loops.append(asyncio.get_running_loop())
@@ -237,11 +225,7 @@ def test_many_deliveries_at_once(mount: str, handler: str, kind: str) -> None:
         "async": take_async,
         "decorated": lambda *_: take_async(),
     }
-    view: Any = dubhooks.django.view(hooks)
-    if mount == "view":
-        hooks.on(SaleCreated)(handlers[handler])
-    else:
-        view = webhook(hooks, SaleCreated)(handlers[handler])
+    view = mount_taking(hooks, mount, handlers[handler])
 
     async def scenario() -> list[int]:
         client = AsgiClient(ASGIHandler(), f"/{PATH}")

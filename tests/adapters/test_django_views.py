@@ -13,10 +13,9 @@ from dubhooks import Webhooks, postbacks
 from dubhooks.django import DjangoStore
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import HandlerFailed
 from tests.support.adapters.django_mounts import mount_handler
 from tests.support.adapters.django_setup import PATH, POSTBACK_SECRET, DjangoClient
-from tests.support.adapters.situations import BODY, SALE, SALE_REQUEST, SECRET, Request, signed
+from tests.support.adapters.situations import BODY, SALE_REQUEST, SECRET, HandlerFailed, Request
 
 BOTH = pytest.mark.parametrize("asgi", [False, True], ids=["wsgi", "asgi"])
 HANDLERS = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
@@ -91,22 +90,6 @@ def test_a_claim_outlives_the_rollback_of_the_request(
     statuses = [client.post(body, list(headers.items())).status for _ in range(4)]
     assert statuses == [500, 500, 200, 200]
     assert attempts == [1, 2, 3, 3]
-
-
-def test_the_request_is_there_for_the_handler() -> None:
-    """A handler sees headers, body and user of the request, and what the URL holds."""
-    seen: list[object] = []
-    hooks = Webhooks(SECRET)
-
-    @dubhooks.django.webhook(hooks, SaleCreated)
-    def take(request: HttpRequest, event: SaleCreated, tenant: str, number: int) -> None:
-        """Take a sale."""
-        seen.extend([request.headers["Dub-Signature"], request.body, tenant, number, event.id])
-
-    client = DjangoClient(path("<tenant>/<int:number>", take), path="acme/7")
-    assert SALE_REQUEST.send(client).status == 200
-    assert seen == [signed(BODY)[1][1], BODY, "acme", 7, SALE.id]
-    assert (take.__name__, take.__doc__) == ("take", "Take a sale.")
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])

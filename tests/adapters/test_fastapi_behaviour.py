@@ -9,45 +9,29 @@ from starlette.routing import Route
 
 import dubhooks.fastapi
 from dubhooks import asgi
-from tests.support.adapters.behaviour import OWN_BODY, AdapterBehaviour, Setup, Step
+from tests.support.adapters.behaviour import AdapterBehaviour, Setup
 from tests.support.adapters.clients import AsgiClient, Client
-
-
-def routed(setup: Setup, handler: Any) -> Client:
-    """Serve ``setup`` through the decorator."""
-    app = FastAPI()
-    decorator: Any = dubhooks.fastapi.webhook(
-        setup.hooks, *setup.events, read_timeout=setup.read_timeout
-    )
-    app.post("/webhooks/dub")(decorator(handler))
-    return AsgiClient(app)
-
-
-def response(status: int | None) -> PlainTextResponse | None:
-    """Return what the table's handler answers."""
-    return None if status is None else PlainTextResponse(OWN_BODY, status)
+from tests.support.adapters.handlers import of_kind
+from tests.support.adapters.situations import OWN_BODY, Step
 
 
 class TestRouter(AdapterBehaviour):
     """A router, with async handlers."""
 
+    is_async = True
+
     def mount(self, setup: Setup) -> Client:
         """Include the router in an application."""
         app = FastAPI()
-        hooks = setup.registry(is_async=True)
+        hooks = setup.registry(is_async=self.is_async)
         app.include_router(dubhooks.fastapi.router(hooks, read_timeout=setup.read_timeout))
         return AsgiClient(app)
 
 
-class TestRouterSyncHandler(AdapterBehaviour):
+class TestRouterSyncHandler(TestRouter):
     """A router, with sync handlers."""
 
-    def mount(self, setup: Setup) -> Client:
-        """Include the router in an application."""
-        app = FastAPI()
-        hooks = setup.registry()
-        app.include_router(dubhooks.fastapi.router(hooks, read_timeout=setup.read_timeout))
-        return AsgiClient(app)
+    is_async = False
 
 
 RAISED = {
@@ -76,25 +60,27 @@ class RouteBehaviour(AdapterBehaviour):
 class TestWebhook(RouteBehaviour):
     """A route with an async handler."""
 
-    def mount(self, setup: Setup) -> Client:
-        """Decorate a coroutine function."""
-
-        async def handler(event: Any) -> PlainTextResponse | None:
-            return response(setup.run(event))
-
-        return routed(setup, handler)
-
-
-class TestWebhookSyncHandler(RouteBehaviour):
-    """A route with a sync handler."""
+    is_async = True
 
     def mount(self, setup: Setup) -> Client:
-        """Decorate a function."""
+        """Decorate a handler."""
 
         def handler(event: Any) -> PlainTextResponse | None:
-            return response(setup.run(event))
+            status = setup.run(event)
+            return None if status is None else PlainTextResponse(OWN_BODY, status)
 
-        return routed(setup, handler)
+        decorate: Any = dubhooks.fastapi.webhook(
+            setup.hooks, *setup.events, dedupe=setup.dedupe, read_timeout=setup.read_timeout
+        )
+        app = FastAPI()
+        app.post("/webhooks/dub")(decorate(of_kind(handler, is_async=self.is_async)))
+        return AsgiClient(app)
+
+
+class TestWebhookSyncHandler(TestWebhook):
+    """A route with a sync handler."""
+
+    is_async = False
 
 
 class TestStarlette(AdapterBehaviour):

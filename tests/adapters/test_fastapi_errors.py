@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException
 from fastapi import Request as FastAPIRequest
-from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -17,6 +17,7 @@ from dubhooks import MemoryStore, Reject, RetryLater, Webhooks, asgi
 from dubhooks.fastapi import router, webhook
 from dubhooks.webhooks import LinkClicked, PayoutConfirmed, SaleCreated
 from tests.support.adapters.clients import AsgiClient, Response, Watched
+from tests.support.adapters.handlers import of_kind
 from tests.support.adapters.situations import (
     LINK,
     OWN_BODY,
@@ -34,35 +35,22 @@ RAISED_500 = b'{"detail":"failed"}'
 KINDS = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 
 
-def failing_receiver(error: Exception, *, is_async: bool) -> tuple[Webhooks, list[str]]:
-    """Return a receiver whose handler raises, and the ids of what it was called with."""
-    hooks = Webhooks(SECRET, store=MemoryStore())
+def failing(error: Exception, *, is_async: bool) -> tuple[Any, list[str]]:
+    """Return a handler that raises, and the ids of what it was called with."""
     runs: list[str] = []
 
     def fail(event: SaleCreated | PayoutConfirmed) -> None:
         runs.append(event.id)
         raise error
 
-    async def fail_async(event: SaleCreated | PayoutConfirmed) -> None:
-        fail(event)
-
-    hooks.on(SaleCreated, PayoutConfirmed)(fail_async if is_async else fail)
-    return hooks, runs
+    return of_kind(fail, is_async=is_async), runs
 
 
-def failing_route(error: Exception, *, is_async: bool = False) -> tuple[FastAPI, list[str]]:
+def failing_route(error: Exception, *, is_async: bool) -> tuple[FastAPI, list[str]]:
     """Return an application with a decorated route whose handler raises, and its runs."""
-    app, runs = FastAPI(), list[str]()
-
-    def fail(event: SaleCreated | PayoutConfirmed) -> None:
-        runs.append(event.id)
-        raise error
-
-    async def fail_async(event: SaleCreated | PayoutConfirmed) -> None:
-        fail(event)
-
+    app, (handler, runs) = FastAPI(), failing(error, is_async=is_async)
     decorate = webhook(Webhooks(SECRET, store=MemoryStore()), SaleCreated, PayoutConfirmed)
-    app.post("/webhooks/dub")(decorate(fail_async if is_async else fail))
+    app.post("/webhooks/dub")(decorate(handler))
     return app, runs
 
 
@@ -101,7 +89,9 @@ def test_a_registered_handler_that_raises(
     error: Exception, kind: Any, page: Any, serve: Any, is_async: bool
 ) -> None:
     """500 is sent before anybody can answer otherwise; then the exception goes on to the server."""
-    hooks, runs = failing_receiver(error, is_async=is_async)
+    hooks = Webhooks(SECRET, store=MemoryStore())
+    handler, runs = failing(error, is_async=is_async)
+    hooks.on(SaleCreated, PayoutConfirmed)(handler)
     app, path = serve(hooks)
     app.add_exception_handler(kind, lambda *_: page)
     watched = Watched(app)
@@ -151,26 +141,6 @@ def test_pages_of_errors_are_sent_as_they_are(is_async: bool, caplog: Log) -> No
     response = SALE_REQUEST.send(AsgiClient(app))
     assert (seen(response), response.headers["x-page"]) == ((418, OWN_BODY.encode()), "own")
     assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
-
-
-def test_control_flow_keeps_status_and_headers() -> None:
-    """``RetryLater`` and ``Reject`` leave the route as ``HTTPException`` with our headers."""
-    for error, status, name, value in (
-        (RetryLater(after=300), 503, "retry-after", "300"),
-        (Reject(), 489, "upstash-nonretryable-error", "true"),
-    ):
-        app, _ = failing_route(error)
-        raised: list[HTTPException] = []
-
-        @app.exception_handler(HTTPException)
-        async def page(_: FastAPIRequest, error: Any, raised: Any = raised) -> JSONResponse:
-            raised.append(error)
-            return JSONResponse({"own": error.detail}, error.status_code, error.headers)
-
-        response = SALE_REQUEST.send(AsgiClient(app))
-        assert (response.status, response.headers[name]) == (status, value)
-        assert response.body == f'{{"own":"{error.code}"}}'.encode()
-        assert len(raised) == 1
 
 
 def login() -> None:
@@ -244,17 +214,13 @@ def serve(ending: Any, hooks: Webhooks, get: Any, *, is_async: bool) -> AsgiClie
             raise ending
         return ending
 
-    async def end_async(event: SaleCreated, session: Annotated[Session, Depends(get)]) -> Any:
-        return end(event, session)
-
-    app, handler = FastAPI(), end_async if is_async else end
-    for one in (end, end_async):
-        one.__annotations__ = {"session": Annotated[Session, Depends(get)]}
-    app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(handler))
+    end.__annotations__ = {"session": Annotated[Session, Depends(get)]}
+    app = FastAPI()
+    app.post("/webhooks/dub")(webhook(hooks, SaleCreated)(of_kind(end, is_async=is_async)))
     return AsgiClient(app)
 
 
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@KINDS
 @pytest.mark.parametrize("get", [get_session, get_session_async])
 @pytest.mark.parametrize("name", ENDINGS)
 def test_a_transaction_around_the_handler(name: str, get: Any, is_async: bool) -> None:
@@ -278,12 +244,3 @@ def test_a_handler_of_on_that_the_route_falls_back_to(get: Any) -> None:
     client = serve(None, hooks, get, is_async=False)
     assert LINK.send(client).status == 500
     assert journal == ["rollback"]
-
-
-def test_without_a_run() -> None:
-    """Dependencies run for a duplicate, and not before the signature has passed."""
-    client = serve(None, Webhooks(SECRET, store=MemoryStore()), get_session, is_async=True)
-    assert with_signature().send(client).status == 401
-    assert journal == []
-    assert [SALE_REQUEST.send(client).status for _ in range(2)] == [200, 200]
-    assert journal == ["commit", "commit"]

@@ -10,14 +10,8 @@ from pydantic import BaseModel
 from dubhooks import ConfigurationError, Webhooks
 from dubhooks.fastapi import openapi, router, verified, webhook
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import (
-    BODY,
-    SALE_REQUEST,
-    SECRET,
-    Request,
-    with_signature,
-)
 from tests.support.adapters.clients import AsgiClient, Watched
+from tests.support.adapters.situations import BODY, SALE_REQUEST, SECRET, Request, with_signature
 
 hooks = Webhooks(SECRET)
 
@@ -81,8 +75,7 @@ def with_dependency(event: SaleCreated, note: Annotated[Note, Depends(takes_note
 
 
 @pytest.mark.parametrize(
-    "handler",
-    [with_model, with_raw_body, with_dependency, swapped, depends_first],
+    "handler", [with_model, with_raw_body, with_dependency, swapped, depends_first]
 )
 def test_body_parameter(handler: Any) -> None:
     """FastAPI would parse the body before anything can verify it: refused when decorated."""

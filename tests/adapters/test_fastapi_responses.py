@@ -13,7 +13,9 @@ from pydantic import BaseModel
 from dubhooks import Reject, RetryLater
 from dubhooks.testing import ASGIClient
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import (
+from tests.support.adapters.clients import AsgiClient
+from tests.support.adapters.fastapi_routes import answer, endpoint, seen
+from tests.support.adapters.situations import (
     LINK,
     PAYOUT_REQUEST,
     SALE,
@@ -21,8 +23,6 @@ from tests.support.adapters.behaviour import (
     SECRET,
     Request,
 )
-from tests.support.adapters.clients import AsgiClient
-from tests.support.adapters.fastapi_routes import answer, endpoint, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,21 +85,14 @@ def returns_dict(event: SaleCreated) -> dict[str, int]:
     return {"amount": 1}
 
 
-def sets_201(event: SaleCreated, response: FastAPIResponse) -> None:
-    """Set a status as FastAPI's documentation has it."""
-    response.status_code = 201
+def sets(status: int) -> Callable[..., Any]:
+    """Return a handler that sets a status as FastAPI's documentation has it."""
 
+    def handler(event: SaleCreated, response: FastAPIResponse) -> dict[str, int]:
+        response.status_code = status
+        return {"amount": 1}
 
-def sets_500(event: SaleCreated, response: FastAPIResponse) -> dict[str, int]:
-    """Answer a failure without raising."""
-    response.status_code = 500
-    return {"amount": 1}
-
-
-def sets_302(event: SaleCreated, response: FastAPIResponse) -> dict[str, int]:
-    """Answer a redirect without a response."""
-    response.status_code = 302
-    return {"amount": 1}
+    return handler
 
 
 def returns_500(event: SaleCreated) -> JSONResponse:
@@ -134,10 +127,10 @@ def raises_404(event: SaleCreated) -> None:
         (returns_dict, {"status_code": 307}, 500, "release"),
         (returns_dict, {"response_class": HTMLResponse, "status_code": 300}, 500, "release"),
         (returns_address, {"response_class": RedirectResponse}, 500, "release"),
-        (sets_201, {}, 201, "complete"),
-        (sets_201, {"status_code": 500}, 201, "complete"),
-        (sets_500, {"status_code": 200}, 500, "release"),
-        (sets_302, {}, 500, "release"),
+        (sets(201), {}, 201, "complete"),
+        (sets(201), {"status_code": 500}, 201, "complete"),
+        (sets(500), {"status_code": 200}, 500, "release"),
+        (sets(302), {}, 500, "release"),
         (returns_500, {}, 500, "release"),
         (returns_500, {"status_code": 200}, 500, "release"),
         (returns_redirect, {}, 500, "release"),

@@ -14,8 +14,10 @@ from fastapi.responses import JSONResponse
 
 from dubhooks import Claim, MemoryStore, Webhooks
 from dubhooks.fastapi import webhook
-from dubhooks.webhooks import LinkClicked, SaleCreated
-from tests.support.adapters.behaviour import (
+from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.clients import AsgiClient
+from tests.support.adapters.fastapi_routes import Source, answer, endpoint, seen
+from tests.support.adapters.situations import (
     LINK,
     PAYOUT_REQUEST,
     SALE,
@@ -24,8 +26,6 @@ from tests.support.adapters.behaviour import (
     Request,
     with_signature,
 )
-from tests.support.adapters.clients import AsgiClient
-from tests.support.adapters.fastapi_routes import SeenStore, Source, answer, endpoint, seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,22 +192,3 @@ def test_a_decorator_in_between() -> None:
     assert answer(sale).status == 200
     assert seen == ["dependency", "claim", "timed", "handler none", "complete"]
     assert "event" not in signature(endpoint(sale)).parameters
-
-
-def test_a_route_falls_back_to_on(caplog: pytest.LogCaptureFixture) -> None:
-    """An event that the route does not take goes to the receiver's handler, after dependencies."""
-    hooks, app = Webhooks(SECRET, store=SeenStore()), FastAPI()
-
-    @hooks.on(LinkClicked)
-    async def click(event: LinkClicked) -> None:
-        seen.append("click")
-
-    @app.post("/x")
-    @webhook(hooks, SaleCreated)
-    def sale(event: SaleCreated, source: Source) -> None: ...
-
-    client = AsgiClient(app, "/x")
-    assert LINK.send(client).body == b'{"outcome":"handled"}'
-    assert seen == ["dependency", "claim", "click", "complete"]
-    assert LINK.send(client).body == b'{"outcome":"duplicate"}'
-    assert not [one for one in caplog.records if one.levelname == "WARNING"]

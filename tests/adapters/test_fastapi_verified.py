@@ -8,12 +8,9 @@ from fastapi import Depends, FastAPI
 
 from dubhooks import MemoryStore, Webhooks
 from dubhooks.fastapi import openapi, router, verified, webhook
-from dubhooks.webhooks import (
-    LeadCreated,
-    PayoutConfirmed,
-    SaleCreated,
-)
-from tests.support.adapters.behaviour import (
+from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated
+from tests.support.adapters.clients import AsgiClient, Client
+from tests.support.adapters.situations import (
     LINK,
     PAYOUT_REQUEST,
     SALE,
@@ -22,7 +19,6 @@ from tests.support.adapters.behaviour import (
     Request,
     with_signature,
 )
-from tests.support.adapters.clients import AsgiClient, Client
 
 hooks = Webhooks(SECRET, store=MemoryStore())
 VerifiedSale = Annotated[SaleCreated, Depends(verified(hooks, SaleCreated))]

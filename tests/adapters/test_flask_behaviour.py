@@ -6,8 +6,10 @@ from flask import Blueprint, Flask
 from flask.typing import ResponseReturnValue
 
 import dubhooks.flask
-from tests.support.adapters.behaviour import OWN_BODY, AdapterBehaviour, Setup
+from tests.support.adapters.behaviour import AdapterBehaviour, Setup
 from tests.support.adapters.clients import Client, WsgiClient
+from tests.support.adapters.handlers import of_kind
+from tests.support.adapters.situations import OWN_BODY
 
 PATH = "/webhooks/dub"
 
@@ -55,33 +57,23 @@ class TestWebhook(FlaskBehaviour):
     """The decorator on a view."""
 
     is_route = True
+    is_async = False
 
     def mount(self, setup: Setup) -> Client:
-        """Decorate a view."""
+        """Decorate a view; without methods, a rule of Flask's takes those of the view."""
         app = Flask(__name__)
 
-        @app.post("/webhooks/<tenant>")
-        @dubhooks.flask.webhook(setup.hooks, *setup.events)
         def take(event: Any, tenant: str) -> ResponseReturnValue | None:
             assert tenant == "dub"
             return own(setup.run(event))
 
+        decorate: Any = dubhooks.flask.webhook(setup.hooks, *setup.events, dedupe=setup.dedupe)
+        rule = app.route if self.is_async else app.post
+        rule("/webhooks/<tenant>")(decorate(of_kind(take, is_async=self.is_async)))
         return WsgiClient(app)
 
 
-class TestWebhookAsync(FlaskBehaviour):
+class TestWebhookAsync(TestWebhook):
     """The decorator on an async view."""
 
-    is_route = True
-
-    def mount(self, setup: Setup) -> Client:
-        """Decorate a view."""
-        app = Flask(__name__)
-
-        @app.route("/webhooks/<tenant>")
-        @dubhooks.flask.webhook(setup.hooks, *setup.events)
-        async def take(event: Any, tenant: str) -> ResponseReturnValue | None:
-            assert tenant == "dub"
-            return own(setup.run(event))
-
-        return WsgiClient(app)
+    is_async = True

@@ -10,51 +10,14 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, current_app, request
+from flask import Blueprint, Flask, request
 from flask.typing import ResponseReturnValue
 
 import dubhooks.flask
-from dubhooks import MemoryStore, Postbacks, Webhooks
-from dubhooks.testing import make_event
-from dubhooks.webhooks import LeadCreated, PayoutConfirmed, SaleCreated
-from tests.support.adapters.clients import WsgiClient
+from dubhooks import Postbacks, Webhooks
+from dubhooks.webhooks import SaleCreated
 from tests.support.adapters.flask_apps import PATH, app_with, deliver
-from tests.support.adapters.situations import (
-    BODY,
-    PAYOUT,
-    PAYOUT_REQUEST,
-    SECRET,
-    Request,
-    signed,
-)
-
-LEAD = make_event(LeadCreated).to_json()
-
-
-def test_a_route_falls_back_to_registered_handlers() -> None:
-    """An event that the route does not take goes to ``on``, and our own reply is sent."""
-    hooks = Webhooks(SECRET, store=MemoryStore())
-    seen: list[str] = []
-
-    @hooks.on(LeadCreated)
-    def lead(event: LeadCreated) -> Any:
-        seen.append(event.event)
-        return current_app.response_class("not sent", 202)
-
-    @hooks.on(SaleCreated)
-    def other_sale(event: SaleCreated) -> None:
-        raise AssertionError(event.id)  # the route wins
-
-    def sale(event: SaleCreated) -> str:
-        seen.append(event.event)
-        return "own"
-
-    app = app_with(sale, hooks)
-    assert deliver(app).body == b"own"
-    response = deliver(app, body=LEAD)
-    assert (response.status, response.body) == (202, b'{"outcome":"handled"}')
-    assert deliver(app, body=LEAD).body == b'{"outcome":"duplicate"}'
-    assert seen == ["sale.created", "lead.created"]
+from tests.support.adapters.situations import BODY, SECRET, signed
 
 
 def with_parts(event: SaleCreated, tenant: str, *, page: int = 1) -> str:
@@ -208,25 +171,6 @@ def with_session(session: str, event: SaleCreated) -> None:
 def test_handlers_that_work(handler: Any) -> None:
     """What may take the event is accepted."""
     assert deliver(app_with(handler)).status == 200
-
-
-def test_a_payout_that_is_sent_under_two_ids() -> None:
-    """``dedupe="natural"`` pays it once; the event's id alone does not tell."""
-    paid: list[str] = []
-
-    def pay(event: PayoutConfirmed) -> None:
-        paid.append(event.data.id)
-
-    again = Request(make_event(PayoutConfirmed, data__id=PAYOUT.data.id).to_json())
-    assert again.body != PAYOUT_REQUEST.body
-    for dedupe, times in (("natural", 1), ("id", 2)):
-        app, hooks = Flask(__name__), Webhooks(SECRET, store=MemoryStore())
-        route: Any = dubhooks.flask.webhook(hooks, PayoutConfirmed, dedupe=dedupe)  # type: ignore[call-overload]
-        app.post(PATH)(route(pay))
-        client = WsgiClient(app)
-        assert [request.send(client).status for request in (PAYOUT_REQUEST, again)] == [200, 200]
-        assert paid == [PAYOUT.data.id] * times
-        paid.clear()
 
 
 @pytest.mark.parametrize("on", [Flask, Blueprint])

@@ -12,7 +12,7 @@ import pytest
 import dubhooks.django
 import dubhooks.fastapi
 import dubhooks.flask
-from dubhooks import ConfigurationError, Webhooks, aws_lambda, wsgi
+from dubhooks import ConfigurationError, Webhooks, asgi, aws_lambda, wsgi
 from dubhooks.webhooks import SaleCreated
 from tests.support.receiving import SECRET, AsyncMemoryStore
 
@@ -24,6 +24,20 @@ def test_a_store_for_an_event_loop_where_there_is_none(mount: Callable[..., Any]
     """A store with coroutines is refused by name when the application starts."""
     with pytest.raises(ConfigurationError, match=r"AsyncMemoryStore needs an event .* sync store"):
         mount(Webhooks(SECRET, store=AsyncMemoryStore()))
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        *(wsgi.app, asgi.app, aws_lambda.handler),
+        *(dubhooks.flask.view, dubhooks.django.view, dubhooks.fastapi.router),
+    ],
+)
+def test_what_is_no_receiver(mount: Any) -> None:
+    """A mistake in the module is told when it is imported."""
+    for wrong in (SaleCreated, SECRET):
+        with pytest.raises(ConfigurationError, match="the receiver comes first"):
+            mount(wrong)
 
 
 DECORATORS: dict[str, Any] = {
@@ -71,6 +85,8 @@ def test_a_decorator_without_its_arguments(framework: str) -> None:
             webhook(given)
     with pytest.raises(ConfigurationError, match=r"not a webhook event: .* dubhooks\.webhooks"):
         webhook(Webhooks(SECRET), dubhooks.postbacks.SaleCreated)
+    with pytest.raises(ConfigurationError, match="SaleCreated"):
+        webhook(Webhooks(SECRET), "sale.created")
     with pytest.raises(ConfigurationError, match="needs a store"):
         webhook(Webhooks(SECRET), SaleCreated, dedupe="natural")
 

@@ -12,18 +12,14 @@ class TestWsgi(AdapterBehaviour):
 
     # Only a server can bound how long a body may take.
     cannot = frozenset({"stall"})
+    is_async = False
 
     def mount(self, setup: Setup) -> Client:
         """Serve the receiver by itself."""
-        return WsgiClient(validator(wsgi.app(setup.registry())))
+        return WsgiClient(validator(wsgi.app(setup.registry(is_async=self.is_async))))
 
 
-class TestWsgiAsyncHandler(AdapterBehaviour):
+class TestWsgiAsyncHandler(TestWsgi):
     """An async handler, run on an event loop of its own."""
 
-    cannot = frozenset({"stall"})
-
-    def mount(self, setup: Setup) -> Client:
-        """Serve the receiver by itself."""
-        hooks = setup.registry(is_async=True)
-        return WsgiClient(wsgi.app(hooks))
+    is_async = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,3 +69,41 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     yield engine
     metadata.drop_all(engine)
     engine.dispose()
+
+
+_SERIALIZABLE = {
+    # Not by Django's isolation_level, which psycopg sends only when a transaction begins.
+    "postgresql": {"options": "-c default_transaction_isolation=serializable"},
+    "mariadb": {"isolation_level": "serializable"},
+}
+
+
+@pytest.fixture(scope="session")
+def alias_of(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """Return a function that makes a database of an engine ready, once, and returns its alias."""
+    from tests.support.adapters import django_setup
+    from tests.support.stores.django_project import database_at
+
+    ready: set[str] = set()
+
+    def prepared(engine: str) -> str:
+        kind, _, isolation = engine.partition("-")
+        if engine not in ready:
+            database = django_setup.sqlite("stores.db")
+            if kind != "sqlite":
+                url = request.getfixturevalue(f"{kind}_server").url()
+                database = database_at(url, **(_SERIALIZABLE[kind] if isolation else {}))
+            django_setup.add_database(engine, database)
+            ready.add(engine)
+        return engine
+
+    return prepared
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def alias(request: pytest.FixtureRequest, alias_of: Callable[[str], str]) -> Iterator[str]:
+    """Return the alias of a database of each engine."""
+    from django.db import connections
+
+    yield alias_of(request.param)
+    connections.close_all()

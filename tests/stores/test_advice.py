@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
-from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer, free_port
+from tests.support.processes import free_port
+from tests.support.servers import MariaDBServer, PostgreSQLServer, RedisServer
 from tests.support.stores.backends import Backend, Receiver
 
 SECRET = "swordfish"
@@ -49,13 +50,6 @@ def logged(store: Any, caplog: pytest.LogCaptureFixture) -> str:
     return message
 
 
-def server_of(request: pytest.FixtureRequest, kind: str) -> Any:
-    """Return a server that runs, without claims."""
-    server = request.getfixturevalue(f"{kind}_server")
-    Backend(kind, server).empty()
-    return server
-
-
 @contextmanager
 def reader_of(server: PostgreSQLServer | MariaDBServer) -> Generator[None]:
     """Make a user who may read the table and not write it; MariaDB asks it for a password."""
@@ -72,36 +66,34 @@ def reader_of(server: PostgreSQLServer | MariaDBServer) -> Generator[None]:
     engine.dispose()
 
 
+@pytest.mark.parametrize(
+    ("user", "database", "advice"),
+    [
+        pytest.param("nobody", "test", "check user and password", id="user"),
+        pytest.param("reader", "test", "GRANT it SELECT, INSERT", id="privileges"),
+        pytest.param("dubhooks", "elsewhere", "no such database", id="database"),
+    ],
+)
 @pytest.mark.parametrize(("kind", "driver"), DRIVERS)
-def test_user_who_is_refused(
-    request: pytest.FixtureRequest, kind: str, driver: str, caplog: pytest.LogCaptureFixture
+def test_sql_server_that_refuses(
+    request: pytest.FixtureRequest,
+    kind: str,
+    driver: str,
+    user: str,
+    database: str,
+    advice: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A wrong password, or an unknown user, says to check both."""
-    server = server_of(request, kind)
-    user = "root" if kind == "mariadb" else "nobody"
-    url = server.url(driver).replace("dubhooks@", f"{user}:{SECRET}@")
-    assert "check user and password" in logged(sql_store(url, driver), caplog)
-
-
-@pytest.mark.parametrize(("kind", "driver"), DRIVERS)
-def test_user_who_may_not_write(
-    request: pytest.FixtureRequest, kind: str, driver: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A user without the privileges says which ones are needed."""
-    server = server_of(request, kind)
+    """An unknown user, missing privileges and a wrong database say what to do."""
+    server = request.getfixturevalue(f"{kind}_server")
+    Backend(kind, server).empty()
+    url = server.url(driver).replace("/test", f"/{database}")
+    if user != "dubhooks":
+        url = url.replace("dubhooks@", f"{user}:{SECRET}@")
+    if kind == "mariadb":  # an unknown user is no error there, but a wrong password is
+        url = url.replace("nobody", "root")
     with reader_of(server):
-        url = server.url(driver).replace("dubhooks@", f"reader:{SECRET}@")
-        assert "GRANT it SELECT, INSERT" in logged(sql_store(url, driver), caplog)
-
-
-@pytest.mark.parametrize(("kind", "driver"), DRIVERS)
-def test_database_that_is_not_there(
-    request: pytest.FixtureRequest, kind: str, driver: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A database that does not exist says to check its name."""
-    server = server_of(request, kind)
-    url = server.url(driver).replace("/test", "/elsewhere")
-    assert "no such database" in logged(sql_store(url, driver), caplog)
+        assert advice in logged(sql_store(url, driver), caplog)
 
 
 @pytest.mark.parametrize("driver", ["psycopg", *ASYNC, "pymysql"])

@@ -10,34 +10,8 @@ import pytest
 
 from dubhooks.idempotency._keys import list_keys_of
 from dubhooks.testing import StoreContract, contract
-from tests.support.stores.broken_stores import (
-    Changes,
-    CountsNoAttempts,
-    CutsKeys,
-    ForgetsDone,
-    ForgetsDuringALease,
-    ForgetsInWordsOnly,
-    ForgetsNothing,
-    FreesInsteadOfForgetting,
-    HalfAsync,
-    HangsInThreads,
-    HangsOnItsLoop,
-    HasNoForget,
-    IgnoresCase,
-    IgnoresTokens,
-    KeepsForEver,
-    KeepsTheFirstFingerprint,
-    LooksThenForgets,
-    LooksThenLeaps,
-    Model,
-    NeverTakesOver,
-    RaisesInThreads,
-    RefusesRenewal,
-    SaysTrueForNothing,
-    SlowAtFirst,
-    TakesOverEarly,
-    TakesTheNewFingerprint,
-)
+from tests.support.stores import broken_stores as broken
+from tests.support.stores.broken_stores import Model
 
 
 def failure_of(store: Model, test: str, error: type[BaseException] = AssertionError) -> str:
@@ -61,44 +35,51 @@ def failure_of(store: Model, test: str, error: type[BaseException] = AssertionEr
 @pytest.mark.parametrize(
     ("store", "test", "complaint"),
     [
-        (IgnoresTokens, "only_the_owner_completes_or_releases", "'two' completed a claim of 'one'"),
-        (IgnoresTokens, "lease_over_is_taken_over", "an old owner completed after a takeover"),
-        (RefusesRenewal, "own_token_acquires_again", "'busy'"),
-        (RefusesRenewal, "completed_key_is_done", "complete was refused"),
-        (RefusesRenewal, "one_owner_at_a_time", "'busy'"),
-        (NeverTakesOver, "lease_over_is_taken_over", "did not happen in 1.0 s"),
-        (NeverTakesOver, "held_key_is_busy_for_others", "is beyond the lease"),
-        (TakesOverEarly, "lease_is_not_taken_over_early", "taken over after"),
-        (KeepsForEver, "key_is_absent_after_its_retention", "completed after its retention"),
-        (IgnoresCase, "every_key_is_a_key_of_its_own", "'acquired'"),
-        (CutsKeys, "every_key_is_a_key_of_its_own", "could not be completed"),
-        (TakesTheNewFingerprint, "fingerprint_is_the_holders", "('busy', 1, 'aaaa"),
-        (TakesTheNewFingerprint, "one_of_many_claims_is_acquired", "fingerprint of the holder"),
-        (KeepsTheFirstFingerprint, "fingerprint_is_the_holders", "('acquired', 1, 'bbbb"),
-        (KeepsTheFirstFingerprint, "one_of_many_claims_is_acquired", "fingerprint of the holder"),
-        (HasNoForget, "methods_are_all_sync_or_all_async", "the store has no method forget"),
-        (ForgetsDuringALease, "held_key_is_not_forgotten", "while its lease runs"),
-        (ForgetsDuringALease, "renewal_extends_lease_and_retention", "while its new lease runs"),
-        (ForgetsDuringALease, "key_is_absent_after_its_retention", "forgotten after its retention"),
-        (SaysTrueForNothing, "absent_key_stays_absent", "an absent key was forgotten"),
-        (SaysTrueForNothing, "key_that_nobody_holds_is_forgotten", "a key was forgotten twice"),
-        (SaysTrueForNothing, "one_of_many_forgets_deletes", "one of 8 must forget"),
-        (ForgetsNothing, "key_that_nobody_holds_is_forgotten", "was not forgotten"),
-        (ForgetsInWordsOnly, "key_that_nobody_holds_is_forgotten", "a key was forgotten twice"),
-        (FreesInsteadOfForgetting, "one_of_many_forgets_deletes", "one of 8 must forget"),
-        (FreesInsteadOfForgetting, "held_key_is_not_forgotten", "('acquired', 1, "),
-        (LooksThenForgets, "one_owner_at_a_time_while_others_forget", "owner"),
-        (CountsNoAttempts, "lease_over_is_taken_over", "the first takeover is attempt 2, not 1"),
-        (CountsNoAttempts, "one_owner_at_a_time", "attempts must grow by 1"),
-        (ForgetsDone, "completed_key_is_done", "'done'"),
-        (LooksThenLeaps, "one_of_many_claims_is_acquired", "one of 16 claims must be acquired"),
-        (HalfAsync, "methods_are_all_sync_or_all_async", "must all be coroutines or all not"),
+        (
+            "IgnoresTokens",
+            "only_the_owner_completes_or_releases",
+            "'two' completed a claim of 'one'",
+        ),
+        ("IgnoresTokens", "lease_over_is_taken_over", "an old owner completed after a takeover"),
+        ("RefusesRenewal", "own_token_acquires_again", "'busy'"),
+        ("RefusesRenewal", "completed_key_is_done", "complete was refused"),
+        ("RefusesRenewal", "one_owner_at_a_time", "'busy'"),
+        ("NeverTakesOver", "lease_over_is_taken_over", "did not happen in 1.0 s"),
+        ("NeverTakesOver", "held_key_is_busy_for_others", "is beyond the lease"),
+        ("TakesOverEarly", "lease_is_not_taken_over_early", "taken over after"),
+        ("KeepsForEver", "key_is_absent_after_its_retention", "completed after its retention"),
+        ("IgnoresCase", "every_key_is_a_key_of_its_own", "'acquired'"),
+        ("CutsKeys", "every_key_is_a_key_of_its_own", "could not be completed"),
+        ("TakesTheNewFingerprint", "fingerprint_is_the_holders", "('busy', 1, 'aaaa"),
+        ("TakesTheNewFingerprint", "one_of_many_claims_is_acquired", "fingerprint of the holder"),
+        ("KeepsTheFirstFingerprint", "fingerprint_is_the_holders", "('acquired', 1, 'bbbb"),
+        ("KeepsTheFirstFingerprint", "one_of_many_claims_is_acquired", "fingerprint of the holder"),
+        ("HasNoForget", "methods_are_all_sync_or_all_async", "the store has no method forget"),
+        ("ForgetsDuringALease", "held_key_is_not_forgotten", "while its lease runs"),
+        ("ForgetsDuringALease", "renewal_extends_lease_and_retention", "while its new lease runs"),
+        (
+            "ForgetsDuringALease",
+            "key_is_absent_after_its_retention",
+            "forgotten after its retention",
+        ),
+        ("SaysTrueForNothing", "absent_key_stays_absent", "an absent key was forgotten"),
+        ("SaysTrueForNothing", "key_that_nobody_holds_is_forgotten", "a key was forgotten twice"),
+        ("SaysTrueForNothing", "one_of_many_forgets_deletes", "one of 8 must forget"),
+        ("ForgetsNothing", "key_that_nobody_holds_is_forgotten", "was not forgotten"),
+        ("ForgetsInWordsOnly", "key_that_nobody_holds_is_forgotten", "a key was forgotten twice"),
+        ("FreesInsteadOfForgetting", "one_of_many_forgets_deletes", "one of 8 must forget"),
+        ("FreesInsteadOfForgetting", "held_key_is_not_forgotten", "('acquired', 1, "),
+        ("LooksThenForgets", "one_owner_at_a_time_while_others_forget", "owner"),
+        ("CountsNoAttempts", "lease_over_is_taken_over", "the first takeover is attempt 2, not 1"),
+        ("CountsNoAttempts", "one_owner_at_a_time", "attempts must grow by 1"),
+        ("ForgetsDone", "completed_key_is_done", "'done'"),
+        ("LooksThenLeaps", "one_of_many_claims_is_acquired", "one of 16 claims must be acquired"),
+        ("HalfAsync", "methods_are_all_sync_or_all_async", "must all be coroutines or all not"),
     ],
-    ids=lambda value: value.__name__ if isinstance(value, type) else None,
 )
-def test_defect_is_found(store: type[Model], test: str, complaint: str) -> None:
+def test_defect_is_found(store: str, test: str, complaint: str) -> None:
     """A store with a defect fails the test of it, with a message that names it."""
-    assert complaint in failure_of(store(), test)
+    assert complaint in failure_of(getattr(broken, store)(), test)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +98,7 @@ def test_defect_is_found(store: type[Model], test: str, complaint: str) -> None:
 )
 def test_wrong_answer_is_found(changes: dict[str, Any], test: str, complaint: str) -> None:
     """A store that returns what the protocol does not allow is told what is wanted."""
-    assert complaint in failure_of(Changes(**changes), test)
+    assert complaint in failure_of(broken.Changes(**changes), test)
 
 
 def test_slow_store_is_no_defect() -> None:
@@ -125,7 +106,7 @@ def test_slow_store_is_no_defect() -> None:
 
     class Contract(StoreContract):
         def make_store(self) -> Model:
-            return self.__dict__.setdefault("store", SlowAtFirst())  # type: ignore[no-any-return]
+            return self.__dict__.setdefault("store", broken.SlowAtFirst())  # type: ignore[no-any-return]
 
     instance = Contract()
     instance.test_retention_of_done_counts_from_its_completion()
@@ -135,11 +116,11 @@ def test_slow_store_is_no_defect() -> None:
 
 def test_error_in_a_thread_fails_the_test() -> None:
     """What a store raises in a thread of the contract is raised by the test."""
-    complaint = failure_of(RaisesInThreads(), "many_keys_at_once", RuntimeError)
+    complaint = failure_of(broken.RaisesInThreads(), "many_keys_at_once", RuntimeError)
     assert complaint == "made in another thread"
 
 
-@pytest.mark.parametrize("store", [HangsInThreads, HangsOnItsLoop])
+@pytest.mark.parametrize("store", [broken.HangsInThreads, broken.HangsOnItsLoop])
 def test_hanging_store_fails_the_test(store: type[Model]) -> None:
     """A store that does not return fails the test when the patience is over."""
     begin = time.monotonic()

@@ -18,12 +18,9 @@ from dubhooks import RetryLater, Webhooks
 from dubhooks.django import DjangoStore
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import SECRET
 from tests.support.adapters.django_setup import PATH, asgi_request
-from tests.support.stores.django_databases import alias_of
+from tests.support.adapters.situations import SECRET
 from tests.support.stores.django_project import add, database_at
-
-__all__ = ["alias_of"]  # a fixture
 
 FORGETS = django.VERSION >= (6, 0)
 """Django 6 with asgiref 3.13 may fail to tidy up after any sync view that is cut off while it waits
@@ -43,9 +40,9 @@ def test_hanging_up_anywhere(
 ) -> None:
     """Deliveries that are cut off anywhere, or fail, lose no event and repeat none."""
     alias_of(kind)  # makes the table
-    # ATOMIC_REQUESTS is on.  Under ASGI each request has a thread, so no connection is kept.
+    # Under ASGI each request has a thread, so no connection is kept.
     url = request.getfixturevalue(f"{kind}_server").url()
-    add(f"asgi-{kind}", {**database_at(url), "CONN_MAX_AGE": 0})
+    add(f"asgi-{kind}", {**database_at(url), "CONN_MAX_AGE": 0, "ATOMIC_REQUESTS": True})
     effects: list[str] = []
     store = DjangoStore(using=f"asgi-{kind}")
     hooks = Webhooks(SECRET, store=store, namespace=f"asgi-{is_async}", max_age=None)

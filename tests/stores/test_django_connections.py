@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import pytest
 from django.db import DatabaseError, connections, transaction
@@ -16,91 +16,47 @@ from dubhooks.django import DjangoInbox, DjangoStore
 from dubhooks.testing import make_event
 from dubhooks.webhooks import SaleCreated
 from tests.support.adapters import django_setup
-from tests.support.fake_clock import FakeClock
-from tests.support.proxy import Proxy
-from tests.support.servers import MariaDBServer, PostgreSQLServer
-from tests.support.stores.django_databases import alias, alias_of, in_thread
-from tests.support.stores.django_project import alias_at, database_at
-from tests.support.stores.store_cases import (
-    FINGERPRINT,
-    check_clock_set_back_and_forth,
-    check_fork_after_use,
-    check_purge_while_claiming,
-    claim,
-)
-
-__all__ = ["alias", "alias_of"]  # fixtures
+from tests.support.servers import PostgreSQLServer
+from tests.support.stores.django_project import database_at, in_thread
+from tests.support.stores.sqlite_cases import in_child
+from tests.support.stores.store_cases import FINGERPRINT, claim
 
 EVENTS = [make_event(SaleCreated, seed=number) for number in range(10)]
-
-
-@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_lost_replies(
-    request: pytest.FixtureRequest, kind: str, alias_of: Callable[[str], str]
-) -> None:
-    """A statement whose reply is lost is sent again, and says the same once more."""
-    alias_of(kind)  # makes the table
-    server = request.getfixturevalue(f"{kind}_server")
-    with Proxy(server.port) as proxy:
-        url = server.url().replace(str(server.port), str(proxy.port))
-        store = DjangoStore(using=alias_at(url))
-        claim(store, "before")
-        proxy.drop_reply()
-        assert claim(store, "lost")[:2] == ("acquired", 1)
-        assert claim(store, "lost", "two").state == "busy"
-        proxy.drop_reply()
-        assert store.complete("lost", "one", retention=60.0)
-        assert not store.complete("lost", "one", retention=60.0)
-        assert claim(store, "lost", "two").state == "done"
-        proxy.drop_reply()
-        store.forget("lost")
-        assert claim(store, "lost", "two")[:2] == ("acquired", 1)
-        assert proxy.dropped == 3
-        connections.close_all()
-
-
-@pytest.mark.slow
-def test_fork_after_use(alias: str) -> None:
-    """A child of a process that has claimed uses connections of its own, and so does the parent."""
-    check_fork_after_use(DjangoStore(using=alias))
 
 
 @pytest.mark.slow
 def test_a_transaction_that_was_open_at_a_fork(alias: str) -> None:
     """In a child, a transaction on the parent's connection is refused: it is not its own."""
+    inbox = DjangoInbox(using=alias, namespace="fork")
+
+    def refused() -> None:
+        with pytest.raises(ConfigurationError, match=r"close_all\(\) before the fork"):
+            inbox.first(EVENTS[0])
+
     with transaction.atomic(using=alias):
-        child = os.fork()
-        if child == 0:
-            os._exit(_is_refused_in_a_child(alias))
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-        assert DjangoInbox(using=alias, namespace="fork").first(EVENTS[0])
+        in_child(refused)
+        assert inbox.first(EVENTS[0])
 
 
-def _is_refused_in_a_child(alias: str) -> int:
+@contextmanager
+def locked_by(alias: str, statement: str) -> Generator[None]:
+    """Run a statement in the transaction of another thread, which ends when the block does."""
+    locked, go = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+            cursor.execute(statement)
+            locked.set()
+            assert go.wait(20)
+
+    thread, results = in_thread(lock)
+    assert locked.wait(20)
     try:
-        DjangoInbox(using=alias, namespace="fork").first(EVENTS[0])
-    except ConfigurationError as error:
-        return 0 if "close_all() before the fork" in str(error) else 2
-    except BaseException:  # noqa: BLE001 - a child only says that it failed
-        return 3
-    return 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", [PostgreSQLServer, MariaDBServer])
-def test_clock_set_back_and_forth(
-    kind: type[PostgreSQLServer] | type[MariaDBServer],
-) -> None:
-    """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""
-    from django.core.management import call_command
-
-    clock = FakeClock()
-    with kind(clock=clock) as server:
-        alias = alias_at(server.url())
-        call_command("migrate", "dubhooks", database=alias, verbosity=0)
-        check_clock_set_back_and_forth(DjangoStore(using=alias), clock)
-        connections.close_all()
-    clock.close()
+        yield
+    finally:
+        go.set()
+        thread.join(30)
+    assert results == [None]
 
 
 def test_interrupted_in_the_middle(alias_of: Callable[[str], str]) -> None:
@@ -108,28 +64,15 @@ def test_interrupted_in_the_middle(alias_of: Callable[[str], str]) -> None:
     alias = alias_of("postgresql")
     store = DjangoStore(using=alias)
     claim(store, "interrupted")
-    locked, go = threading.Event(), threading.Event()
-
-    def lock() -> None:
-        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-            cursor.execute(
-                "SELECT * FROM dubhooks_claims WHERE claim_key = 'interrupted' FOR UPDATE"
-            )
-            locked.set()
-            assert go.wait(20)
-
-    thread, results = in_thread(lock)
-    assert locked.wait(20)
-    before = signal.signal(signal.SIGALRM, _end)
-    signal.setitimer(signal.ITIMER_REAL, 0.1)
-    try:
-        with pytest.raises(SystemExit):
-            store.complete("interrupted", "one", retention=60.0)
-    finally:
-        signal.signal(signal.SIGALRM, before)
-        go.set()
-    thread.join(30)
-    assert results == [None]
+    row = "SELECT * FROM dubhooks_claims WHERE claim_key = 'interrupted' FOR UPDATE"
+    with locked_by(alias, row):
+        before = signal.signal(signal.SIGALRM, _end)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            with pytest.raises(SystemExit):
+                store.complete("interrupted", "one", retention=60.0)
+        finally:
+            signal.signal(signal.SIGALRM, before)
     # The statement that nobody waited for may have been carried out, or not.
     was_released = store.release("interrupted", "one")
     assert claim(store, "interrupted", "two").state == ("acquired" if was_released else "done")
@@ -138,12 +81,6 @@ def test_interrupted_in_the_middle(alias_of: Callable[[str], str]) -> None:
 
 def _end(*_: object) -> None:
     raise SystemExit
-
-
-@pytest.mark.slow
-def test_purging_all_the_time(alias: str) -> None:
-    """Purges never delete a row that a claim has just taken."""
-    check_purge_while_claiming(DjangoStore(using=alias), connections.close_all)
 
 
 @pytest.mark.slow
@@ -173,20 +110,8 @@ def test_a_server_that_is_away_is_an_error() -> None:
 def test_a_locked_file_is_waited_for(alias_of: Callable[[str], str]) -> None:
     """On SQLite a claim waits for another writer."""
     alias = alias_of("sqlite")
-    locked, go = threading.Event(), threading.Event()
-
-    def lock() -> None:
-        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-            cursor.execute("DELETE FROM dubhooks_claims WHERE claim_key = 'nothing'")
-            locked.set()
-            assert go.wait(20)
-
-    thread, results = in_thread(lock)
-    assert locked.wait(20)
-    waiting, claims = in_thread(lambda: claim(DjangoStore(using=alias), "waited for"))
-    assert not claims
-    go.set()
-    thread.join(30)
+    with locked_by(alias, "DELETE FROM dubhooks_claims WHERE claim_key = 'nothing'"):
+        waiting, claims = in_thread(lambda: claim(DjangoStore(using=alias), "waited for"))
+        assert not claims
     waiting.join(30)
-    assert results == [None]
     assert claims == [("acquired", 1, FINGERPRINT, 0.0)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import django
@@ -14,8 +13,8 @@ from dubhooks import ConfigurationError, Webhooks
 from dubhooks.django import DjangoStore
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.stores.django_databases import in_thread
-from tests.support.stores.django_project import add, database_at
+from tests.support.stores.django_project import add, database_at, in_thread
+from tests.support.stores.sqlite_cases import in_child
 from tests.support.stores.store_cases import claim
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
@@ -65,8 +64,7 @@ def drop_all(kind: str, alias: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "size"),
-    [("mariadb", 0), *(("postgresql", size) for size in (0, *POOLS))],
+    ("kind", "size"), [("mariadb", 0), *(("postgresql", size) for size in (0, *POOLS))]
 )
 def test_every_connection_is_dropped_while_a_handler_runs(
     request: pytest.FixtureRequest, kind: str, size: int, caplog: pytest.LogCaptureFixture
@@ -101,23 +99,15 @@ def test_a_pool_that_was_open_at_a_fork(request: pytest.FixtureRequest) -> None:
         return
     alias = open_alias(request, "postgresql", 2)
     store = DjangoStore(using=alias)
+
+    def refused() -> None:
+        with pytest.raises(ConfigurationError, match=r"close_pool\(\) as well"):
+            claim(store, "child")
+
     try:
         claim(store, "parent", lease=600.0)
-        child = os.fork()
-        if child == 0:
-            os._exit(_is_refused_in_a_child(store))
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        in_child(refused)
         assert claim(store, "parent", "two").state == "busy"
         assert store.release("parent", "one")
     finally:
         close(alias)
-
-
-def _is_refused_in_a_child(store: DjangoStore) -> int:
-    try:
-        claim(store, "child")
-    except ConfigurationError as error:
-        return 0 if "close_pool() as well" in str(error) else 2
-    except BaseException:  # noqa: BLE001 - a child only says that it failed
-        return 3
-    return 1

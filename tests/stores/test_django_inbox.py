@@ -10,9 +10,6 @@ from dubhooks import ConfigurationError
 from dubhooks.django import DjangoInbox
 from dubhooks.testing import make_event
 from dubhooks.webhooks import SaleCreated
-from tests.support.stores.django_databases import alias, alias_of
-
-__all__ = ["alias", "alias_of"]  # fixtures
 
 
 def test_inbox_refuses_to_work_without_a_transaction(alias: str) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import unittest
 from collections.abc import Callable, Iterator
-from datetime import timedelta
-from typing import ClassVar
 
 import pytest
 from django.db import connections, transaction
@@ -16,23 +14,23 @@ from dubhooks import ConfigurationError, Webhooks
 from dubhooks.django import DjangoStore
 from dubhooks.testing import StoreContract, make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.stores.django_databases import alias, alias_of
 from tests.support.stores.django_project import add, database_at
 from tests.support.stores.store_cases import FINGERPRINT, claim
-
-__all__ = ["alias", "alias_of"]  # fixtures
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 
 
-class DjangoStoreContract(StoreContract):
-    """What every engine must do."""
+SERIALIZABLE = pytest.param("postgresql-serializable", marks=pytest.mark.slow)
 
-    engine: ClassVar[str] = "sqlite"
 
-    @pytest.fixture(autouse=True)
-    def _prepared(self, alias_of: Callable[[str], str]) -> Iterator[None]:
-        self.alias = alias_of(self.engine)
+class TestContract(StoreContract):
+    """The store keeps the contract on every engine, also with every statement serializable."""
+
+    @pytest.fixture(autouse=True, params=["sqlite", "postgresql", "mariadb", SERIALIZABLE])
+    def _engine(
+        self, request: pytest.FixtureRequest, alias_of: Callable[[str], str]
+    ) -> Iterator[None]:
+        self.alias = alias_of(request.param)
         yield
         connections.close_all()
 
@@ -43,32 +41,6 @@ class DjangoStoreContract(StoreContract):
     def leave_thread(self) -> None:
         """Close the thread's connection, as Django does after a request."""
         connections.close_all()
-
-
-class TestDjangoStoreOnSQLite(DjangoStoreContract):
-    """On SQLite."""
-
-
-class TestDjangoStoreOnPostgreSQL(DjangoStoreContract):
-    """On PostgreSQL."""
-
-    engine = "postgresql"
-
-
-@pytest.mark.slow
-class TestDjangoStoreOnSerializable(DjangoStoreContract):
-    """On PostgreSQL, with every statement serializable."""
-
-    engine = "postgresql-serializable"
-
-
-class TestDjangoStoreOnMariaDB(DjangoStoreContract):
-    """On MariaDB."""
-
-    engine = "mariadb"
-
-
-del DjangoStoreContract  # it is no test of its own
 
 
 def test_inside_a_transaction_nothing_is_claimed(alias: str) -> None:
@@ -197,13 +169,6 @@ def test_the_app_must_be_installed() -> None:
         pytest.raises(ConfigurationError, match="INSTALLED_APPS"),
     ):
         claim(DjangoStore(), "key")
-
-
-@pytest.mark.parametrize("timeout", [0, timedelta(seconds=-1), float("nan")])
-def test_a_timeout_that_is_none(timeout: float) -> None:
-    """A time that is over before it begins is refused."""
-    with pytest.raises(ConfigurationError, match="more than 0"):
-        DjangoStore(timeout=timeout)
 
 
 def test_the_routers_choose_the_database() -> None:

@@ -23,10 +23,7 @@ from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import CommissionCreated, SaleCreated
 from tests.support.adapters.django_setup import POSTBACK_SECRET, add_database, sqlite
 from tests.support.adapters.situations import SECRET
-from tests.support.stores.django_databases import alias_of
 from tests.support.stores.store_cases import claim
-
-__all__ = ["alias_of"]  # a fixture
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,14 @@ from collections import Counter
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from dubhooks import SQLiteInbox
 from tests.support.fake_clock import FakeClock
+from tests.support.processes import until
 from tests.support.stores import workers
 from tests.support.stores.backends import Backend, check
 from tests.support.stores.workers import KILLS, RESTARTS, Workers
@@ -139,11 +141,9 @@ def test_inbox_is_exactly_once(backend: Backend, tmp_path: Path, victim: str) ->
 
 def until_all_came(engine: Engine) -> None:
     """Wait until the workers that are left have taken every event."""
-    deadline = time.monotonic() + 60
-    while True:
+
+    def count() -> Any:
         with engine.connect() as connection:
-            ids = connection.execute(text("SELECT id FROM effects")).scalars().all()
-        if len(set(ids)) == EVENTS:
-            return
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+            return connection.execute(text("SELECT count(DISTINCT id) FROM effects")).scalar_one()
+
+    until(lambda: count() == EVENTS, "every event came", 60)

@@ -14,10 +14,7 @@ from django.db import connections
 from dubhooks import ConfigurationError, postbacks
 from dubhooks.testing import make_event
 from dubhooks.webhooks import CommissionCreated, LinkCreated, SaleCreated
-from tests.support.stores.django_databases import alias_of
 from tests.support.stores.inbox_worlds import EVERY, World, open_world
-
-__all__ = ["alias_of"]  # a fixture
 
 EVENT = make_event(SaleCreated, id="evt_inbox")
 

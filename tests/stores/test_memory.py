@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,9 +13,6 @@ from dubhooks.idempotency import Claim
 from dubhooks.stores import memory
 from dubhooks.testing import StoreContract
 from tests.support.receiving import AsyncMemoryStore
-
-if TYPE_CHECKING:
-    pass
 
 FINGERPRINT = sha256(b"body").hexdigest()
 

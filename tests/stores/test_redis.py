@@ -14,16 +14,11 @@ from redis.exceptions import OutOfMemoryError
 from dubhooks import ConfigurationError
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from dubhooks.testing import StoreContract
-from tests.support.fake_clock import FakeClock
-from tests.support.servers import RedisServer, free_port
+from tests.support.processes import free_port
+from tests.support.servers import RedisServer
 from tests.support.stores.backends import close
 from tests.support.stores.redis_cases import BOUNDED, OPEN
-from tests.support.stores.store_cases import (
-    FINGERPRINT,
-    check_clock_set_back_and_forth,
-    check_fork_after_use,
-    claim,
-)
+from tests.support.stores.store_cases import FINGERPRINT, claim
 
 
 class TestContract(StoreContract):
@@ -199,26 +194,6 @@ def test_forbidden_info_is_silent(
     finally:
         client.execute_command("ACL DELUSER poor")
     assert not caplog.records
-
-
-@pytest.mark.slow
-def test_clock_set_back_and_forth() -> None:
-    """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""
-    clock = FakeClock()
-    try:
-        with (
-            RedisServer(clock=clock) as server,
-            redis.Redis.from_url(server.url, **BOUNDED) as client,
-        ):
-            check_clock_set_back_and_forth(RedisStore(client), clock)
-    finally:
-        clock.close()
-
-
-@pytest.mark.slow
-def test_fork_after_use(client: redis.Redis) -> None:
-    """A child of a process that has claimed uses connections of its own, and so does the parent."""
-    check_fork_after_use(RedisStore(client))
 
 
 async def _claim_async(url: str) -> None:

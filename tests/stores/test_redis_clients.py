@@ -1,7 +1,6 @@
 """The clients of the stores in Redis: from URLs, brought by the user, wrong ones; lost servers."""
 
 import asyncio
-import contextlib
 import subprocess
 import sys
 import threading
@@ -9,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -23,46 +23,16 @@ from dubhooks import ConfigurationError
 from dubhooks.idempotency import is_async_store
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from tests.support.on_loop import OnLoop
-from tests.support.proxy import Proxy
-from tests.support.servers import RedisServer, free_port
-from tests.support.stores.backends import Backend, Receiver
-from tests.support.stores.redis_cases import OPEN, URLS, opened
-from tests.support.stores.store_cases import (
-    claim,
-)
-
-
-@pytest.mark.parametrize("kind", URLS)
-@pytest.mark.parametrize("is_fresh", [True, False], ids=["fresh", "pooled"])
-@pytest.mark.slow
-def test_frozen_server(redis_server: RedisServer, kind: str, is_fresh: bool) -> None:
-    """A server that stops answering costs a 503 in time; later the event is handled, once."""
-    Backend("redis", redis_server).empty()
-    receiver = Receiver(OPEN[kind](redis_server.url), lease=1.0)
-    if not is_fresh:
-        assert receiver.deliver("evt_1").outcome == "handled"
-    redis_server.freeze()
-    try:
-        started = time.monotonic()
-        reply = receiver.deliver("evt_2")
-        seconds = time.monotonic() - started
-    finally:
-        redis_server.thaw()
-    assert (reply.status, receiver.effects.count("evt_2")) == (503, 0)
-    assert seconds < 10
-    deadline = time.monotonic() + 20
-    while receiver.deliver("evt_2").outcome != "handled":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert receiver.deliver("evt_2").outcome == "duplicate"
-    assert receiver.effects.count("evt_2") == 1
-    receiver.close()
+from tests.support.processes import free_port
+from tests.support.servers import RedisServer
+from tests.support.stores.redis_cases import OPEN, URLS, open_redis
+from tests.support.stores.store_cases import claim
 
 
 @pytest.mark.parametrize("kind", URLS)
 def test_server_killed_and_started_again(kind: str) -> None:
     """Connections that died with the server are replaced, however many a pool has of them."""
-    with RedisServer() as server, opened(kind, server.port) as store:
+    with RedisServer() as server, closing(open_redis(kind, server.url)) as store:
         with ThreadPoolExecutor(8) as pool:
             keys = [f"k{number}" for number in range(200)]
             list(pool.map(lambda key: claim(store, key), keys))
@@ -78,7 +48,7 @@ def test_server_killed_and_started_again(kind: str) -> None:
 @pytest.mark.parametrize("kind", URLS)
 def test_completion_waits_for_a_server_that_restarts(kind: str) -> None:
     """A claim whose server dies while its handler runs is completed when the server is back."""
-    with RedisServer() as server, opened(kind, server.port) as store:
+    with RedisServer() as server, closing(open_redis(kind, server.url)) as store:
         claim(store)
         server.kill()
         restart = threading.Timer(0.5, server.start)
@@ -94,7 +64,7 @@ def test_completion_does_not_wait_for_ever(store: Callable[..., Any]) -> None:
     started = time.monotonic()
     never = store(f"redis://127.0.0.1:{free_port()}", timeout=1.0)
     completing = OnLoop(never) if is_async_store(never) else never
-    with contextlib.closing(completing), pytest.raises(RedisConnectionError):
+    with closing(completing), pytest.raises(RedisConnectionError):
         completing.complete("k", "one", retention=60.0)
     assert 0.1 <= time.monotonic() - started < 5
 
@@ -131,23 +101,6 @@ def test_closing_a_store(redis_server: RedisServer, kind: str) -> None:
     store = OPEN[kind](redis_server.url)
     is_open = asyncio.run(work(store)) if is_async_store(store) else work_sync(store)
     assert is_open is ("client" in kind)
-
-
-@pytest.mark.parametrize("kind", URLS)
-def test_lost_replies_that_are_asked_for_again(redis_server: RedisServer, kind: str) -> None:
-    """A command whose reply was lost is sent once more: that says the same, not busy or refused."""
-    Backend("redis", redis_server).empty()
-    with Proxy(redis_server.port) as proxy, opened(kind, proxy.port) as store:
-        store.forget("k")
-        proxy.drop_reply()
-        assert claim(store)[:2] == ("acquired", 1)
-        proxy.drop_reply()
-        assert store.complete("k", "one", retention=60.0)
-        assert not store.complete("k", "one", retention=60.0)
-        proxy.drop_reply()
-        store.forget("k")
-        assert claim(store, token="two")[:2] == ("acquired", 1)
-        assert proxy.dropped == 3
 
 
 @pytest.mark.parametrize(

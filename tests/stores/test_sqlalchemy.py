@@ -10,18 +10,9 @@ from sqlalchemy import Engine, MetaData, create_engine, event, text, update
 
 from dubhooks import ConfigurationError
 from dubhooks.stores._sql import find_vendor
-from dubhooks.stores.sqlalchemy import (
-    AsyncSQLAlchemyStore,
-    SQLAlchemyStore,
-    claims_table,
-    metadata,
-)
-from tests.support.fake_clock import FakeClock
+from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore, claims_table, metadata
 from tests.support.servers import MariaDBServer, PostgreSQLServer
-from tests.support.stores.sql_cases import FINGERPRINT, claim
-from tests.support.stores.store_cases import (
-    check_clock_set_back_and_forth,
-)
+from tests.support.stores.store_cases import FINGERPRINT, claim
 
 
 @pytest.fixture
@@ -84,6 +75,11 @@ def test_table_for_migrations(url: str, engine: Engine) -> None:
     assert [column.name for column in index.columns] == ["keep_until"]
 
 
+KEY = "PRIMARY KEY (claim_key)"
+COLUMNS = (
+    "claim_key %s, token VARCHAR(64), attempt INTEGER, fingerprint VARCHAR(64), done BOOLEAN, "
+    "since BIGINT, lease_until BIGINT, keep_until BIGINT"
+)
 COLLATIONS = {
     "postgresql": ["VARCHAR(255) COLLATE dubhooks_nocase"],
     "mysql": ["VARCHAR(255)", "VARCHAR(255) COLLATE utf8mb4_unicode_ci"],
@@ -104,13 +100,7 @@ def test_collation_that_merges_ids(url: str, engine: Engine) -> None:
     for kind in COLLATIONS[engine.dialect.name]:
         with engine.begin() as connection:
             connection.execute(text("DROP TABLE IF EXISTS dubhooks_claims"))
-            connection.execute(
-                text(
-                    f"CREATE TABLE dubhooks_claims (claim_key {kind} PRIMARY KEY, "
-                    "token VARCHAR(64), attempt INTEGER, fingerprint VARCHAR(64), done BOOLEAN, "
-                    "since BIGINT, lease_until BIGINT, keep_until BIGINT)"
-                )
-            )
+            connection.execute(text(f"CREATE TABLE dubhooks_claims ({COLUMNS % kind}, {KEY})"))
         store = SQLAlchemyStore(url)
         assert claim(store, "evt_a").state == "acquired"
         assert store.complete("evt_a", "one", retention=60.0)
@@ -179,19 +169,6 @@ def _running(statement: str) -> Callable[..., None]:
     return run
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", [PostgreSQLServer, MariaDBServer])
-def test_clock_set_back_and_forth(kind: type[PostgreSQLServer] | type[MariaDBServer]) -> None:
-    """A clock set back delays a takeover by one lease at most; set forward it ends leases early."""
-    clock = FakeClock()
-    with kind(clock=clock) as server:
-        store = SQLAlchemyStore(server.url())
-        store.create_table()
-        check_clock_set_back_and_forth(store, clock)
-        store.close()
-    clock.close()
-
-
 # -- databases that refuse ------------------------------------------------------------------------
 
 READ_ONLY = {
@@ -223,20 +200,15 @@ def test_read_only_server(request: pytest.FixtureRequest, kind: str) -> None:
     admin.dispose()
 
 
-@pytest.mark.parametrize("key", ["", "PRIMARY KEY (claim_key, token), "])
+@pytest.mark.parametrize("key", ["", ", PRIMARY KEY (claim_key, token)"])
 def test_table_with_two_rows_of_a_key(mariadb_server: MariaDBServer, key: str) -> None:
     """MySQL would insert a row for each claim, so a table with another primary key is refused."""
     store = SQLAlchemyStore(mariadb_server.url())
     engine = create_engine(mariadb_server.url())
     metadata.drop_all(engine)
     with engine.begin() as connection:
-        connection.execute(
-            text(
-                "CREATE TABLE dubhooks_claims (claim_key VARCHAR(100) COLLATE utf8mb4_bin, "
-                f"token VARCHAR(64), {key}attempt INTEGER, fingerprint VARCHAR(64), done BOOLEAN, "
-                "since BIGINT, lease_until BIGINT, keep_until BIGINT)"
-            )
-        )
+        columns = COLUMNS % "VARCHAR(100) COLLATE utf8mb4_bin"
+        connection.execute(text(f"CREATE TABLE dubhooks_claims ({columns}{key})"))
     assert claim(store).state == "acquired"
     for token in ("two", "a"):
         with pytest.raises(ConfigurationError, match="claim_key alone its primary key"):

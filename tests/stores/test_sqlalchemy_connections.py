@@ -14,46 +14,21 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import dubhooks
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
 from dubhooks.webhooks import SaleCreated
+from tests.support.processes import free_port
 from tests.support.proxy import Proxy
-from tests.support.servers import PgBouncerServer, PostgreSQLServer, free_port
+from tests.support.servers import PgBouncerServer, PostgreSQLServer
 from tests.support.stores import workers
 from tests.support.stores.sql_cases import (
     ASYNC_DRIVERS,
     ASYNCPG_BEHIND_PGBOUNCER,
-    FINGERPRINT,
     SYNC_DRIVERS,
-    claim,
     find_url,
     make_store,
     open_store,
 )
-from tests.support.stores.store_cases import check_fork_after_use
+from tests.support.stores.store_cases import FINGERPRINT, claim
 
 DURATIONS: Any = {"fingerprint": FINGERPRINT, "lease": 60.0, "retention": 600.0}
-
-
-@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pg8000", "pymysql", "mysqlconnector"])
-def test_lost_replies(request: pytest.FixtureRequest, driver: str) -> None:
-    """A statement whose reply is lost is sent again, and says the same once more."""
-    url = find_url(request, driver)
-    port = int(url.rpartition(":")[2].partition("/")[0])
-    with Proxy(port) as proxy:
-        store = open_store(url.replace(str(port), str(proxy.port)))
-        for number in range(10):  # PostgreSQL prepares a statement after some times
-            claim(store, f"warm-{number}")
-            store.complete(f"warm-{number}", "one", retention=60.0)
-        proxy.drop_reply()
-        assert claim(store)[:2] == ("acquired", 1)
-        assert claim(store, token="two").state == "busy"
-        proxy.drop_reply()
-        assert store.complete("k", "one", retention=60.0)
-        assert not store.complete("k", "one", retention=60.0)
-        assert claim(store, token="two").state == "done"
-        proxy.drop_reply()
-        store.forget("k")
-        assert claim(store, token="two")[:2] == ("acquired", 1)
-        assert proxy.dropped == 3
-        store.close()
 
 
 # -- all connections of a pool dropped -------------------------------------------------------------
@@ -63,10 +38,7 @@ KILL = {
     "WHERE pid <> pg_backend_pid() AND datname = 'test'",
     "mariadb": "KILL CONNECTION USER dubhooks@'127.0.0.1'",
 }
-DROPPED = [
-    *("psycopg", "psycopg2", "pg8000", "pymysql", "mysqlconnector"),
-    *("asyncpg", "psycopg_async", "aiomysql", "asyncmy"),
-]
+DROPPED = [one for one in (*SYNC_DRIVERS, *ASYNC_DRIVERS) if "sqlite" not in one]
 
 
 def kill_all(kind: str, url: str) -> None:
@@ -166,15 +138,6 @@ def test_unreachable_server(driver: str) -> None:
 
 
 # -- processes, tasks and pools of others ----------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("driver", ["psycopg", "psycopg2", "pymysql", "pysqlite"])
-def test_fork_after_use(request: pytest.FixtureRequest, driver: str) -> None:
-    """A child of a process that has claimed uses connections of its own, and so does the parent."""
-    store = open_store(find_url(request, driver))
-    check_fork_after_use(store)
-    store.close()
 
 
 def test_cancelled_in_the_middle(postgresql_server: PostgreSQLServer) -> None:

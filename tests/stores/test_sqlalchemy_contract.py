@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine
@@ -11,134 +11,72 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from dubhooks import ConfigurationError
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore, metadata
 from dubhooks.testing import StoreContract
-from tests.support.servers import MariaDBServer, PgBouncerServer, PostgreSQLServer
 from tests.support.stores.backends import close
 from tests.support.stores.sql_cases import (
     ASYNC_DRIVERS,
     ASYNCPG_BEHIND_PGBOUNCER,
     SYNC_DRIVERS,
-    claim,
     find_url,
     open_store,
 )
+from tests.support.stores.store_cases import claim
+
+SLOW = pytest.mark.slow
+SERIALIZABLE = {
+    "isolation_level": "SERIALIZABLE",
+    "connect_args": {"options": "-c default_transaction_isolation=serializable"},
+}
+WORLDS: dict[str, tuple[str, str, dict[str, Any] | None]] = {
+    "postgresql": ("postgresql", "psycopg", None),
+    "postgresql, async": ("postgresql", "asyncpg", None),
+    "mariadb": ("mariadb", "pymysql", None),
+    "sqlite": ("sqlite", "pysqlite", None),
+    "postgresql, serializable": ("postgresql", "psycopg", SERIALIZABLE),
+    "mariadb, an engine": ("mariadb", "pymysql", {}),
+    "mariadb, async": ("mariadb", "aiomysql", None),
+    "pgbouncer": ("pgbouncer", "psycopg", None),
+    "pgbouncer, async": ("pgbouncer", "asyncpg", {"connect_args": ASYNCPG_BEHIND_PGBOUNCER}),
+}
+"""Server, driver, and options of an engine that somebody makes: without them a store has a URL."""
+FAST = ["postgresql", "postgresql, async", "mariadb", "sqlite"]
 
 
-class SQLContract(StoreContract):
-    """What the contract needs to know of every store; not collected by its name."""
+class TestContract(StoreContract):
+    """A store keeps the contract on every database, on engines of others and behind PgBouncer."""
 
-    url: str
-    engine: ClassVar[dict[str, Any] | None] = None
-    """Options of an engine that somebody makes for the store; without them it has the URL."""
+    @pytest.fixture(
+        autouse=True,
+        params=[name if name in FAST else pytest.param(name, marks=SLOW) for name in WORLDS],
+    )
+    def _world(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+        kind, self.driver, self.engine = WORLDS[request.param]
+        self.url = f"sqlite:///{tmp_path}/claims.db"
+        if kind != "sqlite":
+            self.url = request.getfixturevalue(f"{kind}_server").url(self.driver)
+        if request.param == "pgbouncer":
+            self.url += "?prepare_threshold=none"
 
     def make_store(self) -> Any:
         """Return another handle with connections of its own."""
-        store = SQLAlchemyStore(
-            self.url if self.engine is None else create_engine(self.url, **self.engine)
-        )
+        return self.make_async_store() if self.driver in ASYNC_DRIVERS else self.make_sync_store()
+
+    def make_sync_store(self) -> SQLAlchemyStore:
+        """Return a store with its table."""
+        engine = None if self.engine is None else create_engine(self.url, **self.engine)
+        store = SQLAlchemyStore(self.url if engine is None else engine)
         store.create_table()
+        return store
+
+    async def make_async_store(self) -> AsyncSQLAlchemyStore:
+        """Return a store with its table."""
+        engine = None if self.engine is None else create_async_engine(self.url, **self.engine)
+        store = AsyncSQLAlchemyStore(self.url if engine is None else engine)
+        await store.create_table()
         return store
 
     def close_store(self, store: Any) -> object:
         """Close its connections, those of the test's engine as well."""
         return close(store)
-
-
-class AsyncSQLContract(SQLContract):
-    """The same for async drivers."""
-
-    async def make_store(self) -> Any:
-        """Return another handle with connections of its own."""
-        store = AsyncSQLAlchemyStore(
-            self.url if self.engine is None else create_async_engine(self.url, **self.engine)
-        )
-        await store.create_table()
-        return store
-
-
-class PostgreSQL:
-    """Uses the session's server."""
-
-    driver = "psycopg"
-
-    @pytest.fixture(autouse=True)
-    def _server(self, postgresql_server: PostgreSQLServer) -> None:
-        self.url = postgresql_server.url(self.driver)
-
-
-class MariaDB:
-    """Uses the session's server."""
-
-    driver = "pymysql"
-
-    @pytest.fixture(autouse=True)
-    def _server(self, mariadb_server: MariaDBServer) -> None:
-        self.url = mariadb_server.url(self.driver)
-
-
-class TestPostgreSQL(PostgreSQL, SQLContract):
-    """The store keeps the contract on PostgreSQL."""
-
-
-class TestPostgreSQLAsync(PostgreSQL, AsyncSQLContract):
-    """It keeps the contract through asyncpg."""
-
-    driver = "asyncpg"
-
-
-class TestMariaDB(MariaDB, SQLContract):
-    """The store keeps the contract on MariaDB."""
-
-
-class TestSQLite(SQLContract):
-    """The store keeps the contract on SQLite."""
-
-    @pytest.fixture(autouse=True)
-    def _file(self, tmp_path: Path) -> None:
-        self.url = f"sqlite:///{tmp_path}/claims.db"
-
-
-@pytest.mark.slow
-class TestPostgreSQLEngine(PostgreSQL, SQLContract):
-    """It keeps the contract on an engine whose transactions are serializable."""
-
-    engine: ClassVar = {
-        "isolation_level": "SERIALIZABLE",
-        "connect_args": {"options": "-c default_transaction_isolation=serializable"},
-    }
-
-
-@pytest.mark.slow
-class TestMariaDBEngine(MariaDB, SQLContract):
-    """It keeps the contract on an engine of MariaDB as it comes."""
-
-    engine: ClassVar = {}
-
-
-@pytest.mark.slow
-class TestMariaDBAsync(MariaDB, AsyncSQLContract):
-    """It keeps the contract through aiomysql."""
-
-    driver = "aiomysql"
-
-
-@pytest.mark.slow
-class TestPgBouncer(SQLContract):
-    """It keeps the contract behind PgBouncer in transaction mode."""
-
-    @pytest.fixture(autouse=True)
-    def _server(self, pgbouncer_server: PgBouncerServer) -> None:
-        self.url = f"{pgbouncer_server.url()}?prepare_threshold=none"
-
-
-@pytest.mark.slow
-class TestPgBouncerAsync(AsyncSQLContract):
-    """It keeps the contract behind PgBouncer through asyncpg, which prepares every statement."""
-
-    engine: ClassVar = {"connect_args": ASYNCPG_BEHIND_PGBOUNCER}
-
-    @pytest.fixture(autouse=True)
-    def _server(self, pgbouncer_server: PgBouncerServer) -> None:
-        self.url = pgbouncer_server.url("asyncpg")
 
 
 PLAIN = {

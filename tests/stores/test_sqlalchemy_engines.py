@@ -9,19 +9,22 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import pytest
+from fastapi import Depends, FastAPI
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
 from dubhooks import ConfigurationError, Webhooks
+from dubhooks.fastapi import webhook
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyInbox, SQLAlchemyStore
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
+from tests.support.adapters.clients import AsgiClient
 from tests.support.servers import MariaDBServer, PostgreSQLServer
 from tests.support.stores import workers
 from tests.support.stores.backends import Backend
-from tests.support.stores.sql_cases import claim
+from tests.support.stores.store_cases import claim
 
 PASSWORD = "sword:fish@/"
 AT_ONCE = 40
@@ -126,44 +129,36 @@ def test_file_of_its_own(tmp_path: Path) -> None:
 
 def test_session_of_the_request_on_the_same_server(postgresql_server: PostgreSQLServer) -> None:
     """Deliveries that hold a session of the application's own pool never wait for one another."""
-    fastapi = pytest.importorskip("fastapi")
-    import httpx
-
-    import dubhooks.fastapi
-
     Backend("postgresql", postgresql_server).empty()
     url, runs = postgresql_server.url("asyncpg"), Counter[str]()
     engine, store = create_async_engine(url), AsyncSQLAlchemyStore(url)
     sessions = async_sessionmaker(engine)
     hooks = Webhooks(workers.SECRET, store=store, max_age=None, lease=600.0)
-    app = fastapi.FastAPI()
+    app = FastAPI()
 
     async def get_db() -> Any:
         async with sessions() as session:
             yield session
 
-    @app.post("/dub")  # type: ignore[untyped-decorator, unused-ignore]
-    @dubhooks.fastapi.webhook(hooks, SaleCreated)
-    async def sale(
-        event: SaleCreated, db: Annotated[AsyncSession, fastapi.Depends(get_db)]
-    ) -> None:
+    @app.post("/dub")
+    @webhook(hooks, SaleCreated)
+    async def sale(event: SaleCreated, db: Annotated[AsyncSession, Depends(get_db)]) -> None:
         await db.execute(text("SELECT pg_sleep(0.1)"))
         runs[event.id] += 1
 
     requests = [signed_request(make_event(SaleCreated), workers.SECRET) for _ in range(AT_ONCE)]
 
-    async def deliver_all() -> list[str]:
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
-            posts = [client.post("/dub", content=body, headers=top) for body, top in requests]
-            return [reply.text for reply in await asyncio.gather(*posts)]
+    async def deliver_all() -> list[bytes]:
+        client = AsgiClient(app, "/dub")
+        sending = [client.send(body, list(headers.items())) for body, headers in requests]
+        return [response.body for response in await asyncio.gather(*sending)]
 
     async def work() -> None:
         started = time.monotonic()
         first = await deliver_all()
         assert time.monotonic() - started < 5
-        assert all("handled" in each for each in first), first
-        assert all("duplicate" in each for each in await deliver_all())
+        assert all(b"handled" in each for each in first), first
+        assert all(b"duplicate" in each for each in await deliver_all())
         await store.aclose()
         await engine.dispose()
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,20 +26,14 @@ ASYNC_DRIVERS = {
 }
 
 
-@pytest.fixture(params=["postgresql", "mariadb", "sqlite"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+@pytest.fixture
+def engine(engine: Engine) -> Engine:
     """An engine of each kind, with an empty inbox and a table for effects."""
-    if request.param == "sqlite":
-        engine = create_engine(f"sqlite:///{tmp_path}/shop.db")
-    else:
-        engine = create_engine(request.getfixturevalue(f"{request.param}_server").url())
-    inbox_table.drop(engine, checkfirst=True)
     SQLAlchemyInbox().create_table(engine)
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS effects"))
         connection.execute(text("CREATE TABLE effects (id VARCHAR(100))"))
-    yield engine
-    engine.dispose()
+    return engine
 
 
 def effects(engine: Engine) -> int:
@@ -85,11 +78,9 @@ def test_many_at_once(engine: Engine, isolation: str) -> None:
             except DBAPIError as error:
                 refused.append(error)  # it would be delivered again
 
-    threads = [threading.Thread(target=deliver) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        for delivery in [pool.submit(deliver) for _ in range(8)]:
+            delivery.result()
     for number in range(10):
         with engine.begin() as connection:
             if inbox.first(connection, make_event(SaleCreated, id=f"evt_{number}")):

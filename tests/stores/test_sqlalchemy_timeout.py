@@ -6,24 +6,22 @@ import warnings
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from dubhooks import ConfigurationError
-from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
+from dubhooks.stores.sqlalchemy import SQLAlchemyStore
 from dubhooks.stores.sqlalchemy._drivers import list_limits
 from tests.support.servers import MariaDBServer, PostgreSQLServer
 from tests.support.stores.sql_cases import (
     ASYNC_DRIVERS,
     SYNC_DRIVERS,
-    claim,
     find_url,
     make_store,
     open_store,
 )
+from tests.support.stores.store_cases import claim
 
 BOUND = 10.0
 # Nothing bounds psycopg2, as the page says, and no server of SQLite can freeze.
@@ -106,12 +104,3 @@ def test_timeout_of_the_url(kind: str, name: str) -> None:
     assert set(limits.values()) <= {3.0}
     with pytest.raises(ValueError, match="soon"):
         SQLAlchemyStore(f"{kind}://127.0.0.1/test?{name}=soon")
-
-
-@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), timedelta(0), "10"])
-def test_no_time_at_all(seconds: Any) -> None:
-    """A timeout that could never be kept is refused."""
-    with pytest.raises(ConfigurationError, match="more than 0"):
-        SQLAlchemyStore("sqlite:///x.db", timeout=seconds)
-    with pytest.raises(ConfigurationError, match="more than 0"):
-        AsyncSQLAlchemyStore("sqlite+aiosqlite:///x.db", timeout=seconds)

@@ -12,14 +12,7 @@ from pathlib import Path
 import pytest
 
 from dubhooks import SQLiteStore
-from tests.support.stores.sqlite_cases import (
-    PATIENCE,
-    claim,
-    in_child,
-    path,
-    rows_in,
-    store,
-)
+from tests.support.stores.sqlite_cases import PATIENCE, claim, in_child, path, rows_in, store
 
 pytestmark = pytest.mark.slow
 

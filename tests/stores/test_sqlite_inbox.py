@@ -25,7 +25,7 @@ CONNECTS: dict[str, Callable[[Path], sqlite3.Connection]] = {
     ),
 }
 COMMITTING: dict[str, Callable[[Path], sqlite3.Connection]] = {
-    "isolation_level=None": lambda path: sqlite3.connect(path, isolation_level=None),
+    "isolation_level=None": lambda path: sqlite3.connect(path, isolation_level=None)
 }
 if sys.version_info >= (3, 12):
     CONNECTS["autocommit=False"] = lambda path: sqlite3.connect(path, autocommit=False)

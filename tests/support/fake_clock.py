@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["FakeClock"]
-
 
 class FakeClock:
     """A clock for a server that a test can set: libfaketime reads it from a file."""

@@ -9,8 +9,6 @@ from typing import Any
 
 from tests.support.stores.backends import close
 
-__all__ = ["OnLoop"]
-
 
 class OnLoop:
     """Calls an async store on an event loop of its own thread; a forked child has another one."""

@@ -8,8 +8,6 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["children_of", "ignore_file_limits", "is_stopped", "kill", "living_in"]
-
 
 def is_stopped(process_id: int) -> bool:
     """Tell whether every thread of a process is stopped; one that has ended is."""

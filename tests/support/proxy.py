@@ -8,8 +8,6 @@ import threading
 
 from typing_extensions import Self
 
-__all__ = ["Proxy"]
-
 
 class Proxy:
     """Listens on ``port`` and passes everything on to the server, until told otherwise."""

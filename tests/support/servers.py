@@ -36,16 +36,6 @@ from tests.support.fake_clock import FakeClock
 from tests.support.processes import free_port
 from tests.support.processes_of_servers import children_of, ignore_file_limits, is_stopped, kill
 
-__all__ = [
-    "MariaDBServer",
-    "PgBouncerServer",
-    "PostgreSQLServer",
-    "RedisServer",
-    "Server",
-    "free_port",
-    "program",
-]
-
 _PATIENCE = 30.0
 _PLACES = ("/usr/sbin", "/usr/bin", "/usr/lib/postgresql/*/bin", "/usr/local/bin")
 
@@ -351,18 +341,12 @@ class MariaDBServer(Server):
         return self.directory / "data"
 
 
-class PgBouncerServer(Server):
+class PgBouncerServer(PostgreSQLServer):
     """PgBouncer in transaction mode before a PostgreSQL server; options are ``name=value``."""
-
-    user = "postgres"
 
     def __init__(self, behind: PostgreSQLServer, *options: str) -> None:
         super().__init__(*options)
         self._behind = behind
-
-    def url(self, driver: str = "psycopg") -> str:
-        """Where it is, for SQLAlchemy."""
-        return f"postgresql+{driver}://dubhooks@{self.host}:{self.port}/test"
 
     def prepare(self) -> None:
         """Write its settings."""
@@ -389,9 +373,3 @@ class PgBouncerServer(Server):
     def command(self) -> list[str]:
         """Return the command line that starts the server."""
         return [program("pgbouncer"), str(self.directory / "settings")]
-
-    def check(self) -> None:
-        """Raise unless the server answers."""
-        import psycopg
-
-        psycopg.connect(self.url().replace("+psycopg", ""), connect_timeout=2).close()

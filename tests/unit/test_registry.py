@@ -169,7 +169,6 @@ class TestParameters:
             (lambda _, __: None, "takes __ beside the event"),
             (lambda _, tenant, db=1: (tenant, db), "takes tenant, db beside the event"),
             (lambda _, *, db=1: db, r"takes db beside .* decorate a route with @webhook\(hooks"),
-            (print, "takes sep, end, file, flush beside the event"),
             (lambda: None, "has no event parameter: the first one"),
             (lambda *, _: None, "has no event parameter: the first one"),
             (lambda **_: None, "has no event parameter: the first one"),

@@ -59,7 +59,10 @@ _LOST: Final = (
     "MySQL Connection not available",
 )
 # Of drivers on SQL; and of redis-py and valkey-py.
-_LOST_CLASSES: Final = ("InterfaceError", "ConnectionError", "TimeoutError")
+# asyncpg has the last one for a connection that went in the middle of an answer.
+_LOST_CLASSES: Final = (
+    *("InterfaceError", "ConnectionError", "TimeoutError", "InternalClientError"),
+)
 
 
 @contextmanager

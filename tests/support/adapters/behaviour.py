@@ -1,28 +1,10 @@
 """The behaviour that every adapter shares: one table of situations (DESIGN §4, §6).
 
-An adapter's tests inherit :class:`AdapterBehaviour`, once for each way of
-mounting a receiver, and say how to mount it::
-
-    from tests.support.adapters.behaviour import AdapterBehaviour, Setup
-    from tests.support.adapters.clients import Client, WsgiClient
-
-    class TestFlaskView(AdapterBehaviour):
-        def mount(self, setup: Setup) -> Client:
-            hooks = setup.registry()                   # a receiver with its handler registered
-            return WsgiClient(an_app_that_serves(hooks))
-
-    class TestFlaskWebhook(AdapterBehaviour):
-        is_route = True
-        def mount(self, setup: Setup) -> Client:
-            @app.post("/webhooks/dub")
-            @dubhooks.flask.webhook(setup.hooks, *setup.events)
-            def route(event):
-                status = setup.run(event)              # may raise; counts the run
-                return None if status is None else (OWN_BODY, status)
-
-An adapter serves ``/webhooks/dub``.  ``cannot`` names the needs of situations
-that a framework cannot be put into at all; everything else has the same status
-everywhere.
+An adapter's tests inherit :class:`AdapterBehaviour`, once for each way of mounting a receiver at
+``/webhooks/dub``.  ``mount`` serves ``setup.registry()``, a receiver with its handler; or, with
+``is_route``, it decorates a handler with ``setup.hooks``, which answers ``OWN_BODY`` with the
+status that ``setup.run(event)`` returns, or ``None``.  ``cannot`` names the needs of situations
+that a framework cannot be put into at all; everything else has the same status everywhere.
 """
 
 from __future__ import annotations
@@ -34,54 +16,19 @@ from typing import Any, ClassVar
 
 import pytest
 
-from dubhooks import (
-    DeliveryRecord,
-    MemoryStore,
-    Webhooks,
-)
+from dubhooks import DeliveryRecord, MemoryStore, Webhooks
 from dubhooks.events._base import Event
 from tests.support.adapters.clients import Client, Response
+from tests.support.adapters.handlers import of_kind
 from tests.support.adapters.situations import (
-    BODY,
-    LINK,
     MAX_BODY,
     OWN_BODY,
-    PAYOUT_REQUEST,
     READ_TIMEOUT,
-    SALE,
-    SALE_REQUEST,
     SECRET,
     SITUATIONS,
-    HandlerFailed,
-    Request,
     Situation,
     Step,
-    changed,
-    signed,
-    with_signature,
 )
-
-__all__ = [
-    "BODY",
-    "LINK",
-    "MAX_BODY",
-    "OWN_BODY",
-    "PAYOUT_REQUEST",
-    "READ_TIMEOUT",
-    "SALE",
-    "SALE_REQUEST",
-    "SECRET",
-    "SITUATIONS",
-    "AdapterBehaviour",
-    "HandlerFailed",
-    "Request",
-    "Setup",
-    "Situation",
-    "Step",
-    "changed",
-    "signed",
-    "with_signature",
-]
 
 
 class Setup:
@@ -91,11 +38,14 @@ class Setup:
         self.records: list[DeliveryRecord] = []
         self.runs = 0
         self.events = situation.events
+        self.dedupe: Any = situation.dedupe
         self._answers = situation.answers
         settings: dict[str, Any] = {"store": MemoryStore(), "max_body": MAX_BODY}
         settings |= situation.settings(path)
         self.hooks = Webhooks(SECRET, observers=[self.records.append], **settings)
-        """The receiver, without handlers: what a route decorator takes."""
+        """The receiver, without handlers of its events: what a route decorator takes."""
+        if situation.registered:
+            self.hooks.on(*situation.registered)(self._take)
         self.read_timeout = READ_TIMEOUT if situation.needs == "stall" else 30.0
         """Seconds; pass it on where an adapter has such an argument."""
 
@@ -108,6 +58,11 @@ class Setup:
             raise answer
         return answer
 
+    async def _take(self, event: Any) -> Any:
+        """Be the handler of other events, whose result is never sent."""
+        self.runs += 1
+        return OWN_BODY
+
     def registry(self, *, is_async: bool = False) -> Webhooks:
         """Return the receiver with its handler registered, as a view or an endpoint takes it."""
 
@@ -115,11 +70,10 @@ class Setup:
             status = self.run(event)
             return None if status is None else _Answered(status)
 
-        async def async_handler(event: Any) -> object:
-            return handler(event)
-
-        register = self.hooks.on(*self.events) if self.events else self.hooks.on_unhandled
-        register(async_handler if is_async else handler)
+        register: Any = self.hooks.on_unhandled
+        if self.events:
+            register = self.hooks.on(*self.events, dedupe=self.dedupe)
+        register(of_kind(handler, is_async=is_async))
         return self.hooks
 
 

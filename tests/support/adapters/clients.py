@@ -152,26 +152,15 @@ class AsgiClient:
     """Drives an ASGI application on an event loop of its own for every request."""
 
     def __init__(
-        self,
-        app: Callable[[Any, Any, Any], Awaitable[None]],
-        path: str = "/webhooks/dub",
+        self, app: Callable[[Any, Any, Any], Awaitable[None]], path: str = "/webhooks/dub"
     ) -> None:
         self._app = app
         self._path = path
         self.sent = 0
 
-    def post(
-        self,
-        body: bytes,
-        headers: Headers,
-        *,
-        chunked: bool = False,
-        method: str = "POST",
-        stall: float = 0.0,
-    ) -> Response:
+    def post(self, body: bytes, headers: Headers, **how: Any) -> Response:
         """Send one request; see :class:`Client`."""
-        sending = self.send(body, headers, chunked=chunked, method=method, stall=stall)
-        return asyncio.run(sending)
+        return asyncio.run(self.send(body, headers, **how))
 
     async def send(
         self,

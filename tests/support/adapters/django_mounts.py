@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from inspect import isawaitable
 from typing import Any
-
-from django.http import HttpRequest
 
 import dubhooks.django
 from dubhooks import Webhooks
@@ -17,26 +16,20 @@ def mount_handler(
 ) -> Any:
     """Return a view whose handler of sales calls ``call``."""
 
-    def take(event: SaleCreated) -> None:
+    def take(*_: Any) -> None:
         call()
 
-    async def take_async(event: SaleCreated) -> None:
+    async def take_async(*_: Any) -> None:
         result = call()
-        if isinstance(result, Coroutine):
+        if isawaitable(result):
             await result
 
-    handler: Any = take_async if is_async else take
-    if mount == "view":
-        hooks.on(SaleCreated)(handler)
-        return dubhooks.django.view(hooks)
-    if is_async:
+    return mount_taking(hooks, mount, take_async if is_async else take)
 
-        async def answer_async(request: HttpRequest, event: SaleCreated) -> None:
-            await handler(event)
 
-        return dubhooks.django.webhook(hooks, SaleCreated)(answer_async)
-
-    def answer(request: HttpRequest, event: SaleCreated) -> None:
-        handler(event)
-
-    return dubhooks.django.webhook(hooks, SaleCreated)(answer)
+def mount_taking(hooks: Webhooks, mount: str, handler: Callable[..., Any]) -> Any:
+    """Return a view with this handler of sales, which takes what either mount passes."""
+    if mount == "webhook":
+        return dubhooks.django.webhook(hooks, SaleCreated)(handler)
+    hooks.on(SaleCreated)(handler)
+    return dubhooks.django.view(hooks)

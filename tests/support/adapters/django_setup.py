@@ -10,6 +10,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ import django
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 
-from tests.support.adapters.behaviour import SECRET
 from tests.support.adapters.clients import AsgiClient, Client, Headers, Response, WsgiClient
+from tests.support.adapters.situations import SECRET
 
 POSTBACK_SECRET = "pbsec_0123456789abcdef0123456789abcdef"
 PATH = "webhooks/dub"
@@ -35,6 +36,7 @@ MIDDLEWARE = [
 ]
 if django.VERSION >= (5, 1):
     MIDDLEWARE.append("django.contrib.auth.middleware.LoginRequiredMiddleware")
+WITHOUT_LOGIN = [one for one in MIDDLEWARE if "Login" not in one]
 
 _directory = tempfile.mkdtemp(prefix="dubhooks-django-")
 atexit.register(shutil.rmtree, _directory, ignore_errors=True)
@@ -106,6 +108,13 @@ for _alias in ("default", "other"):
 connections.close_all()
 
 
+def api_view(view: Any) -> Any:
+    """Return a view of Django REST framework that is open to everybody."""
+    decorators = import_module("rest_framework.decorators")  # it has no types
+    is_open = decorators.authentication_classes([])(decorators.permission_classes([])(view))
+    return decorators.api_view(["POST"])(is_open)
+
+
 class DjangoClient:
     """Drives a project that has these URLs, as a WSGI or an ASGI server would."""
 
@@ -124,26 +133,14 @@ class DjangoClient:
         assert self._client is not None
         return self._client.sent
 
-    @sent.setter
-    def sent(self, sent: int) -> None:
-        raise AttributeError("only the client counts")
-
-    def post(
-        self,
-        body: bytes,
-        headers: Headers,
-        *,
-        chunked: bool = False,
-        method: str = "POST",
-        stall: float = 0.0,
-    ) -> Response:
+    def post(self, body: bytes, headers: Headers, **how: Any) -> Response:
         """Send one request; see :class:`tests.support.adapters.clients.Client`."""
         with override_settings(**self._changes):
             if self._asgi:
                 self._client = AsgiClient(self._application(), self._path)
             else:
                 self._client = WsgiClient(WSGIHandler(), self._path)
-            return self._client.post(body, headers, chunked=chunked, method=method, stall=stall)
+            return self._client.post(body, headers, **how)
 
     def _application(self) -> Any:
         handler = ASGIHandler()

@@ -8,8 +8,8 @@ from fastapi import Depends, FastAPI
 from dubhooks import Claim, MemoryStore, Webhooks
 from dubhooks.fastapi import webhook
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import SALE_REQUEST, SECRET, Request
 from tests.support.adapters.clients import AsgiClient, Response
+from tests.support.adapters.situations import SALE_REQUEST, SECRET, Request
 
 seen: list[str] = []
 
@@ -17,12 +17,10 @@ seen: list[str] = []
 class SeenStore(MemoryStore):
     """A memory store that notes when it is asked."""
 
-    def claim(
-        self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
-    ) -> Claim:
+    def claim(self, *arguments: Any, **durations: Any) -> Claim:
         """Claim, and note it."""
         seen.append("claim")
-        return super().claim(key, token, fingerprint=fingerprint, lease=lease, retention=retention)
+        return super().claim(*arguments, **durations)
 
     def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Complete, and note it."""

@@ -10,8 +10,8 @@ from flask import Flask
 import dubhooks.flask
 from dubhooks import MemoryStore, Webhooks
 from dubhooks.webhooks import SaleCreated
-from tests.support.adapters.behaviour import BODY, SECRET, signed
 from tests.support.adapters.clients import Response, WsgiClient
+from tests.support.adapters.situations import BODY, SECRET, signed
 
 PATH = "/webhooks/dub"
 

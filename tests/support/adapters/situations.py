@@ -86,11 +86,14 @@ class Situation:
     one goes on."""
     events: tuple[type[Any], ...] = (SaleCreated,)
     """Events the handler is for; none: every event."""
+    dedupe: str = "id"
+    registered: tuple[type[Any], ...] = ()
+    """Events that a route does not take, with a handler of ``on`` that returns ``OWN_BODY``."""
     settings: Callable[[Path], dict[str, Any]] = lambda _: {}
     """Settings of the receiver beside its memory store, given an empty directory."""
     needs: str = ""
     """What an adapter must be able to see: ``chunked``, ``stall``, ``doubles`` (a header that comes
-    twice) or ``route``."""
+    twice), ``reads early`` (chunks, as they come) or ``route``."""
     check: Callable[[Client, Path], None] = lambda _client, _path: None
     """What else must hold in the end."""
 
@@ -115,6 +118,7 @@ BODY = SALE.to_json()
 SIGNATURE = sign(BODY, SECRET)
 LINK = Request(make_event(LinkClicked).to_json())
 PAYOUT_REQUEST = Request(PAYOUT.to_json())
+SAME_PAYOUT = Request(make_event(PayoutConfirmed, data__id=PAYOUT.data.id).to_json())
 SALE_REQUEST = Request(BODY)
 NOT_A_SALE = changed(SALE, data={"customer": None})
 NOT_A_PAYOUT = changed(PAYOUT, data={})
@@ -213,6 +217,26 @@ HANDLED_SITUATIONS = [
         "busy", [Step(SALE_REQUEST, 409, "busy", headers={"retry-after": "4"})], settings=held
     ),
     Situation("ignored", [Step(LINK, 200, "ignored")]),
+    *(
+        Situation(
+            f"payout-under-another-id-{dedupe}",
+            [Step(PAYOUT_REQUEST, 200, "handled", 1), Step(SAME_PAYOUT, 200, outcome, runs)],
+            events=(PayoutConfirmed,),
+            dedupe=dedupe,
+        )
+        for dedupe, outcome, runs in (("natural", "duplicate", 1), ("id", "handled", 2))
+    ),
+    Situation(
+        "falls-back-to-on",
+        [
+            Step(SALE_REQUEST, 202, "handled", runs=1, is_own=True),
+            Step(LINK, 200, "handled", runs=2),
+            Step(LINK, 200, "duplicate", runs=2),
+        ],
+        answers=[202, None],
+        registered=(LinkClicked,),
+        needs="route",
+    ),
     Situation("unhandled-payout", [Step(PAYOUT_REQUEST, 501, "unhandled_payout")]),
     Situation(
         "catch-all-payout",
@@ -289,7 +313,11 @@ REFUSED: list[tuple[str, Request, int, str, str, dict[str, Any]]] = [
     ),
     (
         *("too-large-chunked", Request(HUGE, chunked=True), 413, "too_large", "body_too_large"),
-        {"needs": "chunked", "check": little_was_read},
+        {"needs": "chunked"},
+    ),
+    (
+        *("too-large-read-early", Request(HUGE, chunked=True), 413, "too_large", "body_too_large"),
+        {"needs": "reads early", "check": little_was_read},
     ),
     (
         *("slow", Request(BODY, stall=4 * READ_TIMEOUT), 408, "too_slow", "body_too_slow"),
@@ -306,9 +334,6 @@ SITUATIONS = [
     ),
     Situation(
         "wrong-method",
-        [
-            Step(Request(b"", headers=[], method="GET"), 405),
-            Step(Request(BODY, method="PUT"), 405),
-        ],
+        [Step(Request(b"", headers=[], method="GET"), 405), Step(Request(BODY, method="PUT"), 405)],
     ),
 ]

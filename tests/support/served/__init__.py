@@ -9,6 +9,8 @@ SECRET = "whsec_0123456789abcdef0123456789abcdef"
 NOTES = Path("notes.txt")
 GO = Path("go")
 """Handlers wait until this file is there."""
+LEASE = 4.0
+"""Seconds until another delivery takes over what a killed worker held."""
 
 
 def note(what: str) -> None:

@@ -10,10 +10,7 @@ from datetime import timedelta
 import django
 from django.conf import settings
 
-from tests.support.served import SECRET, note, wait, wait_async
-
-LEASE = 2.0
-"""Seconds until another delivery takes over what a killed worker held."""
+from tests.support.served import LEASE, SECRET, note, wait, wait_async
 
 settings.configure(
     SECRET_KEY="a secret of Django's",

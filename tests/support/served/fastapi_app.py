@@ -7,11 +7,7 @@ from fastapi import FastAPI
 import dubhooks
 from dubhooks.fastapi import router, webhook
 from dubhooks.webhooks import LeadCreated, SaleCreated
-from tests.support.served import SECRET, note, wait, wait_async
-
-LEASE = 4.0
-"""Seconds until another delivery takes over what a killed worker held."""
-
+from tests.support.served import LEASE, SECRET, note, wait, wait_async
 
 app = FastAPI()
 store = dubhooks.SQLiteStore("claims.db")
@@ -31,7 +27,7 @@ app.include_router(router(hooks))
 @webhook(hooks, SaleCreated)
 def sync(event: SaleCreated) -> None:
     """Note a sale, in a thread."""
-    note(f"sync {event.id}")
+    note(f"sale {event.id}")
 
 
 @app.post("/slow-sync")

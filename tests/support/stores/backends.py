@@ -16,8 +16,6 @@ from dubhooks.webhooks import SaleCreated
 from tests.support.stores import workers
 from tests.support.stores.workers import Line
 
-__all__ = ["Backend", "Receiver", "check", "open_django"]
-
 
 class Backend(NamedTuple):
     """A server that runs, and how to open a store on it."""
@@ -87,12 +85,9 @@ def close(store: Any) -> Any:
     if type(store).__module__ == "dubhooks.stores.sqlalchemy":
         # An engine may be the test's own: close() leaves that as it is.
         engine = store._database.engine
-        is_async = hasattr(store, "aclose")
-        return (
-            store._database._session.run_sync(lambda _: engine.dispose())
-            if is_async
-            else engine.dispose()
-        )
+        if hasattr(store, "aclose"):
+            return store._database._session.run_sync(lambda _: engine.dispose())
+        return engine.dispose()
     if hasattr(store, "_client"):
         client = store._client
         return client.aclose() if hasattr(client, "aclose") else client.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -11,8 +13,6 @@ from django.conf import settings
 from django.db import connections
 
 from dubhooks.django import DjangoStore
-
-__all__ = ["add", "alias_at", "configure", "database_at", "store_at"]
 
 
 def configure() -> None:
@@ -34,7 +34,6 @@ def database_at(url: str, **options: Any) -> dict[str, Any]:
         "USER": place.username,
         "HOST": place.hostname,
         "PORT": place.port,
-        "ATOMIC_REQUESTS": True,
         "CONN_MAX_AGE": None,
         # As behind PgBouncer in transaction mode.
         "DISABLE_SERVER_SIDE_CURSORS": True,
@@ -61,6 +60,23 @@ def store_at(url: str, *, timeout: float = 10.0, **options: Any) -> DjangoStore:
     alias = alias_at(url, **options)
     assert connections[alias].connection is None  # its backend is imported now
     return DjangoStore(using=alias, timeout=timeout)
+
+
+def in_thread(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    """Start a call in a thread with a connection of its own."""
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(call())
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            results.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, results
 
 
 def _have_driver() -> None:

@@ -18,8 +18,6 @@ from dubhooks import SQLiteInbox
 from dubhooks.django import DjangoInbox
 from dubhooks.stores.sqlalchemy import SQLAlchemyInbox, inbox_table
 
-__all__ = ["EVERY", "World", "open_world"]
-
 EVERY = [
     "sqlite3",
     *("sqlalchemy-postgresql", "sqlalchemy-mariadb", "sqlalchemy-sqlite"),

@@ -1,6 +1,5 @@
 """What the tests of the stores in Redis share."""
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +13,6 @@ from redis.retry import Retry
 from dubhooks.idempotency import is_async_store
 from dubhooks.stores.redis import AsyncRedisStore, RedisStore
 from tests.support.on_loop import OnLoop
-
-__all__ = ["BOUNDED", "OPEN", "URLS", "opened"]
 
 BOUNDED: dict[str, Any] = {"socket_timeout": 5, "retry": Retry(NoBackoff(), 1)}
 
@@ -35,7 +32,7 @@ OPEN: dict[str, Callable[[str], Any]] = {
 URLS = [kind for kind in OPEN if "url" in kind]
 
 
-def opened(kind: str, port: int) -> contextlib.closing[Any]:
-    """Open a store, and close it at the end; an async one on a loop of its own."""
-    store = OPEN[kind](f"redis://127.0.0.1:{port}/0")
-    return contextlib.closing(OnLoop(store) if is_async_store(store) else store)
+def open_redis(kind: str, url: str) -> Any:
+    """Open a store in one of these ways; an async one is on a loop of its own."""
+    store = OPEN[kind](url)
+    return OnLoop(store) if is_async_store(store) else store

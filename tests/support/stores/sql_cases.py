@@ -11,18 +11,6 @@ import pytest
 from dubhooks.stores.sqlalchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
 from tests.support.on_loop import OnLoop
 from tests.support.stores.backends import Backend
-from tests.support.stores.store_cases import FINGERPRINT, claim
-
-__all__ = [
-    "ASYNCPG_BEHIND_PGBOUNCER",
-    "ASYNC_DRIVERS",
-    "FINGERPRINT",
-    "SYNC_DRIVERS",
-    "claim",
-    "find_url",
-    "make_store",
-    "open_store",
-]
 
 ASYNCPG_BEHIND_PGBOUNCER = {
     "statement_cache_size": 0,

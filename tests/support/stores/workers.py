@@ -33,23 +33,11 @@ from typing_extensions import Self
 import dubhooks
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.processes import importing
+from tests.support.processes import importing, until
 
 if TYPE_CHECKING:
     from tests.support.fake_clock import FakeClock
 
-__all__ = [
-    "KILLS",
-    "RESTARTS",
-    "RETENTION",
-    "SECRET",
-    "Line",
-    "Worker",
-    "Workers",
-    "delivery_of",
-    "open_store",
-    "sweep",
-]
 
 SECRET = "whsec_workers"
 RETENTION = timedelta(days=30)
@@ -250,11 +238,7 @@ def _receiver(
     kind: str, url: str, log: str, lease: float, slowest: float
 ) -> tuple[dubhooks.Webhooks, Log, Notices]:
     hooks = dubhooks.Webhooks(
-        SECRET,
-        store=open_store(kind, url),
-        lease=lease,
-        retention=RETENTION,
-        max_age=None,
+        SECRET, store=open_store(kind, url), lease=lease, retention=RETENTION, max_age=None
     )
     lines, notices = Log(log), Notices()
     logging.getLogger("dubhooks").addHandler(notices)
@@ -307,10 +291,7 @@ class Worker:
 
     def wait(self, seconds: float = 90.0) -> None:
         """Wait until it has ended."""
-        deadline = time.monotonic() + seconds
-        while self.is_alive:
-            assert time.monotonic() < deadline, "a worker does not end"
-            time.sleep(0.001)
+        until(lambda: not self.is_alive, "a worker ends", seconds)
 
 
 class Workers:
@@ -367,10 +348,8 @@ class Workers:
 
     def until_ready(self, count: int) -> None:
         """Wait until so many workers have said that they are ready."""
-        deadline = time.monotonic() + 60.0
-        while self.log.with_suffix(".ready").stat().st_size < count:
-            assert time.monotonic() < deadline, self._errors.read_text()
-            time.sleep(0.001)
+        ready = self.log.with_suffix(".ready")
+        until(lambda: ready.stat().st_size >= count, "workers are ready", 60.0)
 
 
 def _serve() -> None:
