@@ -19,13 +19,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntity
 
 from ._body import Request
 from ._headers import headers_in_environ
-from .errors import (
-    BodyIncomplete,
-    BodyTooLarge,
-    ConfigurationError,
-    MethodNotAllowed,
-    PayloadError,
-)
+from .errors import BodyIncomplete, BodyTooLarge, ConfigurationError, MethodNotAllowed, PayloadError
 from .idempotency._drivers import call_and_await, explain_running_loop, is_on_event_loop
 from .receiver import pipeline_of
 from .receiver._functions import check_handler, hide_event, is_async_callable

@@ -13,9 +13,9 @@ import pytest
 from dubhooks.queues.celery import CeleryQueue
 from dubhooks.testing import QueueContract, QueueWorker
 from tests.queues.apps.celery_app import make_app
-from tests.support.engine_workers import running_worker
-from tests.support.rabbitmq import RabbitMQServer
-from tests.support.workload import KILLS
+from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.rabbitmq import RabbitMQServer
+from tests.queues.support.workload import KILLS
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ import pytest
 
 from dubhooks.queues.dbos import DBOSQueue
 from dubhooks.testing import QueueContract, QueueWorker
-from tests.support.engine_workers import running_worker
-from tests.support.workload import KILLS
+from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.workload import KILLS
 
 pytestmark = pytest.mark.slow
 

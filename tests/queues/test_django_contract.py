@@ -14,10 +14,10 @@ import pytest
 
 from dubhooks.testing import QueueContract, QueueWorker
 from tests.queues.apps.django_app import database_at
+from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.workload import KILLS
 from tests.support.adapters.django_setup import HAS_TASKS, add_database
-from tests.support.engine_workers import running_worker
 from tests.support.servers import PostgreSQLServer
-from tests.support.workload import KILLS
 
 if not HAS_TASKS:
     pytest.skip("django-tasks-db needs Django 5.2", allow_module_level=True)

@@ -15,10 +15,10 @@ from dubhooks.queues.dramatiq import DramatiqQueue
 from dubhooks.testing import QueueContract, QueueWorker, make_event
 from dubhooks.webhooks import SaleCreated
 from tests.queues.apps.dramatiq_app import make_broker
-from tests.support.engine_workers import running_worker
+from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.workload import KILLS
 from tests.support.processes import until
 from tests.support.servers import RedisServer
-from tests.support.workload import KILLS
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ import pytest
 from dubhooks.queues.procrastinate import ProcrastinateQueue
 from dubhooks.testing import QueueContract, QueueWorker
 from tests.queues.apps.procrastinate_app import make_app
-from tests.support.engine_workers import running_worker
+from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.workload import KILLS
 from tests.support.servers import PostgreSQLServer
-from tests.support.workload import KILLS
 
 pytestmark = pytest.mark.slow
 

@@ -567,11 +567,9 @@ SPOILED: dict[str, dict[str, object]] = {
     "no receiver": {"receiver": "webhook:elsewhere"},
     "cannot be unpacked": {"delivery": "AAAA"},
     "cannot be unpacked ": {"delivery": 7},
-    "does not belong": {
-        "delivery": base64.b64encode(zlib.compress(b"0" * 64 + b"\n{}")).decode(),
-    },
+    "does not belong": {"delivery": base64.b64encode(zlib.compress(b"0" * 64 + b"\n{}")).decode()},
     "the body has more than": {
-        "delivery": base64.b64encode(zlib.compress(b"0" * 30_000_000)).decode(),
+        "delivery": base64.b64encode(zlib.compress(b"0" * 30_000_000)).decode()
     },
 }
 
@@ -666,10 +664,7 @@ def test_failure_watch_ignores_workers(tmp_path: Path) -> None:
     watch = FailureWatch()
     queue = HeldQueue()
     hooks = Webhooks(
-        SECRET,
-        store=ThreadStore(),
-        dead_letters=DeadLetterDirectory(tmp_path),
-        observers=[watch],
+        SECRET, store=ThreadStore(), dead_letters=DeadLetterDirectory(tmp_path), observers=[watch]
     )
 
     @hooks.on(SaleCreated, queue=queue)

@@ -13,9 +13,9 @@ import pytest
 from dubhooks.queues.rq import RQQueue
 from dubhooks.testing import QueueContract, QueueWorker
 from tests.queues.apps.rq_app import make_queue
-from tests.support.engine_workers import running_worker
+from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.workload import KILLS
 from tests.support.servers import RedisServer
-from tests.support.workload import KILLS
 
 pytestmark = pytest.mark.slow
 

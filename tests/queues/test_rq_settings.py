@@ -23,7 +23,7 @@ from dubhooks.queues.rq import RQQueue
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
 from tests.queues.apps.rq_app import make_client
-from tests.support.redis_settings import UNBOUNDED, check_server_settings
+from tests.queues.support.redis_settings import UNBOUNDED, check_server_settings
 from tests.support.servers import RedisServer
 
 SECRET = "whsec_0123456789abcdef"

@@ -47,22 +47,13 @@ def run_queue_demo() -> list[dict[str, Any]]:
     runs, before = sum(effects.values()), sum(first.values())
     is_right = len(effects) == len(events) and runs - len(events) <= cut_off
     queued = {"202 queued": 2 * len(events)}
-    return [
-        _row(f"{len(events)} events, each twice", answered, 0, 0, answered == queued),
-        _row("a worker, and kill -9", {}, before, before, True),
-        _row("the next worker", {}, runs - before, len(events) - before, is_right),
+    rows: list[tuple[str, dict[str, int], int, int, bool]] = [
+        (f"{len(events)} events, each twice", answered, 0, 0, answered == queued),
+        ("a worker, and kill -9", {}, before, before, True),
+        ("the next worker", {}, len(events) - before, runs - before, is_right),
     ]
-
-
-def _row(what: str, answered: dict[str, int], runs: int, expected: int, ok: bool) -> dict[str, Any]:
-    return {
-        "sent": what,
-        "expected": "202 queued" if answered else "no delivery",
-        "answered": answered,
-        "expected_runs": expected,
-        "runs": runs,
-        "ok": ok,
-    }
+    names = ("sent", "answered", "expected_runs", "runs", "ok")
+    return [{"expected": "202 queued", **dict(zip(names, row, strict=True))} for row in rows]
 
 
 def _start_worker(place: str) -> subprocess.Popen[bytes]:

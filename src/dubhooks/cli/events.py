@@ -8,14 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ._options import (
-    EventArgument,
-    PostbackFlag,
-    SetOption,
-    checked_event,
-    family_of,
-    make_sample,
-)
+from ._options import EventArgument, PostbackFlag, SetOption, checked_event, family_of, make_sample
 from ._output import JSONFlag, print_json
 
 __all__ = ["events", "sample", "schema"]

@@ -11,13 +11,7 @@ from django.http import RawPostDataException, UnreadablePostError
 from .. import wsgi
 from .._body import BodyReader, Request
 from .._headers import headers_in_environ
-from ..errors import (
-    BodyEmpty,
-    BodyIncomplete,
-    BodyTooLarge,
-    MethodNotAllowed,
-    PayloadError,
-)
+from ..errors import BodyEmpty, BodyIncomplete, BodyTooLarge, MethodNotAllowed, PayloadError
 from ..signature import body_empty_error
 
 if TYPE_CHECKING:

@@ -11,11 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.http.response import HttpResponseBase
 
 from ..receiver import pipeline_of
-from ..receiver._functions import (
-    check_handler,
-    hide_event,
-    is_async_callable,
-)
+from ..receiver._functions import check_handler, hide_event, is_async_callable
 from ..receiver._route import InDjango, plan_route, type_route
 from ._serving import serve
 

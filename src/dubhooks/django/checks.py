@@ -33,10 +33,7 @@ _MISSING: Final = (
     "Set the environment variable it is read from; Dub shows the secret where the webhook, or the "
     "postback, is set up. Every delivery is answered 503 until then."
 )
-_RECEIVERS: Final = {
-    _settings.WEBHOOK_SECRET: "hooks",
-    _settings.POSTBACK_SECRET: "postback_hooks",
-}
+_RECEIVERS: Final = {_settings.WEBHOOK_SECRET: "hooks", _settings.POSTBACK_SECRET: "postback_hooks"}
 
 
 def register() -> None:

@@ -36,10 +36,7 @@ __all__ = ["openapi", "router", "verified", "webhook"]
 
 
 def router(
-    hooks: Receiver[Any],
-    *,
-    path: str = "/webhooks/dub",
-    read_timeout: Seconds = READ_TIMEOUT,
+    hooks: Receiver[Any], *, path: str = "/webhooks/dub", read_timeout: Seconds = READ_TIMEOUT
 ) -> APIRouter:
     """Return a router that gives every POST to ``path`` to the handlers of ``hooks``.
 

@@ -15,14 +15,7 @@ from ..idempotency._keys import check_dedupe, check_namespace, list_keys_of
 from ..signature import Keyring, explain_odd_secret
 from ._pipeline import Pipeline
 from ._registry import resolve_events
-from ._settings import (
-    DEFAULT_RETENTION,
-    UNSET,
-    Settings,
-    Unset,
-    check_methods,
-    check_observers,
-)
+from ._settings import DEFAULT_RETENTION, UNSET, Settings, Unset, check_methods, check_observers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

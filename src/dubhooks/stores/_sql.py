@@ -106,12 +106,7 @@ _MYSQL: Final = _Vendor(
     # It limits a DELETE, but no subquery.
     purge="DELETE FROM {table} WHERE keep_until <= {now} LIMIT {batch}",
 )
-_VENDORS: Final = {
-    "postgresql": _POSTGRESQL,
-    "mysql": _MYSQL,
-    "mariadb": _MYSQL,
-    "sqlite": _SQLITE,
-}
+_VENDORS: Final = {"postgresql": _POSTGRESQL, "mysql": _MYSQL, "mariadb": _MYSQL, "sqlite": _SQLITE}
 
 _VALUES: Final = (
     "(claim_key, token, attempt, fingerprint, done, since, lease_until, keep_until) VALUES "

@@ -65,10 +65,7 @@ class QueueShop:
         self.claims = self.directory / "claims.db"
         self.store = SQLiteStore(self.claims)
         self.hooks = Webhooks(
-            SECRET,
-            store=self.store,
-            dead_letters=DeadLetterDirectory(self.letters),
-            lease=_LEASE,
+            SECRET, store=self.store, dead_letters=DeadLetterDirectory(self.letters), lease=_LEASE
         )
         self._inbox = SQLiteInbox()
         with self._connect() as connection:

@@ -216,8 +216,7 @@ def _unknown_payout(probe: Probe) -> str | None:
 
 
 @check(
-    "a body of 8 MB is refused",
-    fix="limit the size of the body before it is read: 1 MB is plenty",
+    "a body of 8 MB is refused", fix="limit the size of the body before it is read: 1 MB is plenty"
 )
 def _size(probe: Probe) -> str | None:
     document = probe.make_document()

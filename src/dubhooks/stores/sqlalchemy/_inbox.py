@@ -117,8 +117,7 @@ class SQLAlchemyInbox:
         """
         keys = list_inbox_keys(self._namespace, event)
         return _run(
-            _get_connection(session),
-            lambda statements, execute: statements.forget(execute, keys),
+            _get_connection(session), lambda statements, execute: statements.forget(execute, keys)
         )
 
     async def aforget(self, session: AsyncTransaction, event: Event | str) -> bool:
@@ -137,8 +136,7 @@ class SQLAlchemyInbox:
         """
         age = to_seconds("purge(older_than=...)", older_than, least=0)
         return _run(
-            _get_connection(session),
-            lambda statements, execute: statements.purge(execute, age),
+            _get_connection(session), lambda statements, execute: statements.purge(execute, age)
         )
 
     async def apurge(self, session: AsyncTransaction, older_than: float | timedelta) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.engine_workers import running_worker
+from tests.queues.support.engine_workers import running_worker
 from tests.support.processes import Server, importing, python, serving, until
 
 pytestmark = pytest.mark.slow

@@ -11,9 +11,9 @@ import pytest
 
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.engine_workers import running_worker
+from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.rabbitmq import RabbitMQServer
 from tests.support.processes import importing, python, serving, until
-from tests.support.rabbitmq import RabbitMQServer
 from tests.support.servers import RedisServer
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,8 @@ from typing_extensions import LiteralString
 
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.docs.test_queue_pages import PAGES, SECRET, write_program
-from tests.support.engine_workers import running_worker
+from tests.queues.support.engine_workers import running_worker
+from tests.queues.test_pages import PAGES, SECRET, write_program
 from tests.support.processes import importing, serving, until
 from tests.support.servers import PostgreSQLServer
 

@@ -1,0 +1,1 @@
+"""Real workers and brokers for the tests of queues."""
