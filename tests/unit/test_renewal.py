@@ -43,14 +43,19 @@ pytestmark = pytest.mark.usefixtures("discreet")
 THREAD = "dubhooks renewals"
 
 
+_others: list[threading.Thread] = []
+"""Of tests before: a thread ends when its longest lease would have been renewed."""
+
+
 def threads() -> list[threading.Thread]:
-    """Return the threads that renew claims right now."""
-    return [one for one in threading.enumerate() if one.name == THREAD]
+    """Return the threads that renew claims of this test right now."""
+    return [it for it in threading.enumerate() if it.name == THREAD and it not in _others]
 
 
 @pytest.fixture(autouse=True)
 def _ended() -> Iterator[None]:
     """Wait for the threads of each test: they end when there is nothing to renew."""
+    _others[:] = threading.enumerate()
     yield
     until(lambda: not threads(), "renewals end")
 
