@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -33,15 +32,6 @@ Log = pytest.LogCaptureFixture
 
 later: RQQueue
 """Where the jobs of these tests look for their queue."""
-
-
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """Give signals back to whoever had them: a worker of RQ keeps them."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in kept.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
