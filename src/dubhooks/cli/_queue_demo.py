@@ -33,6 +33,7 @@ def run_queue_demo() -> list[dict[str, Any]]:
     events = [make_event(kind) for kind in kinds for _ in range(6)]
     with TemporaryDirectory(prefix="dubhooks-demo-") as place:
         shop = QueueShop(DBOSQueue(f"sqlite:///{place}/queue.db"), place)
+        shop.hooks.warm_up()  # says what is wrong, before anything waits for it
         replies = [shop.deliver(event) for event in events * 2]
         answered = Counter(f"{reply.status} {reply.outcome}" for reply in replies)
         with _start_worker(place) as worker:

@@ -6,6 +6,7 @@ python -m dubhooks.queues.dbos shop.hooks:later
 from __future__ import annotations
 
 import signal
+import sqlite3
 import sys
 from functools import cached_property
 from importlib import import_module
@@ -73,8 +74,18 @@ class DBOSQueue(Queue):
 
     @override
     def check(self) -> None:
-        """Make the tables, unless they are there."""
+        """Make the tables, unless they are there.
+
+        Raises:
+            ConfigurationError: this Python has an SQLite that DBOS cannot use.
+        """
         from dbos import DBOS
+
+        if sys.version_info >= (3, 12) and sqlite3.sqlite_version_info < (3, 42):
+            raise ConfigurationError(
+                f"on this Python DBOS needs SQLite 3.42 or newer, and this is "
+                f"{sqlite3.sqlite_version}: use Python 3.11, a newer SQLite, or another engine"
+            )
 
         DBOS.migrate(self._url)
 
