@@ -97,6 +97,7 @@ def test_unsupported_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         pytest.raises(ConfigurationError, match="oracle is not supported"),
     ):
         SQLAlchemyInbox().forget(connection, "evt_1")
+    engine.dispose()
 
 
 # -- from a URL ------------------------------------------------------------------------------------
