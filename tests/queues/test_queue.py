@@ -594,6 +594,19 @@ def test_foreign_and_forged_messages_run_nothing(shop: Shop, problem: str, caplo
         assert (len(shop.list_letters()), shop.waits()) == (1, [])
 
 
+def test_body_over_a_limit_that_was_lowered(shop: Shop, tmp_path: Path) -> None:
+    """What was taken under a larger ``max_body`` is not run, and its dead letter is whole."""
+    shop.take(ignore)
+    event = make_event(SaleCreated)
+    shop.deliver(event)
+    age(shop.queue, 4 * 24 * 3600)
+    strict = Shop(tmp_path, max_body=100)
+    strict.take(lambda _: pytest.fail("it ran"))
+    with pytest.raises(GivenUp, match="max_body=100"):
+        strict.queue.work(shop.queue.messages[0].text)
+    assert strict.list_letters() == [event.to_json()]
+
+
 def test_worker_without_receivers_keeps_messages(shop: Shop) -> None:
     """The module with the handlers was not imported: nothing is dropped, however old."""
     shop.take(ignore)

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Message", "pack_message", "read_message"]
 
 _VERSION: Final = 1
-_SIGNATURE_SIZE: Final = 64
-"""Bytes of a signature in hex, which comes before the body."""
+_SIGNATURE_SIZE: Final = 65
+"""Bytes of a signature in hex and of the end of its line, which come before the body."""
+_MOST_UNPACKED: Final = 64 * 1_048_576
+"""Bytes: no body is longer, unless a receiver allows it."""
 
 
 class Message:
@@ -44,16 +46,21 @@ class Message:
         return f"<Message for {self.receiver:.64}>"
 
     def unpack(self, max_body: int) -> Request | None:
-        """Return the delivery, or ``None`` when it cannot be read.
+        """Return the whole delivery, or ``None`` when it cannot be read.
 
         Args:
-            max_body: the most bytes of a body; more is not unpacked.
+            max_body: the most bytes of a body today; it may have been more when this one came.
         """
         try:
             packed = b64decode(self._delivery, validate=True)
-            unpacked = zlib.decompressobj().decompress(packed, _SIGNATURE_SIZE + 2 + max_body)
+            unpacking = zlib.decompressobj()
+            unpacked = unpacking.decompress(
+                packed, max(max_body, _MOST_UNPACKED) + _SIGNATURE_SIZE + 1
+            )
         except (ValueError, TypeError, zlib.error):
             return None
+        if not unpacking.eof:
+            return None  # half a body would be a dead letter that nobody can verify
         signature, _, body = unpacked.partition(b"\n")
         return Request(body, [(b"dub-signature", signature)])
 

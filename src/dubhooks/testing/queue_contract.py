@@ -180,14 +180,11 @@ class QueueContract(QueueCase):
         """The engine's storage and its workers' logs show no secret, signature or person."""
         event = add_note(SaleCreated, _PERSON)
         self.shop.plan(event, "retry", "fail")
-        with self._recording() as messages:
-            self._deliver(event)
-        content = json.loads(messages[0])
         self._deliver(event)
         with self.worker():
             self._wait(lambda: self.shop.count_runs(event) >= 2, "it has failed")
             seen = self.read_storage()
-        expect(content["id"] in seen or bool(seen), "there is nothing to look at")
+        expect(bool(seen), "there is nothing to look at")
         for what in (SECRET, _PERSON, _PERSON.encode("utf-16-le").decode("latin-1")):
             expect(what not in seen, f"{what} is in clear in the engine's storage or its logs")
 
