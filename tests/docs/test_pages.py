@@ -2,52 +2,43 @@
 
 from __future__ import annotations
 
-import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# The oldest FastAPI with a pydantic that is newer than it.
-OLD_FASTAPI = "ignore:`general_plain_validator_function` is deprecated:DeprecationWarning"
-SECRETS = {
-    "DUB_WEBHOOK_SECRET": "whsec_0123456789abcdef0123456789abcdef",
-    "DUB_POSTBACK_SECRET": "pbsec_0123456789abcdef0123456789abcdef",
-}
+from .programs import PAGES_WITH_PYTHON, ROOT, installed_by, run_programs
 
 
-def program_of(page: Path) -> str:
-    """Return the Python blocks of a page as one program, at the page's line numbers."""
-    text = page.read_text(encoding="utf-8")
-    lines = [""] * (text.count("\n") + 1)
-    for block in BLOCK.finditer(text):
-        first = text.count("\n", 0, block.start(1))
-        for offset, line in enumerate(block[1].splitlines()):
-            lines[first + offset] = line
-    return "\n".join(lines)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES_WITH_PYTHON, ids=lambda page: page.name)
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
-    """The blocks of a page run from top to bottom as one program, with warnings as errors."""
-    program = program_of(page)
-    if not program.strip():
-        assert "```python" not in page.read_text(encoding="utf-8")
-        return
-    script = tmp_path / f"{page.stem}_page.py"
-    script.write_text(program, encoding="utf-8")
-    ran = subprocess.run(
-        [sys.executable, "-W", "error", "-W", OLD_FASTAPI, script.name],
-        cwd=tmp_path,
-        env={**os.environ, **SECRETS},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
+    """Each block runs alone, unless it is marked as the continuation of the one above it."""
+    run_programs(page, sys.executable, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a wheel of this tree."""
+    target = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(target), "."]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return next(target.glob("*.whl"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "requirements", sorted(set(map(installed_by, PAGES_WITH_PYTHON))), ids=" ".join
+)
+def test_the_install_line_of_a_page_is_enough(
+    requirements: tuple[str, ...], wheel: Path, tmp_path: Path
+) -> None:
+    """A page's programs run in an environment that holds what the page says to install."""
+    environment = tmp_path / "env"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    python = str(environment / "bin" / "python")
+    ours = [one.replace("dubhooks", str(wheel), 1) for one in requirements]
+    subprocess.run([python, "-m", "pip", "install", "-q", *ours], check=True)
+    for page in PAGES_WITH_PYTHON:
+        if installed_by(page) == requirements:
+            run_programs(page, python, tmp_path)
