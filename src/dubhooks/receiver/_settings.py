@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..errors import ConfigurationError
+from ..reply import DeliveryRecord
 from ._functions import is_async_callable, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
     from ..dead_letters import DeadLetters
     from ..idempotency import AsyncStore, Store
-    from ..reply import DeliveryRecord
 
-    Observer: TypeAlias = Callable[[DeliveryRecord], object]
-    Duration: TypeAlias = float | timedelta
-
+Observer: TypeAlias = Callable[[DeliveryRecord], object]
+Duration: TypeAlias = float | timedelta
 
 DEFAULT_RETENTION: Final = timedelta(days=30)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, overload
 
 from .. import postbacks as p
@@ -10,8 +11,6 @@ from ..events.unknown import UnknownEvent
 from . import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from typing_extensions import Unpack
 
     from ..idempotency._keys import Dedupe
