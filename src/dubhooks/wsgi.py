@@ -78,8 +78,6 @@ def read_body(environ: WSGIEnvironment, max_body: int) -> bytes:
                 break
     except (OSError, ValueError):  # servers raise either for chunks that make no sense
         raise BodyIncomplete("the connection, or its chunks, ended in the middle") from None
-    if reader.announced is not None and 0 < reader.size < reader.announced:
-        raise BodyIncomplete("the body ended before the announced length: the client hung up")
     return reader.take()
 
 
