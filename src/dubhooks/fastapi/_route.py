@@ -6,7 +6,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastapi import BackgroundTasks, Depends
 from starlette.exceptions import HTTPException
@@ -21,14 +21,10 @@ from ._handler import read_rest, refuse_body_parameter, refuse_routed
 from ._request import build_error, build_response, is_signed, open_request
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from ..receiver._pipeline import Delivery, Pipeline
     from ..receiver._route import RoutePlan
 
-    Endpoint: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
-
-
+Endpoint: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 _ADMITTED = "dubhooks_admitted"
 """The parameter that carries the delivery through FastAPI."""
 

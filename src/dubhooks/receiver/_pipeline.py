@@ -10,8 +10,9 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
+from .. import errors
 from .._headers import list_pairs
-from ..errors import BodyTooLarge, ConfigurationError, DubhooksError, InvalidEvent, PayloadError
+from ..errors import ConfigurationError, DubhooksError, InvalidEvent, PayloadError
 from ..events._base import Event
 from ..idempotency import _drivers as drivers
 from ..idempotency import is_async_store
@@ -21,15 +22,13 @@ from ..idempotency._lifecycle import ClaimTerms, Ending, Job, run_claimed, run_h
 from ..idempotency._renewal import RenewalThread
 from ..reply import Reply, build_refusal, build_reply
 from ..signature import body_empty_error, check_body, check_request
-from ._age import check_age
 from ._registry import Registry, is_payout
-from ._reporting import Reporter, build_log
+from ._reporting import Reporter, build_log, measure_age
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from .._body import Request
-    from ..errors import VerificationError
     from ..events._family import Family
     from ..idempotency import Store
     from ..queues import Queue
@@ -39,6 +38,9 @@ if TYPE_CHECKING:
     from ._settings import Settings
 
 EventT = TypeVar("EventT", bound=Event)
+
+_AHEAD = 86_400.0
+"""Seconds that a clock may be behind Dub's before its events cannot be told from replays."""
 
 
 class Delivery(NamedTuple):
@@ -128,14 +130,14 @@ class Pipeline(Generic[EventT]):
 
     def read(
         self, request: Request, keys: tuple[Key, ...], max_age: float | None
-    ) -> EventT | VerificationError | PayloadError | ConfigurationError:
+    ) -> EventT | errors.VerificationError | PayloadError | ConfigurationError:
         """Return the verified event, or why there is none; ``max_age`` in seconds."""
         unusable = check_body(request)
         if unusable is not None:
             return unusable
         size, max_body = len(request.body), self.settings.max_body
         if size > max_body:
-            return BodyTooLarge(f"the body has more than max_body={max_body} bytes")
+            return errors.BodyTooLarge(f"the body has more than max_body={max_body} bytes")
         if not size:
             return body_empty_error()
         error = check_request(keys, request)
@@ -144,7 +146,7 @@ class Pipeline(Generic[EventT]):
         event = self.family.read(request.body)
         if isinstance(event, PayloadError):
             return event
-        return check_age(event, max_age) or event
+        return event if max_age is None else _check_age(event, max_age) or event
 
     def _refuse(self, error: Refusal, started: float, *, is_kept: bool) -> Reply:
         reply = build_refusal(error)
@@ -325,6 +327,18 @@ class Pipeline(Generic[EventT]):
             self._reporter.report_queue_error(error)
             return self._finish(delivery, handler, Ending("unavailable"))
         return self._finish(delivery, handler, Ending("queued"))
+
+
+def _check_age(event: Event, max_age: float) -> errors.EventTooOld | None:
+    """Return why ``event`` is of no age to be handled: so a replay is a duplicate, or refused."""
+    age = measure_age(event)
+    if age > max_age:
+        message = "the event is older than max_age: it is a replay, not a retry"
+        return errors.EventTooOld(message, event.event, event.id)
+    if -age > _AHEAD:
+        message = "the event is from more than a day ahead: is the clock of this machine right?"
+        return errors.EventFromFuture(message, event.event, event.id)
+    return None
 
 
 def _outcome_without_handler(event: Event) -> Outcome:

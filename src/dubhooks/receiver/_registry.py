@@ -60,7 +60,11 @@ class Route(NamedTuple):
 
     def bind(self, call: Callable[[], Any]) -> Handler:
         """Return the handler of one request; ``call`` has its arguments already."""
-        return Handler(lambda _: call(), self.is_async, self.name, self.status_of, self.dedupe)
+
+        def function(_: Event) -> Any:
+            return call()
+
+        return Handler(function, self.is_async, self.name, self.status_of, self.dedupe)
 
 
 class Registry:
@@ -88,13 +92,12 @@ class Registry:
     def add(
         self,
         takes: tuple[Taken, ...],
-        function: object,
         dedupe: Dedupe,
-        queue: Queue | None = None,
-        *,
-        is_paid_when_queued: bool = False,
-    ) -> None:
-        """Register ``function`` for events.
+        queue: Queue | None,
+        is_paid_when_queued: bool,
+        function: Any,
+    ) -> Any:
+        """Register ``function`` for events, and return it.
 
         Raises:
             ConfigurationError: it cannot take them, one has a handler, or it is too late.
@@ -110,9 +113,10 @@ class Registry:
                     "functions from one handler"
                 )
         self._handlers.update(dict.fromkeys(takes, handler))
+        return function
 
-    def add_fallback(self, function: object) -> None:
-        """Register ``function`` for every event without a handler.
+    def add_fallback(self, function: Any) -> Any:
+        """Register ``function`` for every event without a handler, and return it.
 
         Raises:
             ConfigurationError: there is one already, or it is too late.
@@ -123,6 +127,7 @@ class Registry:
                 "from one"
             )
         self.fallback = self._build(function, "id")._replace(is_fallback=True)
+        return function
 
     def add_route(self, route: Route) -> None:
         """Note a route, for messages; a route takes its events by itself."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from datetime import datetime, timezone
 from threading import Lock
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +13,6 @@ from .. import errors
 from ..errors import DubhooksError, InvalidEvent
 from ..events.unknown import UnknownEvent
 from ..reply import DeliveryRecord
-from ._age import measure_age
 from ._functions import name_of
 from ._registry import is_payout
 
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 _FLOOD_SECONDS: Final = 60.0
 SIGNED = (errors.InvalidJSON, errors.InvalidEnvelope, errors.EventTooOld, InvalidEvent)
 """Errors in a body that Dub has signed; all others say that it was not seen to have."""
+
+
+def measure_age(event: Event) -> float:
+    """Return the seconds since Dub built ``event``, by this machine's clock."""
+    return (datetime.now(timezone.utc) - event.created_at).total_seconds()
 
 
 def build_log(family: str, namespace: str) -> Log:
@@ -44,9 +50,9 @@ class Reporter:
         self._namespace = namespace
         self._observers = observers
         self._log = log
-        self._unsigned = _Flood()
-        self._unverified = _Flood()
         self._lock = Lock()
+        self._counts: Counter[int] = Counter()
+        self._next_line_at: dict[int, float] = {}
         self._warned: set[str] = set()
 
     def report_refusal(
@@ -64,8 +70,7 @@ class Reporter:
             # Anybody may send a GET, and many monitors do.
             self._log.info("refused a request (%s): %s", error.code, error)
         else:
-            what = f"refused a delivery ({error.code}): {error}"
-            self._log_flood(self._unsigned, logging.WARNING, what)
+            self._log_flood(logging.WARNING, f"refused a delivery ({error.code}): {error}")
         self._observe(reply, started, event_name=name, error_code=error.code)
 
     def report_missing_secret(self, reply: Reply, error: Exception, started: float) -> None:
@@ -73,7 +78,7 @@ class Reporter:
         # The message of somebody else's error may hold the secret.
         what = str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
         what = f"there is no usable secret, so nothing can be verified: {what}"
-        self._log_flood(self._unverified, logging.ERROR, what)
+        self._log_flood(logging.ERROR, what)
         self._observe(reply, started)
 
     def report(
@@ -152,10 +157,16 @@ class Reporter:
             self._warned.add(message)
         self._log.warning(message)
 
-    def _log_flood(self, flood: _Flood, level: int, what: str) -> None:
-        count = flood.count()
-        if count:
-            self._log.log(level, "%s (requests since the last such line: %d)", what, count)
+    def _log_flood(self, level: int, what: str) -> None:
+        """Log what anybody can send, one line a minute and level: it must not fill the disk."""
+        with self._lock:
+            self._counts[level] += 1
+            now = monotonic()
+            if now < self._next_line_at.get(level, 0.0):
+                return
+            self._next_line_at[level] = now + _FLOOD_SECONDS
+            count = self._counts.pop(level)
+        self._log.log(level, "%s (requests since the last such line: %d)", what, count)
 
     def _observe(self, reply: Reply, started: float, **known: Any) -> None:
         if not self._observers:
@@ -174,23 +185,3 @@ class Reporter:
                 observer(record)
             except Exception as error:  # noqa: BLE001 - watching must not change the reply
                 self._log.error("the observer %s failed", name_of(observer), exc_info=error)
-
-
-class _Flood:
-    """Counts what anybody can send, for one line a minute: a flood must not fill the disk."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._count = 0
-        self._next_line_at = 0.0
-
-    def count(self) -> int:
-        """Count one more, and return how many a line is due for; 0: it is not yet time."""
-        with self._lock:
-            self._count += 1
-            now = monotonic()
-            if now < self._next_line_at:
-                return 0
-            self._next_line_at = now + _FLOOD_SECONDS
-            count, self._count = self._count, 0
-            return count

@@ -67,13 +67,6 @@ class Settings:
             )
 
 
-_EXAMPLES: Final = {
-    "store": "SQLiteStore(path)",
-    "dead_letters": "DeadLetterDirectory(path)",
-    "queue": "dubhooks.queues.celery.CeleryQueue(app)",
-}
-
-
 def check_methods(name: str, given: Any, *methods: str) -> None:
     """Raise ``ConfigurationError`` when ``given``, unless it is ``None``, lacks a method."""
     if isinstance(given, type):
@@ -84,7 +77,7 @@ def check_methods(name: str, given: Any, *methods: str) -> None:
         if given is not None and not callable(getattr(given, method, None)):
             raise ConfigurationError(
                 f"{name} needs the methods {', '.join(methods)}, and {type(given).__name__} has "
-                f"no {method}: pass an object such as {_EXAMPLES[name]}"
+                f"no {method}: pass an object that has them"
             )
 
 

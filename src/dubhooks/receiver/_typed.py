@@ -88,7 +88,7 @@ class Webhooks(Receiver["w.WebhookEvent"]):
 
         The reply does not change: a payout-like event is still answered 501.
         """
-        return self._register_fallback()
+        return self._pipeline.registry.add_fallback
 
 
 class Postbacks(Receiver["p.PostbackEvent"]):
@@ -111,5 +111,5 @@ class Postbacks(Receiver["p.PostbackEvent"]):
     @property
     def on_unhandled(self) -> On[p.PostbackEvent]:
         """Register a callback for events without a handler; see :attr:`Webhooks.on_unhandled`."""
-        return self._register_fallback()
+        return self._pipeline.registry.add_fallback
 # fmt: on
