@@ -228,8 +228,6 @@ class Pipeline(Generic[EventT]):
                 f"{type(self.settings.store).__name__} needs an event loop: use ahandle or an "
                 "ASGI adapter, or the sync store of the same engine"
             )
-        if handler.is_async and handler.queue is None and drivers.is_on_event_loop():
-            raise ConfigurationError(drivers.explain_running_loop())
         return self._run_here(delivery, handler)
 
     async def arun(self, delivery: Delivery, handler: Handler | None) -> Result:
