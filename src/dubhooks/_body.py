@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import BodyTooLarge
+from .errors import BodyIncomplete, BodyTooLarge
 
 if TYPE_CHECKING:
     from ._headers import Headers
@@ -70,8 +70,16 @@ class BodyReader:
         raise self._too_large_error()
 
     def take(self) -> bytes:
-        """Return the body in one piece, and keep nothing of it."""
+        """Return the body in one piece, and keep nothing of it.
+
+        Raises:
+            BodyIncomplete: it has less than was announced; of an empty one, something in
+                between has most likely read it all.
+        """
         chunks, self._chunks = self._chunks, []
+        if self.announced is not None and 0 < self.size < self.announced:
+            del chunks
+            raise BodyIncomplete("the body ended before the announced length: the client hung up")
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def _too_large_error(self) -> BodyTooLarge:

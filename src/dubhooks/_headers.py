@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, cast
 
 from .errors import BodyCompressed, ConfigurationError, SignatureMalformed
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import TypeAlias
-
-    Headers: TypeAlias = (
-        Mapping[str, str]
-        | Mapping[bytes, bytes]
-        | Mapping[str, Any]
-        | Iterable[tuple[str, str]]
-        | Iterable[tuple[bytes, bytes]]
-    )
-
+Headers: TypeAlias = (
+    Mapping[str, Any]
+    | Mapping[bytes, bytes]
+    | Iterable[tuple[str, str]]
+    | Iterable[tuple[bytes, bytes]]
+)
 
 # Dub sends Dub-Signature; X-Dub-Signature is what documentation elsewhere names.
 SIGNATURE_NAMES = ("dub-signature", "x-dub-signature")

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ._body import READ_TIMEOUT, BodyReader, Request
-from .errors import BodyIncomplete, BodyTooSlow, MethodNotAllowed, PayloadError, to_seconds
+from .errors import BodyTooSlow, MethodNotAllowed, PayloadError, to_seconds
 from .idempotency._drivers import check_asyncio
 from .receiver import pipeline_of
 from .reply import Reply, build_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-    from datetime import timedelta
-    from typing import TypeAlias
-
     from .receiver import Receiver
     from .receiver._pipeline import Pipeline
 
-    Pairs: TypeAlias = Iterable[tuple[bytes, bytes]]
-    Scope: TypeAlias = MutableMapping[str, Any]
-    Message: TypeAlias = MutableMapping[str, Any]
-    Receive: TypeAlias = Callable[[], Awaitable[Message]]
-    Send: TypeAlias = Callable[[Message], Awaitable[None]]
-    Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 __all__ = ["app"]
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def app(hooks: Receiver[Any], *, read_timeout: float | timedelta = READ_TIMEOUT) -> Application:
@@ -114,36 +110,24 @@ async def read_request(
     if scope["method"] != "POST":
         return pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
     request = Request(b"", scope["headers"])
+    length = dict(scope["headers"]).get(b"content-length", b"").decode("latin-1")
     del scope  # error trackers send the variables of a frame in which waiting fails
     try:
-        length = dict(cast("Pairs", request.headers)).get(b"content-length", b"").decode("latin-1")
         reader = BodyReader(pipeline.settings.max_body, length)
-        if not await _read_in_time(receive, reader, read_timeout):
+        if not await asyncio.wait_for(_read(receive, reader), read_timeout):
             return None
+        request.body = reader.take()
+    except asyncio.TimeoutError:
+        return pipeline.refuse(
+            BodyTooSlow("the body did not arrive in time: it is read no further")
+        )
     except PayloadError as error:
         return pipeline.refuse(error)
-    request.body = reader.take()
     return request
 
 
-async def _read_in_time(receive: Receive, reader: BodyReader, read_timeout: float) -> bool:
-    """Read a body and tell whether the client sent it to its end.
-
-    Raises:
-        BodyTooLarge, BodyTooSlow: it is read no further.
-        BodyIncomplete: it ended too early.
-    """
-    try:
-        is_whole = await asyncio.wait_for(_read(receive, reader), read_timeout)
-    except asyncio.TimeoutError:
-        raise BodyTooSlow("the body did not arrive in time: it is not read any further") from None
-    # Of an empty one, something in between has most likely read it all.
-    if is_whole and reader.announced is not None and 0 < reader.size < reader.announced:
-        raise BodyIncomplete("the body ended before the announced length: the client hung up")
-    return is_whole
-
-
 async def _read(receive: Receive, reader: BodyReader) -> bool:
+    """Read a body and tell whether the client sent it to its end."""
     more = True
     while more:
         message = await receive()

@@ -10,7 +10,7 @@ versions of VPC Lattice.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from ._body import Request
@@ -19,8 +19,6 @@ from .receiver import pipeline_of
 from .wsgi import handle_logging, headers_to_send, refuse_async_store, status_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .receiver import Receiver
     from .reply import Reply
 

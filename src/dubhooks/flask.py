@@ -6,6 +6,7 @@ reporting, but none of them can turn it into an answer that means success.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial, wraps
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
@@ -17,27 +18,30 @@ except ModuleNotFoundError as error:
 
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
-from ._body import Request
-from ._headers import headers_in_environ
-from .errors import BodyIncomplete, BodyTooLarge, ConfigurationError, MethodNotAllowed, PayloadError
+from .errors import BodyIncomplete, BodyTooLarge, ConfigurationError
 from .idempotency._drivers import call_and_await, explain_running_loop, is_on_event_loop
 from .receiver import pipeline_of
 from .receiver._functions import check_handler, hide_event, is_async_callable
 from .receiver._route import InFlask, plan_route, type_route
 from .reply import Reply, build_reply
-from .wsgi import empty_body_error, headers_to_send, read_body, refuse_async_store
+from .wsgi import headers_to_send, read_body, read_request, refuse_async_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from wsgiref.types import WSGIEnvironment
 
     from .events._base import Event
     from .idempotency._keys import Dedupe
     from .receiver import Receiver
-    from .receiver._pipeline import Delivery, Pipeline
+    from .receiver._pipeline import Pipeline
     from .receiver._registry import Route
     from .receiver._route import RoutePlan
 
 __all__ = ["view", "webhook"]
+
+_READERS = (
+    "a before_request function has read request.stream, or middleware wsgi.input: "
+    "request.get_data() keeps the body"
+)
 
 
 def view(hooks: Receiver[Any]) -> Callable[..., Response]:
@@ -111,7 +115,8 @@ def _respond(
 ) -> Response:
     """Take the current request through the pipeline; ``call`` is the handler of ``route``."""
     try:
-        opened = _open(pipeline)
+        read = read_request(pipeline, request.environ, _read_body, _READERS)
+        opened = read if isinstance(read, Reply) else pipeline.open(read)
         if isinstance(opened, Reply):
             return _build_response(opened)
         bound = None if call is None else partial(call, opened.event)
@@ -125,35 +130,17 @@ def _respond(
         raise
 
 
-def _open(pipeline: Pipeline[Any]) -> Delivery | Reply:
-    try:
-        if request.method != "POST":
-            return pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
-        body = _read_body(pipeline.settings.max_body)
-    except PayloadError as error:
-        return pipeline.refuse(error)
-    if not body:
-        readers = (
-            "a before_request function has read request.stream, or middleware wsgi.input: "
-            "request.get_data() keeps the body"
-        )
-        return pipeline.refuse(empty_body_error(request.environ, readers))
-    received = Request(body, headers_in_environ(request.environ))
-    del body  # error trackers send the variables of a frame that raises
-    return pipeline.open(received)
-
-
-def _read_body(max_body: int) -> bytes:
+def _read_body(environ: WSGIEnvironment, max_body: int) -> bytes:
     """Return the raw body, and leave it to the handler as ``request.get_data()`` and the like."""
     # Not Flask's own limits: before Flask 3.1 there is one for the whole application.
     if "stream" not in vars(request):
-        body = read_body(request.environ, max_body)
+        body = read_body(environ, max_body)
     else:
         # Somebody was here before.  Flask's stream knows where it ends, and Flask still has what
         # was read with get_data() or get_json().
         safe = {"wsgi.input": request.stream, "wsgi.input_terminated": True}
         try:
-            body = read_body({**request.environ, **safe}, max_body) or request.get_data()
+            body = read_body({**environ, **safe}, max_body) or request.get_data()
         except ClientDisconnected:
             raise BodyIncomplete("the body ended before it was all there") from None
         except RequestEntityTooLarge:

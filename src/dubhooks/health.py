@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from .errors import to_seconds
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from .reply import DeliveryRecord
+from .reply import DeliveryRecord
 
 __all__ = ["FailureWatch"]
-
-logger = logging.getLogger("dubhooks")
 
 _MAILS_AT = (5, 10, 15)
 _DISABLED_AT = 20
@@ -62,29 +56,17 @@ class FailureWatch:
             self.failures = self.failures + 1 if record.status >= 400 else 0
             failures = self.failures
         extra = {"family": record.family, "namespace": record.namespace}
+        log = logging.LoggerAdapter(logging.getLogger("dubhooks"), extra)
+        what = f"failed deliveries in a row, the last one {record.outcome} ({record.status}): Dub"
         if failures in _MAILS_AT:
-            logger.warning(
-                "%d failed deliveries in a row, the last one %s (%d): Dub sends the owner an "
-                "e-mail now and disables the endpoint at %d",
-                failures,
-                record.outcome,
-                record.status,
-                _DISABLED_AT,
-                extra=extra,
-            )
+            does = "sends the owner an e-mail now and disables the endpoint at"
+            log.warning("%d %s %s %d", failures, what, does, _DISABLED_AT)
         elif failures and failures % _DISABLED_AT == 0:
-            logger.error(
-                "%d failed deliveries in a row, the last one %s (%d): Dub has disabled the "
-                "endpoint; fix the cause, then enable it again in Dub",
-                failures,
-                record.outcome,
-                record.status,
-                extra=extra,
-            )
+            does = "has disabled the endpoint; fix the cause, then enable it again in Dub"
+            log.error("%d %s %s", failures, what, does)
         if record.seconds > self._slow:
-            logger.warning(
+            log.warning(
                 "a delivery took %.1f s: hand slow work to a queue, because Dub's queue stops "
                 "waiting and delivers again",
                 record.seconds,
-                extra=extra,
             )

@@ -10,29 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import ceil
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from . import errors
-from .errors import (
-    BodyCompressed,
-    BodyTooLarge,
-    BodyTooSlow,
-    EventTooOld,
-    InvalidEvent,
-    MethodNotAllowed,
-    PayloadError,
-    RetryLater,
-    VerificationError,
-)
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from .errors import DubhooksError
-
-    Refusal: TypeAlias = VerificationError | PayloadError
 
 __all__ = ["DeliveryRecord", "Outcome", "Reply"]
+
+Refusal: TypeAlias = errors.VerificationError | errors.PayloadError
 
 Outcome: TypeAlias = Literal[
     "handled",
@@ -87,15 +71,15 @@ _HEADERS: Final[dict[Outcome, dict[str, str]]] = {
     "too_slow": {"Connection": "close"},
 }
 
-_REFUSALS: Final[tuple[tuple[type[DubhooksError], Outcome], ...]] = (
-    (VerificationError, "unauthorized"),
-    (InvalidEvent, "invalid"),
-    (BodyTooLarge, "too_large"),
-    (BodyTooSlow, "too_slow"),
-    (BodyCompressed, "compressed"),
-    (MethodNotAllowed, "wrong_method"),
-    (PayloadError, "malformed"),
-)
+_REFUSALS: Final[dict[type, Outcome]] = {
+    errors.VerificationError: "unauthorized",
+    errors.InvalidEvent: "invalid",
+    errors.BodyTooLarge: "too_large",
+    errors.BodyTooSlow: "too_slow",
+    errors.BodyCompressed: "compressed",
+    errors.MethodNotAllowed: "wrong_method",
+    errors.PayloadError: "malformed",
+}
 
 
 @dataclass(frozen=True)
@@ -158,9 +142,7 @@ def build_reply(
         code: the ``code`` of the error that refused the delivery.
         retry_after: seconds until the sender may try again.
     """
-    headers = {"Content-Type": "application/json"}
-    if outcome in _HEADERS:
-        headers.update(_HEADERS[outcome])
+    headers = {"Content-Type": "application/json", **_HEADERS.get(outcome, {})}
     if retry_after is not None:
         headers["Retry-After"] = str(ceil(retry_after))
     body = _build_body(outcome, code)
@@ -170,8 +152,7 @@ def build_reply(
 def build_refusal(error: Refusal) -> Reply:
     """Return the reply to a delivery that was refused with ``error``."""
     outcome = _outcome_of(type(error))
-    event_id = error.event_id if isinstance(error, (InvalidEvent, EventTooOld)) else None
-    return build_reply(outcome, event_id, code=error.code)
+    return build_reply(outcome, getattr(error, "event_id", None), code=error.code)
 
 
 @cache
@@ -182,15 +163,15 @@ def find_outcome(code: str) -> Outcome | None:
     """
     if code in _STATUS:
         return code
-    if code == RetryLater.code:
+    if code == errors.RetryLater.code:
         return "retry"
     kinds = [one for one in vars(errors).values() if isinstance(one, type)]
-    refusals = [one for one in kinds if issubclass(one, (VerificationError, PayloadError))]
+    refusals = [one for one in kinds if issubclass(one, Refusal)]
     return next((_outcome_of(one) for one in refusals if one.code == code), None)
 
 
 def _outcome_of(kind: type[Refusal]) -> Outcome:
-    return next(outcome for one, outcome in _REFUSALS if issubclass(kind, one))
+    return next(_REFUSALS[one] for one in kind.__mro__ if one in _REFUSALS)
 
 
 @cache

@@ -9,12 +9,11 @@ them: error trackers send the local variables of every frame in a traceback.
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 from binascii import unhexlify
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from hmac import compare_digest
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ._body import Request
 from ._headers import find_signature, list_items
@@ -28,44 +27,28 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
     from .errors import PayloadError, VerificationError
-
-    OneSecret: TypeAlias = str | bytes
-    Secrets: TypeAlias = OneSecret | Sequence[OneSecret]
-    Secret: TypeAlias = Secrets | Callable[[], Secrets]
 
 __all__ = ["sign", "verify"]
 
-_BLOCK_SIZE = 64
-_DIGEST_SIZE = 32
-_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
+OneSecret: TypeAlias = str | bytes
+Secrets: TypeAlias = OneSecret | Sequence[OneSecret]
+Secret: TypeAlias = Secrets | Callable[[], Secrets]
 
 
 class Key:
-    """One secret, with both HMAC pads hashed once (RFC 2104, section 4).
+    """One secret, as a keyed HMAC: copying it per delivery is cheaper than making it."""
 
-    Copying two hash states per delivery is cheaper than ``hmac.new``.
-    """
-
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_keyed",)
 
     def __init__(self, secret: bytes) -> None:
-        block = hashlib.sha256(secret).digest() if len(secret) > _BLOCK_SIZE else secret
-        block = block.ljust(_BLOCK_SIZE, b"\0")
-        self._inner = hashlib.sha256(block.translate(_INNER_PAD))
-        self._outer = hashlib.sha256(block.translate(_OUTER_PAD))
+        self._keyed = hmac.new(secret, digestmod="sha256")
 
     def digest(self, body: bytes) -> bytes:
         """Return the 32 raw bytes of the HMAC of ``body``."""
-        inner = self._inner.copy()
-        inner.update(body)
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()
+        mac = self._keyed.copy()
+        mac.update(body)
+        return mac.digest()
 
 
 class Keyring:
@@ -157,24 +140,20 @@ def raw_body(body: bytes) -> bytes:
 
 def explain_odd_secret(secret: Secret, family: str) -> str | None:
     """Return what looks wrong about a secret, if anything; callers once could choose any."""
-    if callable(secret):
-        return None
-    given: object = [secret] if isinstance(secret, (str, bytes)) else secret
     prefix, other = ("whsec_", "pbsec_") if family == "webhook" else ("pbsec_", "whsec_")
-    for one in cast("Sequence[object]", given) if isinstance(given, Sequence) else ():
+    for one in () if callable(secret) else _list_secrets(secret):
         text = one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)
-        if text.startswith("dub_"):
-            return (
-                f"the signing secret begins with dub_, as Dub's API keys do: the secret of a "
-                f"{family} begins with {prefix}"
-            )
         if text in (prefix, other):
             return f"the signing secret is nothing but the prefix {text}: was it cut off?"
-        if text.startswith(other):
-            return (
-                f"the signing secret begins with {other}, so it belongs to the other family: the "
-                f"secret of a {family} begins with {prefix}"
-            )
+        for wrong, why in (
+            ("dub_", "as Dub's API keys do"),
+            (other, "so it belongs to the other family"),
+        ):
+            if text.startswith(wrong):
+                return (
+                    f"the signing secret begins with {wrong}, {why}: the secret of a {family} "
+                    f"begins with {prefix}"
+                )
     return None
 
 
@@ -201,7 +180,7 @@ def check_request(
     # Every key is tried even after a match: which one matched must not show in the time.
     is_match = False
     for key in keys:
-        is_match |= compare_digest(key.digest(request.body), claimed)
+        is_match |= hmac.compare_digest(key.digest(request.body), claimed)
     if is_match:
         return None
     return SignatureMismatch(
@@ -233,16 +212,8 @@ def body_empty_error() -> BodyEmpty:
 
 def _make_keys(secret: object) -> tuple[Key, ...] | str:
     """Return the keys, or what is wrong with the secret."""
-    if isinstance(secret, (str, bytes)):
-        key = _make_key(secret)
-        return key if isinstance(key, str) else (key,)
-    if not isinstance(secret, Sequence) or not secret:
-        return (
-            "no signing secret: pass a str, bytes, a non-empty sequence of them, or a callable "
-            "that returns one; is DUB_WEBHOOK_SECRET (or DUB_POSTBACK_SECRET) set?"
-        )
     keys: list[Key] = []
-    for one in cast("Sequence[object]", secret):
+    for one in _list_secrets(secret):
         # Before the cache, which takes only what can be hashed.
         if not isinstance(one, (str, bytes)):
             return f"a secret must be str or bytes, not {type(one).__name__}"
@@ -250,7 +221,17 @@ def _make_keys(secret: object) -> tuple[Key, ...] | str:
         if isinstance(key, str):
             return key
         keys.append(key)
-    return tuple(keys)
+    return tuple(keys) or (
+        "no signing secret: pass a str, bytes, a non-empty sequence of them, or a callable "
+        "that returns one; is DUB_WEBHOOK_SECRET (or DUB_POSTBACK_SECRET) set?"
+    )
+
+
+def _list_secrets(secret: object) -> Sequence[object]:
+    """Return the secrets that were given; none when it is no sequence of them."""
+    if isinstance(secret, (str, bytes)):
+        return (secret,)
+    return cast("Sequence[object]", secret) if isinstance(secret, Sequence) else ()
 
 
 @lru_cache(maxsize=256)
@@ -275,9 +256,7 @@ def _make_key(secret: OneSecret) -> Key | str:
 
 def _decode(signature: str) -> bytes | None:
     stripped = signature.strip(" \t") if isinstance(signature, str) else ""
-    if len(stripped) == 2 * _DIGEST_SIZE:
-        try:
-            return unhexlify(stripped)
-        except ValueError:
-            pass
-    return None
+    try:
+        return unhexlify(stripped) if len(stripped) == 64 else None
+    except ValueError:
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from .reply import Reply, build_reply
 from .signature import body_empty_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from .receiver import Receiver
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 _CHUNK = 65_536
+_READERS = "middleware has read it from wsgi.input and must leave this path alone"
 _PHRASES = {status.value: status.phrase for status in HTTPStatus} | {489: "Not Retryable"}
 
 
@@ -54,19 +55,6 @@ def app(hooks: Receiver[Any]) -> WSGIApplication:
     return application
 
 
-def read_request(pipeline: Pipeline[Any], environ: WSGIEnvironment) -> Request | Reply:
-    """Return the body and headers in ``environ``, or the reply that refuses it."""
-    try:
-        if environ["REQUEST_METHOD"] != "POST":
-            return pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
-        body = read_body(environ, pipeline.settings.max_body)
-    except PayloadError as error:
-        return pipeline.refuse(error)
-    if not body:
-        return pipeline.refuse(empty_body_error(environ))
-    return Request(body, headers_in_environ(environ))
-
-
 def read_body(environ: WSGIEnvironment, max_body: int) -> bytes:
     """Return the raw body in ``environ``.
 
@@ -90,15 +78,35 @@ def read_body(environ: WSGIEnvironment, max_body: int) -> bytes:
                 break
     except (OSError, ValueError):  # servers raise either for chunks that make no sense
         raise BodyIncomplete("the connection, or its chunks, ended in the middle") from None
-    if reader.announced is not None and 0 < reader.size < reader.announced:
-        raise BodyIncomplete("the body ended before the announced length: the client hung up")
     return reader.take()
 
 
-def empty_body_error(
+def read_request(
+    pipeline: Pipeline[Any],
     environ: WSGIEnvironment,
-    readers: str = "middleware has read it from wsgi.input and must leave this path alone",
-) -> BodyEmpty:
+    read: Callable[[WSGIEnvironment, int], bytes] = read_body,
+    readers: str = _READERS,
+) -> Request | Reply:
+    """Return the body and headers in ``environ``, or the reply that refuses it.
+
+    Args:
+        pipeline: of the receiver.
+        environ: of the request.
+        read: what reads the body.
+        readers: who may have read the body before us, and what to do.
+    """
+    try:
+        if environ["REQUEST_METHOD"] != "POST":
+            return pipeline.refuse(MethodNotAllowed("a delivery is a POST"))
+        body = read(environ, pipeline.settings.max_body)
+    except PayloadError as error:
+        return pipeline.refuse(error)
+    if not body:
+        return pipeline.refuse(empty_body_error(environ, readers))
+    return Request(body, headers_in_environ(environ))
+
+
+def empty_body_error(environ: WSGIEnvironment, readers: str) -> BodyEmpty:
     """Return the error for an empty body, which says why it is empty when the environ tells.
 
     Args:

@@ -49,7 +49,7 @@ async def async_observer(_: object) -> None:
 
 BAD: list[tuple[Mapping[str, Any], str]] = [
     ({"store": "dubhooks.db"}, rf"store needs the methods {METHODS}, and str has no claim: pass"),
-    ({"store": NoStore()}, "NoStore has no forget: pass an object such as SQLiteStore"),
+    ({"store": NoStore()}, "NoStore has no forget: pass an object that has them"),
     ({"store": MemoryStore}, r"store is the class MemoryStore: pass MemoryStore\("),
     ({"namespace": ""}, "a namespace must be 1 to 64"),
     ({"namespace": "a:b"}, "a namespace must be"),

@@ -75,8 +75,8 @@ class TestOn:
         [
             ((), r"name the webhook events by their class: on\(SaleCreated\)"),
             ((postbacks.SaleCreated,), r"not a webhook event: .* from dubhooks\.webhooks"),
-            ((UnknownEvent,), "unknown events are taken by their name"),
-            ((SaleCreated, "a.b"), r"a name stands alone, on\('a\.b'\)"),
+            ((SaleCreated, "a.b"), r"no class is named alone, on\(\"invoice\.refunded\"\)"),
+            ((UnknownEvent,), r"no class is named alone, on\(\"invoice\.refunded\"\)"),
             *(
                 ((what,), "events are named by their classes, one by one, before")
                 for what in (nothing, [SaleCreated], SaleCreated | LinkClicked, int, None, sale())

@@ -6,8 +6,9 @@ route of plain Starlette.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 try:
     from fastapi import APIRouter
@@ -24,15 +25,12 @@ from ._openapi import operation_of
 from ._route import build_endpoint, build_verifier
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-    from typing import TypeAlias
-
     from ..idempotency._keys import Dedupe
     from ..receiver import Receiver
 
-    Seconds: TypeAlias = float | timedelta
-
 __all__ = ["openapi", "router", "verified", "webhook"]
+
+Seconds: TypeAlias = float | timedelta
 
 
 def router(

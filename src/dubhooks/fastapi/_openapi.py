@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, TypeAlias, cast
 
 from ..errors import ConfigurationError
 from ..events._base import Event
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    JsonSchema: TypeAlias = dict[str, Any]
+JsonSchema: TypeAlias = dict[str, Any]
 
 
 def operation_of(events: tuple[object, ...]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastapi import BackgroundTasks, Depends
 from starlette.exceptions import HTTPException
@@ -21,14 +21,10 @@ from ._handler import read_rest, refuse_body_parameter, refuse_routed
 from ._request import build_error, build_response, is_signed, open_request
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from ..receiver._pipeline import Delivery, Pipeline
     from ..receiver._route import RoutePlan
 
-    Endpoint: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
-
-
+Endpoint: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 _ADMITTED = "dubhooks_admitted"
 """The parameter that carries the delivery through FastAPI."""
 
@@ -66,11 +62,14 @@ def build_endpoint(plan: RoutePlan, read_timeout: float, handler: Any) -> Endpoi
     @wraps(handler)
     async def endpoint(**values: Any) -> Any:
         admitted: _Admitted = values.pop(_ADMITTED)
-        if isinstance(admitted.opened, Reply):
-            return _answer(admitted, Result(admitted.opened), is_own=False)
-        call = _Call(handler, admitted.opened.event, **values)
+        opened = admitted.opened
+        if isinstance(opened, Reply):
+            return _answer(admitted, Result(opened), is_own=False)
+        call = _Call(handler, opened.event, **values)
         del values  # error trackers send the variables of a frame that a handler is called from
-        return await _run(pipeline, route, admitted, admitted.opened, call)
+        own = route._replace(status_of=partial(_read_status, admitted=admitted))
+        result = await pipeline.arun(opened, pipeline.find(opened, own, call))
+        return _answer(admitted, result, is_own=route.matches(opened.event))
 
     admission = Depends(_build_admission(pipeline, read_timeout))
     first = inspect.Parameter(
@@ -126,15 +125,6 @@ def _build_admission(
             raise build_error(build_reply("failed")) from error
 
     return admission
-
-
-async def _run(
-    pipeline: Pipeline[Any], route: Route, admitted: _Admitted, delivery: Delivery, call: _Call
-) -> Any:
-    status_of = partial(_read_status, admitted=admitted)
-    handler = pipeline.find(delivery, route._replace(status_of=status_of), call)
-    result = await pipeline.arun(delivery, handler)
-    return _answer(admitted, result, is_own=route.matches(delivery.event))
 
 
 def _answer(admitted: _Admitted, result: Result, *, is_own: bool) -> Any:

@@ -5,6 +5,8 @@ It knows no framework.  An adapter reads the body, and sends the reply.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from .._body import Request
@@ -18,8 +20,6 @@ from ._registry import resolve_events
 from ._settings import DEFAULT_RETENTION, UNSET, Settings, Unset, check_methods, check_observers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from .._headers import Headers
     from ..dead_letters import DeadLetters
     from ..events._family import Family
@@ -216,20 +216,7 @@ class Receiver(Generic[EventT]):
         elif is_paid_when_queued:
             raise ConfigurationError("paid_when_queued=True needs queue=: nothing is queued here")
 
-        def register(function: Any) -> Any:
-            pipeline.registry.add(
-                takes, function, dedupe, queue, is_paid_when_queued=is_paid_when_queued
-            )
-            return function
-
-        return register
-
-    def _register_fallback(self) -> Callable[[Any], Any]:
-        def register(function: Any) -> Any:
-            self._pipeline.registry.add_fallback(function)
-            return function
-
-        return register
+        return partial(pipeline.registry.add, takes, dedupe, queue, is_paid_when_queued)
 
 
 def pipeline_of(hooks: object) -> Pipeline[Any]:

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def check_callable(function: Any) -> None:
-    """Raise ``ConfigurationError`` unless ``function`` can be called, and returns."""
+def check_handler(function: Any, *, position: int = 0) -> list[inspect.Parameter]:
+    """Check that a framework can call ``function`` with the event at ``position``.
+
+    Args:
+        function: the handler.
+        position: of the event, counted from 0; 1 where the framework's request comes first.
+
+    Returns:
+        The parameters of ``function`` itself, not of what it wraps; none when Python cannot tell.
+
+    Raises:
+        ConfigurationError: it cannot be called so, or yields.
+    """
     if not callable(function):
         raise ConfigurationError(
             f"a handler must be callable, and this is {type(function).__name__}: a decorator of "
@@ -33,35 +41,22 @@ def check_callable(function: Any) -> None:
         raise ConfigurationError(
             f"{name_of(function)} yields, so calling it would run none of it: a handler returns"
         )
-
-
-def check_handler(function: Any, *, position: int = 0) -> None:
-    """Check that a framework can call ``function`` with the event at ``position``.
-
-    Args:
-        function: the handler.
-        position: of the event, counted from 0; 1 where the framework's request comes first.
-
-    Raises:
-        ConfigurationError: it cannot be called so.
-    """
-    check_callable(function)
-    parameters = list_parameters(function)
-    if parameters is None:
-        return
+    signature = read_signature(function, follow_wrapped=False)
+    if signature is None:
+        return []
+    parameters = list(signature.parameters.values())
     if parameters and parameters[0].name in ("self", "cls"):
         raise ConfigurationError(
             f"{name_of(function)} is a method, and nobody passes its {parameters[0].name}: "
             "decorate a function, or register the method of an object, hooks.on(...)(it.method)"
         )
-    positional = [one for one in parameters if one.kind <= one.POSITIONAL_OR_KEYWORD]
-    if len(positional) <= position and not any(
-        one.kind is one.VAR_POSITIONAL for one in parameters
-    ):
+    kinds = [one.kind for one in parameters if one.kind <= one.VAR_POSITIONAL]
+    if len(kinds) <= position and inspect.Parameter.VAR_POSITIONAL not in kinds:
         nth = "second" if position else "first"
         raise ConfigurationError(
             f"{name_of(function)} has no event parameter: the {nth} one is the event"
         )
+    return parameters
 
 
 def check_takes_event_only(function: Any) -> None:
@@ -70,8 +65,7 @@ def check_takes_event_only(function: Any) -> None:
     Raises:
         ConfigurationError: it takes more, or less.
     """
-    check_handler(function)
-    parameters = list_parameters(function) or []
+    parameters = check_handler(function)
     given = function.keywords if isinstance(function, partial) else {}
     more = [
         one.name for one in parameters[1:] if one.kind not in _VARIADIC and one.name not in given
@@ -82,12 +76,6 @@ def check_takes_event_only(function: Any) -> None:
             "gets only the event; for dependencies and parts of the URL decorate a route with "
             "@webhook(hooks, ...)"
         )
-
-
-def list_parameters(function: Any) -> list[inspect.Parameter] | None:
-    """Return the parameters of ``function`` itself, not of what it wraps; ``None``: unknown."""
-    signature = read_signature(function, follow_wrapped=False)
-    return None if signature is None else list(signature.parameters.values())
 
 
 def read_signature(function: Any, *, follow_wrapped: bool = True) -> inspect.Signature | None:

@@ -5,58 +5,42 @@ Adapters drive it: ``open`` a request, ``find`` the handler of the delivery, ``r
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
+from .. import errors
 from .._headers import list_pairs
-from ..errors import (
-    BodyTooLarge,
-    ConfigurationError,
-    DubhooksError,
-    InvalidEvent,
-    PayloadError,
-    VerificationError,
-)
+from ..errors import ConfigurationError, DubhooksError, InvalidEvent, PayloadError
 from ..events._base import Event
+from ..idempotency import _drivers as drivers
 from ..idempotency import is_async_store
-from ..idempotency._drivers import (
-    CallerHere,
-    CallerOfCoroutines,
-    CallerOfMemory,
-    CallerOfThreads,
-    check_asyncio,
-    explain_running_loop,
-    is_on_event_loop,
-    run_here,
-    run_in_thread,
-)
+from ..idempotency._drivers import run_in_thread
 from ..idempotency._keys import build_event_keys, build_fingerprints, build_unhandled_key
 from ..idempotency._lifecycle import ClaimTerms, Ending, Job, run_claimed, run_handler
 from ..idempotency._renewal import RenewalThread
 from ..reply import Reply, build_refusal, build_reply
 from ..signature import body_empty_error, check_body, check_request
-from ._age import check_age
 from ._registry import Registry, is_payout
-from ._reporting import Reporter, build_log
+from ._reporting import Reporter, build_log, measure_age
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable, Coroutine
 
     from .._body import Request
     from ..events._family import Family
     from ..idempotency import Store
-    from ..idempotency._drivers import Caller
     from ..queues import Queue
     from ..reply import Outcome, Refusal
     from ..signature import Key, Keyring
     from ._registry import Handler, Route
     from ._settings import Settings
 
-__all__ = ["Delivery", "Pipeline", "Result"]
-
 EventT = TypeVar("EventT", bound=Event)
+
+_AHEAD = 86_400.0
+"""Seconds that a clock may be behind Dub's before its events cannot be told from replays."""
 
 
 class Delivery(NamedTuple):
@@ -111,19 +95,19 @@ class Pipeline(Generic[EventT]):
         """
         started = perf_counter()
         opened = self._open(request, started)
-        if isinstance(opened, (Delivery, Reply)):
-            return opened
-        return self._refuse(opened, started, is_kept=self._keep(request, opened))
+        if isinstance(opened, DubhooksError):
+            return self._refuse(opened, started, is_kept=self._keep(request, opened))
+        return opened
 
     async def aopen(self, request: Request) -> Delivery | Reply:
         """Do what :meth:`open` does; dead letters are written in a thread."""
         started = perf_counter()
         opened = self._open(request, started)
-        if isinstance(opened, (Delivery, Reply)):
+        if not isinstance(opened, DubhooksError):
             return opened
-        is_kept = False
-        if isinstance(opened, InvalidEvent) and self.settings.dead_letters is not None:
-            is_kept = await run_in_thread(lambda _: self._keep(request, opened), self.log)
+        is_kept = isinstance(opened, InvalidEvent) and await run_in_thread(
+            lambda _: self._keep(request, opened), self.log
+        )
         return self._refuse(opened, started, is_kept=is_kept)
 
     def refuse(self, error: Refusal) -> Reply:
@@ -146,14 +130,14 @@ class Pipeline(Generic[EventT]):
 
     def read(
         self, request: Request, keys: tuple[Key, ...], max_age: float | None
-    ) -> EventT | VerificationError | PayloadError | ConfigurationError:
+    ) -> EventT | errors.VerificationError | PayloadError | ConfigurationError:
         """Return the verified event, or why there is none; ``max_age`` in seconds."""
         unusable = check_body(request)
         if unusable is not None:
             return unusable
         size, max_body = len(request.body), self.settings.max_body
         if size > max_body:
-            return BodyTooLarge(f"the body has more than max_body={max_body} bytes")
+            return errors.BodyTooLarge(f"the body has more than max_body={max_body} bytes")
         if not size:
             return body_empty_error()
         error = check_request(keys, request)
@@ -162,7 +146,7 @@ class Pipeline(Generic[EventT]):
         event = self.family.read(request.body)
         if isinstance(event, PayloadError):
             return event
-        return check_age(event, max_age) or event
+        return event if max_age is None else _check_age(event, max_age) or event
 
     def _refuse(self, error: Refusal, started: float, *, is_kept: bool) -> Reply:
         reply = build_refusal(error)
@@ -222,7 +206,7 @@ class Pipeline(Generic[EventT]):
 
     async def ahandle(self, request: Request) -> Reply:
         """Do what :meth:`handle` does, without blocking the event loop."""
-        check_asyncio()
+        drivers.check_asyncio()
         opened = await self.aopen(request)
         if isinstance(opened, Reply):
             return opened
@@ -244,8 +228,6 @@ class Pipeline(Generic[EventT]):
                 f"{type(self.settings.store).__name__} needs an event loop: use ahandle or an "
                 "ASGI adapter, or the sync store of the same engine"
             )
-        if handler.is_async and handler.queue is None and is_on_event_loop():
-            raise ConfigurationError(explain_running_loop())
         return self._run_here(delivery, handler)
 
     async def arun(self, delivery: Delivery, handler: Handler | None) -> Result:
@@ -276,19 +258,20 @@ class Pipeline(Generic[EventT]):
         self, delivery: Delivery, handler: Handler, loop: AbstractEventLoop | None = None
     ) -> Ending:
         """Claim and run a handler in this thread; an async one runs on ``loop``."""
-        return run_here(self._start(self._build_job(delivery, handler), CallerHere(loop)))
+        job = self._build_job(delivery, handler)
+        return drivers.run_here(self._start(job, drivers.CallerHere(loop)))
 
-    def _start(self, job: Job, caller: Caller) -> Coroutine[Any, Any, Ending]:
+    def _start(self, job: Job, caller: drivers.Caller) -> Coroutine[Any, Any, Ending]:
         if self._terms is None:
             return run_handler(job, caller, self.log, 1)
         return run_claimed(job, self._terms, caller)
 
-    def _choose_caller(self) -> Caller:
+    def _choose_caller(self) -> drivers.Caller:
         if self.needs_loop:
-            return CallerOfCoroutines()
+            return drivers.CallerOfCoroutines()
         if getattr(self.settings.store, "never_blocks", False):
-            return CallerOfMemory()
-        return CallerOfThreads()
+            return drivers.CallerOfMemory()
+        return drivers.CallerOfThreads()
 
     def _build_job(self, delivery: Delivery, handler: Handler) -> Job:
         event: Event = delivery.event
@@ -342,6 +325,18 @@ class Pipeline(Generic[EventT]):
             self._reporter.report_queue_error(error)
             return self._finish(delivery, handler, Ending("unavailable"))
         return self._finish(delivery, handler, Ending("queued"))
+
+
+def _check_age(event: Event, max_age: float) -> errors.EventTooOld | None:
+    """Return why ``event`` is of no age to be handled: so a replay is a duplicate, or refused."""
+    age = measure_age(event)
+    if age > max_age:
+        message = "the event is older than max_age: it is a replay, not a retry"
+        return errors.EventTooOld(message, event.event, event.id)
+    if -age > _AHEAD:
+        message = "the event is from more than a day ahead: is the clock of this machine right?"
+        return errors.EventFromFuture(message, event.event, event.id)
+    return None
 
 
 def _outcome_without_handler(event: Event) -> Outcome:

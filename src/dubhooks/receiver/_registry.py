@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from ..errors import ConfigurationError
@@ -12,16 +14,12 @@ from ..events.unknown import UnknownEvent
 from ..idempotency._keys import Dedupe
 from ..payload import is_payout_like
 from ..reply import Reply
-from ._functions import check_callable, check_takes_event_only, is_async_callable, name_of
+from ._functions import check_takes_event_only, is_async_callable, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..events._family import Family
     from ..idempotency._log import Log
     from ..queues import Queue
-
-__all__ = ["Handler", "Registry", "Route", "Taken", "is_payout", "resolve_events"]
 
 Taken: TypeAlias = "type[Event] | str"
 """What a handler takes: a class, or the name of an event that has none."""
@@ -79,6 +77,7 @@ class Registry:
         self.fallback: Handler | None = None
         """The ``on_unhandled`` callback, if any."""
         self._is_open = True
+        self._warned: set[str] = set()
 
     @property
     def is_empty(self) -> bool:
@@ -93,13 +92,12 @@ class Registry:
     def add(
         self,
         takes: tuple[Taken, ...],
-        function: object,
         dedupe: Dedupe,
-        queue: Queue | None = None,
-        *,
-        is_paid_when_queued: bool = False,
-    ) -> None:
-        """Register ``function`` for events.
+        queue: Queue | None,
+        is_paid_when_queued: bool,
+        function: Any,
+    ) -> Any:
+        """Register ``function`` for events, and return it.
 
         Raises:
             ConfigurationError: it cannot take them, one has a handler, or it is too late.
@@ -115,9 +113,10 @@ class Registry:
                     "functions from one handler"
                 )
         self._handlers.update(dict.fromkeys(takes, handler))
+        return function
 
-    def add_fallback(self, function: object) -> None:
-        """Register ``function`` for every event without a handler.
+    def add_fallback(self, function: Any) -> Any:
+        """Register ``function`` for every event without a handler, and return it.
 
         Raises:
             ConfigurationError: there is one already, or it is too late.
@@ -128,6 +127,7 @@ class Registry:
                 "from one"
             )
         self.fallback = self._build(function, "id")._replace(is_fallback=True)
+        return function
 
     def add_route(self, route: Route) -> None:
         """Note a route, for messages; a route takes its events by itself."""
@@ -146,15 +146,35 @@ class Registry:
         return next((one.name for one in self._routes.values() if one.matches(event)), None)
 
     def _build(self, function: Any, dedupe: Dedupe) -> Handler:
-        check_callable(function)
+        check_takes_event_only(function)
+        name = name_of(function)
         if not self._is_open:
             raise ConfigurationError(
-                f"{name_of(function)} is registered after the first delivery: import the modules "
-                "that register handlers when the application starts"
+                f"{name} is registered after the first delivery: import the modules that register "
+                "handlers when the application starts"
             )
-        check_takes_event_only(function)
-        status_of = _StatusReader(name_of(function), self._log)
-        return Handler(function, is_async_callable(function), name_of(function), status_of, dedupe)
+        status_of = partial(self._read_status, name)
+        return Handler(function, is_async_callable(function), name, status_of, dedupe)
+
+    def _read_status(self, name: str, result: object) -> int:
+        """Return the HTTP status in what the handler ``name`` returned.
+
+        It returns nothing; what a framework takes for a response, returned by mistake, still
+        counts, because a 500 in it must not become a 200.
+        """
+        status = _find_status(result)
+        if isinstance(status, int) and not isinstance(status, bool) and 100 <= status < 600:
+            # What is sent is our own reply, and it has a body: 204 and 205 cannot.
+            return 200 if status in (204, 205) else status
+        if result is not None and name not in self._warned:
+            self._warned.add(name)
+            self._log.warning(
+                "the handler %s returned %s, which means nothing here, so the event counts as "
+                "handled: raise RetryLater or Reject, or any exception, when it is not",
+                name,
+                type(result).__name__,
+            )
+        return 200
 
 
 def resolve_events(family: Family[Any], events: tuple[object, ...]) -> tuple[Taken, ...]:
@@ -198,54 +218,16 @@ def _check_name(family: Family[Any], name: str) -> str:
 def _check_class(family: Family[Any], event: object) -> type[Event]:
     if isinstance(event, type) and event in family.classes.values():
         return cast("type[Event]", event)
-    if event is UnknownEvent:
-        raise ConfigurationError(
-            'unknown events are taken by their name, on("invoice.refunded"), or all of them by '
-            "on_unhandled"
-        )
-    if isinstance(event, type) and issubclass(event, Event):
+    if isinstance(event, type) and issubclass(event, Event) and event is not UnknownEvent:
         raise ConfigurationError(
             f"{event.__module__}.{event.__name__} is not a {family.name} event: webhooks and "
             f"postbacks share names but not classes; take it from dubhooks.{family.name}s"
         )
-    if isinstance(event, str):
-        raise ConfigurationError(
-            f"a name stands alone, on({event!r}): register the same function again for the classes"
-        )
     raise ConfigurationError(
         "events are named by their classes, one by one, before there is a function: "
-        "@hooks.on(LinkCreated, LinkUpdated) or @webhook(hooks, SaleCreated)"
+        "@hooks.on(LinkCreated, LinkUpdated) or @webhook(hooks, SaleCreated); an event that has "
+        'no class is named alone, on("invoice.refunded")'
     )
-
-
-class _StatusReader:
-    """Reads the HTTP status in what a registered handler returned.
-
-    It returns nothing; what a framework takes for a response, returned by
-    mistake, still counts, because a 500 in it must not become a 200.
-    """
-
-    def __init__(self, name: str, log: Log) -> None:
-        self._name = name
-        self._log = log
-        self._has_warned = False
-
-    def __call__(self, result: object) -> int:
-        if result is None:
-            return 200
-        status = _find_status(result)
-        if isinstance(status, int) and not isinstance(status, bool) and 100 <= status < 600:
-            # What is sent is our own reply, and it has a body: 204 and 205 cannot.
-            return 200 if status in (204, 205) else status
-        if not self._has_warned:
-            self._has_warned = True
-            self._log.warning(
-                "the handler %s returned %s, which means nothing here, so the event counts as "
-                "handled: raise RetryLater or Reject, or any exception, when it is not",
-                self._name,
-                type(result).__name__,
-            )
-        return 200
 
 
 def _find_status(result: object) -> object:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from datetime import datetime, timezone
 from threading import Lock
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import (
-    DubhooksError,
-    EventTooOld,
-    InvalidEnvelope,
-    InvalidEvent,
-    InvalidJSON,
-    MethodNotAllowed,
-)
+from .. import errors
+from ..errors import DubhooksError, InvalidEvent
 from ..events.unknown import UnknownEvent
 from ..reply import DeliveryRecord
-from ._age import measure_age
 from ._functions import name_of
 from ._registry import is_payout
 
@@ -29,11 +24,14 @@ if TYPE_CHECKING:
     from ._registry import Handler, Registry, Route
     from ._settings import Observer
 
-__all__ = ["SIGNED", "Reporter", "build_log"]
-
 _FLOOD_SECONDS: Final = 60.0
-SIGNED = (InvalidJSON, InvalidEnvelope, EventTooOld, InvalidEvent)
+SIGNED = (errors.InvalidJSON, errors.InvalidEnvelope, errors.EventTooOld, InvalidEvent)
 """Errors in a body that Dub has signed; all others say that it was not seen to have."""
+
+
+def measure_age(event: Event) -> float:
+    """Return the seconds since Dub built ``event``, by this machine's clock."""
+    return (datetime.now(timezone.utc) - event.created_at).total_seconds()
 
 
 def build_log(family: str, namespace: str) -> Log:
@@ -52,28 +50,27 @@ class Reporter:
         self._namespace = namespace
         self._observers = observers
         self._log = log
-        self._unsigned = _Flood()
-        self._unverified = _Flood()
         self._lock = Lock()
-        self._warned: set[object] = set()
+        self._counts: Counter[int] = Counter()
+        self._next_line_at: dict[int, float] = {}
+        self._warned: set[str] = set()
 
     def report_refusal(
         self, reply: Reply, error: DubhooksError, started: float, *, is_kept: bool
     ) -> None:
         """Report a request that did not become an event; ``is_kept``: it is a dead letter."""
         name = getattr(error, "event_name", None)
-        if isinstance(error, (InvalidEvent, EventTooOld)):
+        if isinstance(error, (InvalidEvent, errors.EventTooOld)):
             level = logging.ERROR if isinstance(error, InvalidEvent) else logging.WARNING
             what = "kept a dead letter" if is_kept else "refused a delivery"
             self._log.log(level, "%s of event %.64r: %s", what, error.event_id, error)
         elif isinstance(error, SIGNED):
             self._log.warning("refused a delivery (%s): %s", error.code, error)
-        elif isinstance(error, MethodNotAllowed):
+        elif isinstance(error, errors.MethodNotAllowed):
             # Anybody may send a GET, and many monitors do.
             self._log.info("refused a request (%s): %s", error.code, error)
         else:
-            what = f"refused a delivery ({error.code}): {error}"
-            self._log_flood(self._unsigned, logging.WARNING, what)
+            self._log_flood(logging.WARNING, f"refused a delivery ({error.code}): {error}")
         self._observe(reply, started, event_name=name, error_code=error.code)
 
     def report_missing_secret(self, reply: Reply, error: Exception, started: float) -> None:
@@ -81,7 +78,7 @@ class Reporter:
         # The message of somebody else's error may hold the secret.
         what = str(error) if isinstance(error, DubhooksError) else type(error).__qualname__
         what = f"there is no usable secret, so nothing can be verified: {what}"
-        self._log_flood(self._unverified, logging.ERROR, what)
+        self._log_flood(logging.ERROR, what)
         self._observe(reply, started)
 
     def report(
@@ -94,26 +91,22 @@ class Reporter:
         queued_seconds: float | None = None,
     ) -> None:
         """Report a delivery that had its event; ``queued_seconds``: in a queue's worker."""
-        log = self._log
+        which = f"{event.event!r:.64} {event.id!r:.64}"
         if reply.outcome == "conflict":
-            log.error(
-                "event %.64r %.64r came again with another body and was not handled",
-                event.event,
-                event.id,
-            )
+            self._log.error("event %s came again with another body and was not handled", which)
         elif reply.outcome == "unhandled_payout":
-            log.error(
-                "event %.64r %.64r may be a payout and no handler took it: register one with %s, "
+            is_unknown = isinstance(event, UnknownEvent)
+            name = f'"{event.event:.64}"' if is_unknown else type(event).__name__
+            self._log.error(
+                "event %s may be a payout and no handler took it: register one with @hooks.on(%s), "
                 "because Dub marks the payout as failed when the retries run out",
-                event.event,
-                event.id,
-                _explain_registration(event),
+                which,
+                name,
             )
         level = logging.WARNING if reply.outcome == "rejected" else logging.INFO
         reason = f": {ending.reason}" if ending.reason is not None else ""
         seconds = perf_counter() - started
-        line = "%s %.64r %.64r in %.3f s%s"
-        log.log(level, line, reply.outcome, event.event, event.id, seconds, reason)
+        self._log.log(level, "%s %s in %.3f s%s", reply.outcome, which, seconds, reason)
         self._observe(
             reply,
             started,
@@ -140,41 +133,40 @@ class Reporter:
         if other is not None:
             here = "a route of the handlers of on()" if route is None else f"the route {route.name}"
             self._warn_once(
-                (name, here),
-                "%s came to %s, which does not take it, while the route %s does: Dub sends all "
-                "events of a webhook to one URL, so name both on one route, or use on()",
-                name,
-                here,
-                other,
+                f"{name} came to {here}, which does not take it, while the route {other} does: Dub "
+                "sends all events of a webhook to one URL, so name both on one route, or use on()"
             )
         elif registry.is_empty:
             self._warn_once(
-                None, "no handler is registered: every event is ignored; is the module imported?"
+                "no handler is registered: every event is ignored; is the module imported?"
             )
         elif registry.fallback is None and not is_payout(event):
-            self._warn_once(name, "no handler for %s: ignored", name)
+            self._warn_once(f"no handler for {name}: ignored")
 
     def report_turned_away(self, event: Event, route: Route) -> None:
         """Warn, once for each name, of an event that came to a route for verification alone."""
         self._warn_once(
-            (event.event[:64], route.name),
-            "%s came to %s, which does not take it: Dub sends all events of a webhook to one URL",
-            event.event[:64],
-            route.name,
+            f"{event.event[:64]} came to {route.name}, which does not take it: Dub sends all "
+            "events of a webhook to one URL"
         )
 
-    def _warn_once(self, about: object, message: str, *arguments: object) -> None:
-        """Log a WARNING, but only the first time that it is ``about`` this."""
+    def _warn_once(self, message: str) -> None:
         with self._lock:
-            if about in self._warned:
+            if message in self._warned:
                 return
-            self._warned.add(about)
-        self._log.warning(message, *arguments)
+            self._warned.add(message)
+        self._log.warning(message)
 
-    def _log_flood(self, flood: _Flood, level: int, what: str) -> None:
-        count = flood.count()
-        if count:
-            self._log.log(level, "%s (requests since the last such line: %d)", what, count)
+    def _log_flood(self, level: int, what: str) -> None:
+        """Log what anybody can send, one line a minute and level: it must not fill the disk."""
+        with self._lock:
+            self._counts[level] += 1
+            now = monotonic()
+            if now < self._next_line_at.get(level, 0.0):
+                return
+            self._next_line_at[level] = now + _FLOOD_SECONDS
+            count = self._counts.pop(level)
+        self._log.log(level, "%s (requests since the last such line: %d)", what, count)
 
     def _observe(self, reply: Reply, started: float, **known: Any) -> None:
         if not self._observers:
@@ -193,29 +185,3 @@ class Reporter:
                 observer(record)
             except Exception as error:  # noqa: BLE001 - watching must not change the reply
                 self._log.error("the observer %s failed", name_of(observer), exc_info=error)
-
-
-class _Flood:
-    """Counts what anybody can send, for one line a minute: a flood must not fill the disk."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._count = 0
-        self._next_line_at = 0.0
-
-    def count(self) -> int:
-        """Count one more, and return how many a line is due for; 0: it is not yet time."""
-        with self._lock:
-            self._count += 1
-            now = monotonic()
-            if now < self._next_line_at:
-                return 0
-            self._next_line_at = now + _FLOOD_SECONDS
-            count, self._count = self._count, 0
-            return count
-
-
-def _explain_registration(event: Event) -> str:
-    if isinstance(event, UnknownEvent):
-        return f'@hooks.on("{event.event:.64}")'
-    return f"@hooks.on({type(event).__name__})"

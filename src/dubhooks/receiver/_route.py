@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from ..idempotency._keys import check_dedupe
@@ -11,9 +13,6 @@ from ._functions import name_of
 from ._registry import Route, resolve_events
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
-    from datetime import timedelta
-
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
     from flask import Response

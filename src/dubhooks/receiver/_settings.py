@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..errors import ConfigurationError
+from ..reply import DeliveryRecord
 from ._functions import is_async_callable, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
     from ..dead_letters import DeadLetters
     from ..idempotency import AsyncStore, Store
-    from ..reply import DeliveryRecord
 
-    Observer: TypeAlias = Callable[[DeliveryRecord], object]
-    Duration: TypeAlias = float | timedelta
-
+Observer: TypeAlias = Callable[[DeliveryRecord], object]
+Duration: TypeAlias = float | timedelta
 
 DEFAULT_RETENTION: Final = timedelta(days=30)
 
@@ -71,13 +67,6 @@ class Settings:
             )
 
 
-_EXAMPLES: Final = {
-    "store": "SQLiteStore(path)",
-    "dead_letters": "DeadLetterDirectory(path)",
-    "queue": "dubhooks.queues.celery.CeleryQueue(app)",
-}
-
-
 def check_methods(name: str, given: Any, *methods: str) -> None:
     """Raise ``ConfigurationError`` when ``given``, unless it is ``None``, lacks a method."""
     if isinstance(given, type):
@@ -88,7 +77,7 @@ def check_methods(name: str, given: Any, *methods: str) -> None:
         if given is not None and not callable(getattr(given, method, None)):
             raise ConfigurationError(
                 f"{name} needs the methods {', '.join(methods)}, and {type(given).__name__} has "
-                f"no {method}: pass an object such as {_EXAMPLES[name]}"
+                f"no {method}: pass an object that has them"
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar, overload
 
 from .. import postbacks as p
@@ -10,8 +11,6 @@ from ..events.unknown import UnknownEvent
 from . import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from typing_extensions import Unpack
 
     from ..idempotency._keys import Dedupe
@@ -89,7 +88,7 @@ class Webhooks(Receiver["w.WebhookEvent"]):
 
         The reply does not change: a payout-like event is still answered 501.
         """
-        return self._register_fallback()
+        return self._pipeline.registry.add_fallback
 
 
 class Postbacks(Receiver["p.PostbackEvent"]):
@@ -112,5 +111,5 @@ class Postbacks(Receiver["p.PostbackEvent"]):
     @property
     def on_unhandled(self) -> On[p.PostbackEvent]:
         """Register a callback for events without a handler; see :attr:`Webhooks.on_unhandled`."""
-        return self._register_fallback()
+        return self._pipeline.registry.add_fallback
 # fmt: on
