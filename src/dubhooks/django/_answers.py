@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ..receiver._pipeline import Pipeline
     from ..reply import Reply
 
-__all__ = ["answer_failure", "build_response", "roll_back_around"]
-
 
 def build_response(reply: Reply, request: HttpRequest) -> HttpResponse:
     """Return a reply as a response."""

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..receiver._pipeline import Pipeline
     from ..reply import Reply
 
-__all__ = ["read_request"]
-
 
 def read_request(pipeline: Pipeline[Any], request: HttpRequest) -> Request | Reply:
     """Return the body and headers of a request, or the reply that refuses it."""

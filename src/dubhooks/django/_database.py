@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from ..stores._sql import Execute
 
-__all__ = ["Database", "build_execute", "pool_of"]
-
 _TABLES: Final = {"Claim": CLAIMS_TABLE, "SeenEvent": INBOX_TABLE}
 
 # Never used or closed in this process: that would end the session of the process that opened them.

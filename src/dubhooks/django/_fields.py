@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 else:
     Text = CharField  # it takes type arguments only in its stubs
 
-__all__ = ["ExactField"]
-
 _COLLATIONS = {
     # Its defaults take evt_a and evt_A for the same key: the second event would be a duplicate.
     "mysql": "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ..receiver._pipeline import Delivery, Pipeline, Result
     from ..receiver._registry import Handler, Route
 
-__all__ = ["serve"]
-
 
 def serve(
     pipeline: Pipeline[Any],

@@ -19,18 +19,6 @@ from .store import DjangoStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = [
-    "POSTBACK_SECRET",
-    "SECRETS",
-    "WEBHOOK_SECRET",
-    "configured",
-    "hooks",
-    "is_missing",
-    "list_receivers",
-    "postback_hooks",
-    "secret_of",
-]
-
 ReceiverT = TypeVar("ReceiverT", bound=Receiver[Any])
 
 WEBHOOK_SECRET: Final = "WEBHOOK_SECRET"  # noqa: S105 - a key

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from ..receiver._pipeline import Delivery, Pipeline
     from ..receiver._registry import Handler, Route
 
-__all__ = ["view", "webhook"]
-
 
 def view(hooks: Receiver[Any]) -> Callable[..., HttpResponseBase]:
     """Return a view that gives every POST to the handlers of ``hooks``.

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from ..idempotency import Claim
     from ._sql import ClaimStatements, Work
 
-__all__ = ["SQLStore"]
-
 ResultT = TypeVar("ResultT")
 
 _PURGE_EVERY: Final = 256

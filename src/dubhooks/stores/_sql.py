@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     Work: TypeAlias = Callable[[Execute, bool], ResultT]
     """Runs the statements of one method, and is told whether an earlier try may have done so."""
 
-__all__ = ["CLAIMS_TABLE", "INBOX_TABLE", "ClaimStatements", "InboxStatements", "find_vendor"]
-
 CLAIMS_TABLE: Final = "dubhooks_claims"
 INBOX_TABLE: Final = "dubhooks_inbox"
 

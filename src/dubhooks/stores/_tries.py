@@ -13,8 +13,6 @@ from ._advice import is_beaten, is_lost
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ["Tries"]
-
 ResultT = TypeVar("ResultT")
 
 _LONGEST_PAUSE: Final = 0.25

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from django.db.migrations.operations.base import Operation
 
-__all__ = ["Migration"]
-
 
 class Migration(migrations.Migration):
     """Both tables are small: a row for each delivery of the last 30 days."""

@@ -10,8 +10,6 @@ from ...idempotency import Claim
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CLAIM", "COMPLETE", "FORGET", "RELEASE", "advise", "read_claim"]
-
 logger = logging.getLogger("dubhooks")
 
 # A claim is one hash.  Its fields tell its state: without "open" it is done, else without "token"

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from ...errors import ConfigurationError
     from .._sql import Work
 
-__all__ = ["Database"]
-
 ResultT = TypeVar("ResultT")
 
 _CREATE: Final = (

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Engine
 
-__all__ = ["bound_psycopg", "connect_psycopg_async", "list_limits"]
-
 _MYSQL: Final = ("connect_timeout", "read_timeout", "write_timeout")
 _LIMITS: Final[dict[str, tuple[str, ...]]] = {
     "aiosqlite": ("timeout",),

@@ -18,8 +18,6 @@ from ._drivers import bound_psycopg, connect_psycopg_async, list_limits
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
 
-__all__ = ["get_engine", "make_engine"]
-
 _CONNECTIONS: Final = 10
 """So many are kept, and as many more in a burst: a claim needs one for a moment only."""
 _EXAMPLES: Final = (

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     Transaction: TypeAlias = Session | scoped_session[Session] | Connection
     AsyncTransaction: TypeAlias = AsyncSession | AsyncConnection
 
-__all__ = ["SQLAlchemyInbox"]
-
 ResultT = TypeVar("ResultT")
 
 _CREATE: Final = (

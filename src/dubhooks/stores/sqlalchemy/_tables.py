@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Dialect
 
-__all__ = ["claims_table", "inbox_table", "metadata", "name_table"]
-
 
 def _text(length: int) -> String:
     # MySQL and MariaDB compare text without case, unless they are told.

@@ -16,8 +16,6 @@ from .._advice import explain_sqlite_error
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["INSTANT", "Connections"]
-
 INSTANT = "dubhooks_instant()"
 """The machine's monotonic clock in SQL: milliseconds since the boot, which nobody can set."""
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ...events._base import Event
     from ...idempotency._keys import Dedupe
 
-__all__ = ["SQLiteInbox"]
-
 
 # Not the other inboxes' name: their table may be in the same file.
 _TABLE = "dubhooks_sqlite_inbox"

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from ....receiver._typed import Postbacks, Webhooks
 
-__all__ = ["Command"]
-
 
 class Command(BaseCommand):
     """Forget that events were handled, in the receivers of the setting ``DUBHOOKS``."""

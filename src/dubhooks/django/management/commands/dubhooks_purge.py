@@ -15,8 +15,6 @@ from ...store import DjangoStore
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
-__all__ = ["Command"]
-
 
 class Command(BaseCommand):
     """Delete claims whose retention is over, and old inbox entries if asked to."""
