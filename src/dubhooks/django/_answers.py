@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.core.handlers.exception import response_for_exception
 from django.db import connections, transaction
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
-from ..reply import build_reply
+from ..receiver._pipeline import Pipeline
+from ..reply import Reply, build_reply
 from ..wsgi import headers_to_send
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest
-
-    from ..receiver._pipeline import Pipeline
-    from ..reply import Reply
 
 
 def build_response(reply: Reply, request: HttpRequest) -> HttpResponse:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
+from ..receiver._pipeline import Delivery, Pipeline, Result
+from ..receiver._registry import Handler, Route
 from ..reply import Reply
 from ._answers import answer_failure, build_response, roll_back_around
 from ._body import read_request
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from django.http import HttpRequest
-    from django.http.response import HttpResponseBase
-
-    from ..receiver._pipeline import Delivery, Pipeline, Result
-    from ..receiver._registry import Handler, Route
 
 
 def serve(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 from django.conf import settings
 from django.core import checks
@@ -13,11 +14,6 @@ from ..errors import ConfigurationError
 from ..receiver import pipeline_of
 from ..signature import Keyring
 from . import _settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from django.core.checks import CheckMessage
 
 __all__ = [
     "check_handlers",
@@ -45,7 +41,7 @@ def register() -> None:
     checks.register(check_urls, checks.Tags.urls)
 
 
-def check_secrets(**_: Any) -> list[CheckMessage]:
+def check_secrets(**_: Any) -> list[checks.CheckMessage]:
     """Check the secrets of ``DUBHOOKS``."""
     return [
         # A missing one is no error: whoever only migrates or runs tests needs none.
@@ -56,7 +52,7 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def check_secrets_for_deployment(**_: Any) -> list[CheckMessage]:
+def check_secrets_for_deployment(**_: Any) -> list[checks.CheckMessage]:
     """Check with ``--deploy`` that no secret is missing: everywhere else that is a warning."""
     return [
         checks.Error(what, hint=_MISSING, id="dubhooks.E003")
@@ -65,7 +61,7 @@ def check_secrets_for_deployment(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def check_handlers(**_: Any) -> list[CheckMessage]:
+def check_handlers(**_: Any) -> list[checks.CheckMessage]:
     """Check that each receiver has a handler: without one every event is ignored."""
     if getattr(settings, "ROOT_URLCONF", None):
         list(get_resolver().url_patterns)  # decorated views are there once their module is imported
@@ -81,7 +77,7 @@ def check_handlers(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def check_redirects(**_: Any) -> list[CheckMessage]:
+def check_redirects(**_: Any) -> list[checks.CheckMessage]:
     """Check for settings with which Django redirects deliveries."""
     if not _settings.configured():
         return []
@@ -100,7 +96,7 @@ def check_redirects(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def check_urls(**_: Any) -> list[CheckMessage]:
+def check_urls(**_: Any) -> list[checks.CheckMessage]:
     """Check where our views are mounted."""
     if not getattr(settings, "ROOT_URLCONF", None):
         return []

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
 
 from asgiref.sync import sync_to_async
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..errors import ConfigurationError, to_seconds
-from ..idempotency._keys import build_inbox_key, check_namespace, list_inbox_keys
+from ..events._base import Event
+from ..idempotency._keys import Dedupe, build_inbox_key, check_namespace, list_inbox_keys
 from ..stores._sql import InboxStatements
 from ._database import Database, build_execute
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from django.db.backends.base.base import BaseDatabaseWrapper
-
-    from ..events._base import Event
-    from ..idempotency._keys import Dedupe
 
 __all__ = ["DjangoInbox"]
 

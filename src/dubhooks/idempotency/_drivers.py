@@ -11,19 +11,15 @@ import asyncio
 import inspect
 import os
 import sys
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future
-    from collections.abc import Awaitable, Callable, Coroutine
-
-    from ._log import Log
-
+from ._log import Log
 
 ResultT = TypeVar("ResultT")
 

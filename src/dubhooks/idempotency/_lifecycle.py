@@ -10,22 +10,20 @@ inboxes).
 from __future__ import annotations
 
 from asyncio import CancelledError
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import Reject, RetryLater
-from ._log import log_store_error
+from . import AsyncStore, Claim, Store
+from ._drivers import Caller
+from ._log import Log, log_store_error
 from ._renewal import LoopRenewal, RenewalTerms, RenewalThread, ThreadRenewal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..reply import Outcome
-    from . import AsyncStore, Claim, Store
-    from ._drivers import Caller
-    from ._log import Log
 
 
 class Job(NamedTuple):

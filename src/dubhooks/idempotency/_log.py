@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from ..errors import DubhooksError
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    Log: TypeAlias = logging.LoggerAdapter[Any]
-    """The logger ``dubhooks``, whose lines say which receiver they are about."""
+Log: TypeAlias = "logging.LoggerAdapter[Any]"
+"""The logger ``dubhooks``, whose lines say which receiver they are about."""
 
 
 _PYTHONS_OWN = (

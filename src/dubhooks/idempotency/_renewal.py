@@ -9,22 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock, Thread
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakSet
 
-from ._drivers import finish
-from ._log import log_store_error
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from . import Claim, Store
-    from ._drivers import Caller
-    from ._log import Log
-
+from . import Claim, Store
+from ._drivers import Caller, finish
+from ._log import Log, log_store_error
 
 MOST_LEASES: Final = 10
 

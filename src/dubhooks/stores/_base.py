@@ -5,11 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import cached_property
 from random import randrange
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
-if TYPE_CHECKING:
-    from ..idempotency import Claim
-    from ._sql import ClaimStatements, Work
+from ..idempotency import Claim
+from ._sql import ClaimStatements, Work
 
 ResultT = TypeVar("ResultT")
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from ..errors import ConfigurationError
 from ._advice import is_beaten, is_lost
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 ResultT = TypeVar("ResultT")
 

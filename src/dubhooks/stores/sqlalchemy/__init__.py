@@ -7,26 +7,23 @@ on the session: PgBouncer may stand in between.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from datetime import timedelta
+from typing import TypeVar
 
 try:
     from ._database import Database
 except ImportError as error:  # pragma: no cover - tested in a process without SQLAlchemy
     raise ImportError("the SQL stores need SQLAlchemy 2: install dubhooks[sqlalchemy]") from error
 
+from sqlalchemy import URL, Engine, Table
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from ...errors import to_seconds
+from ...idempotency import Claim
 from .._base import SQLStore
+from .._sql import ClaimStatements, Work
 from ._inbox import SQLAlchemyInbox
 from ._tables import claims_table, inbox_table, metadata
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from sqlalchemy import URL, Engine, Table
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-    from ...idempotency import Claim
-    from .._sql import ClaimStatements, Work
 
 ResultT = TypeVar("ResultT")
 

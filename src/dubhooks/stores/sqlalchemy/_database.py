@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Pool, PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ...errors import ConfigurationError
 from .._advice import explain_loop_error, explain_sql_error, explained, is_lost
-from .._sql import ClaimStatements
+from .._sql import ClaimStatements, Work
 from .._tries import Tries
 from ._engines import get_engine, make_engine
 from ._tables import claims_table, metadata, name_table
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlalchemy import Pool, PoolProxiedConnection
-
-    from ...errors import ConfigurationError
-    from .._sql import Work
 
 ResultT = TypeVar("ResultT")
 

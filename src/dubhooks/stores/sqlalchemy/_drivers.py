@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from sqlalchemy import event
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, event
 
 _MYSQL: Final = ("connect_timeout", "read_timeout", "write_timeout")
 _LIMITS: Final[dict[str, tuple[str, ...]]] = {

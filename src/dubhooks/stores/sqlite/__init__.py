@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar
 
 from ...errors import ConfigurationError, to_seconds
 from .._base import SQLStore
-from .._sql import ClaimStatements
+from .._sql import ClaimStatements, Work
 from ._connections import INSTANT, Connections
 from ._inbox import SQLiteInbox
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from .._sql import Work
 
 __all__ = ["SQLiteInbox", "SQLiteStore"]
 

@@ -6,15 +6,12 @@ import os
 import random
 import sqlite3
 import threading
+from collections.abc import Generator
 from contextlib import contextmanager
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from .._advice import explain_sqlite_error
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 INSTANT = "dubhooks_instant()"
 """The machine's monotonic clock in SQL: milliseconds since the boot, which nobody can set."""
