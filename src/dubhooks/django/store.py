@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, suppress
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
@@ -53,7 +54,8 @@ class DjangoStore(SQLStore):
         """Close this thread's connection: Django closes only those of threads with requests."""
         self._database.connection().close()
 
-    def _write_statements(self) -> ClaimStatements:
+    @cached_property
+    def _statements(self) -> ClaimStatements:  # type: ignore[override]
         return ClaimStatements(self._database.connection().vendor, "format")
 
     def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:

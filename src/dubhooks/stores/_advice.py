@@ -72,7 +72,7 @@ def explain_sql_error(
     for advice, kinds in _SQL.items():
         if _is(error, kinds):
             return ConfigurationError(advice.format(table=table, create=create, where=where))
-    return None
+    return explain_loop_error(error)
 
 
 def is_beaten(error: BaseException) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cached_property
 from random import randrange
 from typing import Final, TypeVar
 
@@ -19,18 +18,12 @@ class SQLStore(ABC):
     """Turns each method into work; a store says on which connection it is done."""
 
     _purges_itself = False
+    _statements: ClaimStatements
+    """In the dialect of the database."""
 
     def __init__(self) -> None:
         # A random start: processes that claim only a few times must purge now and then, too.
         self._claims = randrange(_PURGE_EVERY)
-
-    @cached_property
-    def _statements(self) -> ClaimStatements:
-        return self._write_statements()
-
-    @abstractmethod
-    def _write_statements(self) -> ClaimStatements:
-        """Return the statements in the dialect of the database."""
 
     @abstractmethod
     def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:

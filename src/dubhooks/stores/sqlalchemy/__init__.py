@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ...errors import to_seconds
 from ...idempotency import Claim
 from .._base import SQLStore
-from .._sql import ClaimStatements, Work
+from .._sql import Work
 from ._inbox import SQLAlchemyInbox
 from ._tables import claims_table, inbox_table, metadata
 
@@ -62,6 +62,7 @@ class SQLAlchemyStore(SQLStore):
         super().__init__()
         seconds = to_seconds("SQLAlchemyStore(timeout=...)", timeout)
         self._database = Database(url_or_engine, timeout=seconds, is_async=False)
+        self._statements = self._database.statements
 
     def create_table(self) -> None:
         """Create the table unless it is there."""
@@ -70,9 +71,6 @@ class SQLAlchemyStore(SQLStore):
     def close(self) -> None:
         """Close the connections of a store that was made from a URL; an engine stays as it is."""
         self._database.close()
-
-    def _write_statements(self) -> ClaimStatements:
-        return self._database.statements
 
     def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:
         return self._database.run(work, is_patient=is_patient)

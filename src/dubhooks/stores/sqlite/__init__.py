@@ -57,6 +57,7 @@ class SQLiteStore(SQLStore):
             ConfigurationError: there can be no such file.
         """
         super().__init__()
+        self._statements = ClaimStatements("sqlite", "qmark", _TABLE, INSTANT)
         # Absolute: a thread that starts after a change of directory must open the same file.
         self._path = _check_path(os.path.abspath(os.fsdecode(path) or os.curdir))
         seconds = to_seconds("SQLiteStore(timeout=...)", timeout)
@@ -67,9 +68,6 @@ class SQLiteStore(SQLStore):
     def close(self) -> None:
         """Close the connections that this process opened."""
         self._connections.close()
-
-    def _write_statements(self) -> ClaimStatements:
-        return ClaimStatements("sqlite", "qmark", _TABLE, INSTANT)
 
     def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:  # noqa: ARG002
         with self._connections.writing() as connection:
