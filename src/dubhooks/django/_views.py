@@ -118,7 +118,6 @@ def _exempt(endpoint: Any) -> Any:
     By the attributes that Django's decorators set: those decorators themselves
     turn an async view into a sync one in Django 4.2.
     """
-    endpoint.is_dubhooks_view = True  # for the system checks
     endpoint.csrf_exempt = True
     endpoint.login_required = False
     # CommonMiddleware answers 404 then: a redirect would make Dub take a payout as paid.

@@ -46,8 +46,7 @@ class SQLStore(ABC):
         self._claims += 1
         if self._purges_itself and self._claims % _PURGE_EVERY == 0:
             self._run(self._statements.purge())
-        durations = {"lease": lease, "retention": retention}
-        return self._run(self._statements.claim(key, token, fingerprint=fingerprint, **durations))
+        return self._run(self._statements.claim(key, token, fingerprint, lease, retention))
 
     def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""

@@ -212,7 +212,7 @@ class ClaimStatements:
         self._purge = write(engine.purge)
 
     def claim(
-        self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
+        self, key: str, token: str, fingerprint: str, lease: float, retention: float
     ) -> Work[Claim]:
         """Claim ``key``; see :meth:`dubhooks.idempotency.Store.claim`.
 

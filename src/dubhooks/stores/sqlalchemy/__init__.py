@@ -15,7 +15,7 @@ try:
 except ImportError as error:  # pragma: no cover - tested in a process without SQLAlchemy
     raise ImportError("the SQL stores need SQLAlchemy 2: install dubhooks[sqlalchemy]") from error
 
-from sqlalchemy import URL, Engine, Table
+from sqlalchemy import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ...errors import to_seconds
@@ -43,8 +43,6 @@ class SQLAlchemyStore(SQLStore):
     It may be made before a server forks: the child makes connections of its
     own, because two processes cannot share one.
     """
-
-    table: Table = claims_table
 
     def __init__(self, url_or_engine: str | URL | Engine, *, timeout: float | timedelta = 10.0):
         """Get ready; nothing connects.
@@ -82,8 +80,6 @@ class AsyncSQLAlchemyStore:
     Use it on one event loop.
     """
 
-    table: Table = claims_table
-
     def __init__(
         self, url_or_engine: str | URL | AsyncEngine, *, timeout: float | timedelta = 10.0
     ) -> None:
@@ -113,10 +109,8 @@ class AsyncSQLAlchemyStore:
             ConfigurationError: as in :meth:`SQLAlchemyStore.claim`.
             Exception: as there.
         """
-        durations = {"lease": lease, "retention": retention}
-        return await self._database.arun(
-            self._statements.claim(key, token, fingerprint=fingerprint, **durations)
-        )
+        work = self._statements.claim(key, token, fingerprint, lease, retention)
+        return await self._database.arun(work)
 
     async def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""

@@ -85,12 +85,8 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
             bound_psycopg(engine, seconds)
     else:
         if driver in _PSYCOPG:
-
-            def list_arguments() -> Any:
-                places, names = engine.dialect.create_connect_args(engine.url)
-                return places, {**names, **arguments}
-
-            options["async_creator"] = connect_psycopg_async(list_arguments, seconds)
+            creator = connect_psycopg_async(lambda: engine, arguments, seconds)
+            options["async_creator"] = creator
         engine = create_async_engine(url, **options).sync_engine
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _write_ahead)
