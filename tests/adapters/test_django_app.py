@@ -9,11 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf.urls.i18n import i18n_patterns
 from django.core.checks import run_checks
-from django.http import HttpResponse
 from django.test import override_settings
-from django.urls import include, path
 
 import dubhooks.django
 from dubhooks import (
@@ -272,12 +269,3 @@ def test_checks_of_settings_that_redirect() -> None:
     assert "W005" not in found(SECURE_SSL_REDIRECT=True, **header)
     assert "W005" not in found(SECURE_SSL_REDIRECT=True, SECURE_REDIRECT_EXEMPT=["^dub/"])
     assert "www." in found(PREPEND_WWW=True)["W005"]
-
-
-def test_check_of_urls_with_a_language() -> None:
-    """A view inside ``i18n_patterns`` is warned of, and one beside it is not."""
-    ours = path("dub/", include("dubhooks.django.urls"))
-    inside = tuple(i18n_patterns(path("shop/", include([ours]))))
-    assert "'^postback/?$'" in found("urls", ROOT_URLCONF=inside)["W007"]
-    beside = (ours, *i18n_patterns(path("x", lambda request: HttpResponse())))
-    assert found("urls", ROOT_URLCONF=beside) == {}

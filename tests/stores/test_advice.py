@@ -69,9 +69,9 @@ def reader_of(server: PostgreSQLServer | MariaDBServer) -> Generator[None]:
 @pytest.mark.parametrize(
     ("user", "database", "advice"),
     [
-        pytest.param("nobody", "test", "check user and password", id="user"),
+        pytest.param("nobody", "test", "check user, password", id="user"),
         pytest.param("reader", "test", "GRANT it SELECT, INSERT", id="privileges"),
-        pytest.param("dubhooks", "elsewhere", "no such database", id="database"),
+        pytest.param("dubhooks", "elsewhere", "and the database's name", id="database"),
     ],
 )
 @pytest.mark.parametrize(("kind", "driver"), DRIVERS)
@@ -119,9 +119,9 @@ def redis_store(url: str, is_async: bool) -> Any:
     ("rules", "password", "advice"),
     [
         ("~* +@all", f"{SECRET}2", "check the user and the password"),
-        ("~other:* +@all", SECRET, "may not run the store's scripts"),
-        ("~* +@read", SECRET, "may not run the store's scripts"),
-        ("~* +evalsha +script", SECRET, "may not run the store's scripts"),
+        ("~other:* +@all", SECRET, "let this user use the store's keys"),
+        ("~* +@read", SECRET, "let this user use the store's keys"),
+        ("~* +evalsha +script", SECRET, "let this user use the store's keys"),
     ],
 )
 def test_redis_user_who_is_refused(

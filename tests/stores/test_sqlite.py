@@ -155,6 +155,7 @@ def test_purge(store: SQLiteStore, path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert store.purge() == 0
     assert rows_in(path) == 5
     claim(store, "old", keep=0.001)
+    time.sleep(0.01)  # or the purge comes before its retention is over
     monkeypatch.setattr(_base, "_PURGE_EVERY", 8)
     for _ in range(9):
         claim(store, "new:0")

@@ -260,8 +260,8 @@ class TestInAThread:
             claimed.append(key)
             return Claim("acquired", 1, "", 0.0)
 
-        terms = _renewal.RenewalTerms(claim, ("default:evt_1",), 0.06, build_log("webhook", "x"))
-        renewal = _renewal.ThreadRenewal(terms, _renewal.RenewalThread(MemoryStore()))
+        terms = claim, ("default:evt_1",), 0.06, build_log("webhook", "x")
+        renewal = _renewal.ThreadRenewal(_renewal.RenewalThread(MemoryStore()), *terms)
         renewal.renew()
         run_here(renewal.stop(CallerHere()))
         renewal.renew()

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import RawPostDataException, UnreadablePostError
+from django.http import HttpRequest, RawPostDataException, UnreadablePostError
 
 from .. import wsgi
 from .._body import BodyReader, Request
 from .._headers import headers_in_environ
 from ..errors import BodyEmpty, BodyIncomplete, BodyTooLarge, MethodNotAllowed, PayloadError
+from ..receiver._pipeline import Pipeline
+from ..reply import Reply
 from ..signature import body_empty_error
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest
-
-    from ..receiver._pipeline import Pipeline
-    from ..reply import Reply
-
-__all__ = ["read_request"]
 
 
 def read_request(pipeline: Pipeline[Any], request: HttpRequest) -> Request | Reply:

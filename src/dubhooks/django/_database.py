@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Literal
 
 from django.apps import apps
 from django.conf import settings
 from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..errors import ConfigurationError
 from ..stores._advice import explain_sql_error, explained
-from ..stores._sql import CLAIMS_TABLE, INBOX_TABLE, find_vendor
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractContextManager
-    from typing import Literal
-
-    from django.db.backends.base.base import BaseDatabaseWrapper
-
-    from ..stores._sql import Execute
-
-__all__ = ["Database", "build_execute", "pool_of"]
+from ..stores._sql import CLAIMS_TABLE, INBOX_TABLE, Execute, find_vendor
 
 _TABLES: Final = {"Claim": CLAIMS_TABLE, "SeenEvent": INBOX_TABLE}
 

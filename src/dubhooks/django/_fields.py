@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import CharField
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from django.db.backends.base.base import BaseDatabaseWrapper
-
-    Text: TypeAlias = CharField[str, str]
-else:
-    Text = CharField  # it takes type arguments only in its stubs
-
-__all__ = ["ExactField"]
 
 _COLLATIONS = {
     # Its defaults take evt_a and evt_A for the same key: the second event would be a duplicate.
@@ -25,7 +13,7 @@ _COLLATIONS = {
 }
 
 
-class ExactField(Text):
+class ExactField(CharField):  # type: ignore[type-arg]
     """Text that is compared byte by byte."""
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -15,21 +15,6 @@ from ..errors import ConfigurationError
 from ..receiver import Receiver
 from ..receiver._typed import Postbacks, Webhooks
 from .store import DjangoStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-__all__ = [
-    "POSTBACK_SECRET",
-    "SECRETS",
-    "WEBHOOK_SECRET",
-    "configured",
-    "hooks",
-    "is_missing",
-    "list_receivers",
-    "postback_hooks",
-    "secret_of",
-]
 
 ReceiverT = TypeVar("ReceiverT", bound=Receiver[Any])
 

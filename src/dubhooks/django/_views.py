@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from ..receiver import pipeline_of
+from ..idempotency._keys import Dedupe
+from ..receiver import Receiver, pipeline_of
 from ..receiver._functions import check_handler, hide_event, is_async_callable
+from ..receiver._pipeline import Delivery, Pipeline
+from ..receiver._registry import Handler, Route
 from ..receiver._route import InDjango, plan_route, type_route
 from ._serving import serve
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
-    from django.http import HttpRequest
-
-    from ..idempotency._keys import Dedupe
-    from ..receiver import Receiver
-    from ..receiver._pipeline import Delivery, Pipeline
-    from ..receiver._registry import Handler, Route
-
-__all__ = ["view", "webhook"]
 
 
 def view(hooks: Receiver[Any]) -> Callable[..., HttpResponseBase]:
@@ -125,7 +118,6 @@ def _exempt(endpoint: Any) -> Any:
     By the attributes that Django's decorators set: those decorators themselves
     turn an async view into a sync one in Django 4.2.
     """
-    endpoint.is_dubhooks_view = True  # for the system checks
     endpoint.csrf_exempt = True
     endpoint.login_required = False
     # CommonMiddleware answers 404 then: a redirect would make Dub take a payout as paid.

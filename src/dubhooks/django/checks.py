@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from django.conf import settings
 from django.core import checks
-from django.urls import URLPattern, URLResolver, get_resolver
-from django.urls.resolvers import LocalePrefixPattern
+from django.urls import get_resolver
 
 from ..errors import ConfigurationError
 from ..receiver import pipeline_of
 from ..signature import Keyring
 from . import _settings
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from django.core.checks import CheckMessage
-
-__all__ = [
-    "check_handlers",
-    "check_redirects",
-    "check_secrets",
-    "check_secrets_for_deployment",
-    "check_urls",
-    "register",
-]
+__all__ = ["register"]
 
 _REDIRECTED: Final = "Dub takes a redirect as success, and a payout as paid: "
 _MISSING: Final = (
@@ -38,14 +26,12 @@ _RECEIVERS: Final = {_settings.WEBHOOK_SECRET: "hooks", _settings.POSTBACK_SECRE
 
 def register() -> None:
     """Let ``manage.py check`` run our checks."""
-    checks.register(check_secrets)
-    checks.register(check_secrets_for_deployment, deploy=True)
-    checks.register(check_handlers)
-    checks.register(check_redirects)
-    checks.register(check_urls, checks.Tags.urls)
+    for check in (_check_secrets, _check_handlers, _check_redirects):
+        checks.register(check)
+    checks.register(_check_secrets_for_deployment, deploy=True)
 
 
-def check_secrets(**_: Any) -> list[CheckMessage]:
+def _check_secrets(**_: Any) -> list[checks.CheckMessage]:
     """Check the secrets of ``DUBHOOKS``."""
     return [
         # A missing one is no error: whoever only migrates or runs tests needs none.
@@ -56,7 +42,7 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def check_secrets_for_deployment(**_: Any) -> list[CheckMessage]:
+def _check_secrets_for_deployment(**_: Any) -> list[checks.CheckMessage]:
     """Check with ``--deploy`` that no secret is missing: everywhere else that is a warning."""
     return [
         checks.Error(what, hint=_MISSING, id="dubhooks.E003")
@@ -65,7 +51,7 @@ def check_secrets_for_deployment(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def check_handlers(**_: Any) -> list[CheckMessage]:
+def _check_handlers(**_: Any) -> list[checks.CheckMessage]:
     """Check that each receiver has a handler: without one every event is ignored."""
     if getattr(settings, "ROOT_URLCONF", None):
         list(get_resolver().url_patterns)  # decorated views are there once their module is imported
@@ -81,7 +67,7 @@ def check_handlers(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def check_redirects(**_: Any) -> list[CheckMessage]:
+def _check_redirects(**_: Any) -> list[checks.CheckMessage]:
     """Check for settings with which Django redirects deliveries."""
     if not _settings.configured():
         return []
@@ -100,20 +86,6 @@ def check_redirects(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def check_urls(**_: Any) -> list[CheckMessage]:
-    """Check where our views are mounted."""
-    if not getattr(settings, "ROOT_URLCONF", None):
-        return []
-    return [
-        checks.Warning(
-            f"the webhook view at {route!r} is inside i18n_patterns()",
-            hint=f"{_REDIRECTED}without the language, Django redirects; mount it outside.",
-            id="dubhooks.W007",
-        )
-        for route in _find_translated(get_resolver().url_patterns, inside=False)
-    ]
-
-
 def _find_problems() -> Iterator[tuple[str, bool]]:
     """Find what is wrong with the secrets, and whether it is that there is none."""
     if not _settings.configured():
@@ -129,14 +101,3 @@ def _find_problems() -> Iterator[tuple[str, bool]]:
             yield f"DUBHOOKS[{name!r}] cannot work: {error}", False
         except Exception as error:  # noqa: BLE001 - somebody's callable may raise anything
             yield f"DUBHOOKS[{name!r}] raised {type(error).__qualname__}", True
-
-
-def _find_translated(
-    patterns: Iterable[URLPattern | URLResolver], *, inside: bool
-) -> Iterator[str]:
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            is_prefix = isinstance(pattern.pattern, LocalePrefixPattern)
-            yield from _find_translated(pattern.url_patterns, inside=inside or is_prefix)
-        elif inside and getattr(pattern.callback, "is_dubhooks_view", False):
-            yield str(pattern.pattern)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cache
+from typing import TypeVar
 
 from asgiref.sync import sync_to_async
 
 from ..errors import ConfigurationError, to_seconds
-from ..idempotency._keys import build_inbox_key, check_namespace, list_inbox_keys
-from ..stores._sql import InboxStatements
+from ..events._base import Event
+from ..idempotency._keys import Dedupe, build_inbox_key, check_namespace, list_inbox_keys
+from ..stores._sql import Execute, InboxStatements
 from ._database import Database, build_execute
 
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from django.db.backends.base.base import BaseDatabaseWrapper
-
-    from ..events._base import Event
-    from ..idempotency._keys import Dedupe
-
 __all__ = ["DjangoInbox"]
+
+ResultT = TypeVar("ResultT")
 
 
 class DjangoInbox:
@@ -50,7 +48,6 @@ class DjangoInbox:
         """
         self._database = Database("SeenEvent", using)
         self._namespace = check_namespace(namespace)
-        self._statements: InboxStatements | None = None
 
     def first(self, event: Event, *, dedupe: Dedupe = "id") -> bool:
         """Note ``event`` in the open transaction; false when it was noted before.
@@ -73,8 +70,7 @@ class DjangoInbox:
                 f"transaction.atomic(using={connection.alias!r})"
             )
         key = build_inbox_key(self._namespace, event, dedupe)
-        with self._database.explained(connection):
-            return self._statements_for(connection).note(build_execute(connection), key)
+        return self._run(lambda statements, execute: statements.note(execute, key))
 
     async def afirst(self, event: Event, *, dedupe: Dedupe = "id") -> bool:
         """Do what :meth:`first` does; a transaction is open in the request's thread."""
@@ -94,10 +90,7 @@ class DjangoInbox:
             django.db.Error: the database failed.
         """
         keys = list_inbox_keys(self._namespace, event)
-        connection = self._database.connection()
-        statements, execute = self._statements_for(connection), build_execute(connection)
-        with self._database.explained(connection):
-            return statements.forget(execute, keys)
+        return self._run(lambda statements, execute: statements.forget(execute, keys))
 
     async def aforget(self, event: Event | str) -> bool:
         """Do what :meth:`forget` does, without blocking the event loop."""
@@ -117,15 +110,16 @@ class DjangoInbox:
             django.db.Error: the database failed.
         """
         age = to_seconds("purge(older_than)", older_than, least=0)
-        connection = self._database.connection()
-        with self._database.explained(connection):
-            return self._statements_for(connection).purge(build_execute(connection), age)
+        return self._run(lambda statements, execute: statements.purge(execute, age))
 
     async def apurge(self, older_than: float | timedelta) -> int:
         """Do what :meth:`purge` does, without blocking the event loop."""
         return await sync_to_async(self.purge)(older_than)
 
-    def _statements_for(self, connection: BaseDatabaseWrapper) -> InboxStatements:
-        if self._statements is None:
-            self._statements = InboxStatements(connection.vendor, "format")
-        return self._statements
+    def _run(self, work: Callable[[InboxStatements, Execute], ResultT]) -> ResultT:
+        connection = self._database.connection()
+        with self._database.explained(connection):
+            return work(_write_statements(connection.vendor, "format"), build_execute(connection))
+
+
+_write_statements = cache(InboxStatements)

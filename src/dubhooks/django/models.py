@@ -16,7 +16,7 @@ class Claim(models.Model):
     Times are milliseconds since 1970 by the database's clock.
     """
 
-    claim_key = ExactField(primary_key=True, max_length=255)
+    claim_key: models.CharField[str, str] = ExactField(primary_key=True, max_length=255)
     token = ExactField(max_length=64)
     attempt: models.IntegerField[int, int] = models.IntegerField()
     fingerprint = ExactField(max_length=64)
@@ -37,7 +37,7 @@ class Claim(models.Model):
 class SeenEvent(models.Model):
     """An event whose effect is in the database; see :class:`DjangoInbox`."""
 
-    event_key = ExactField(primary_key=True, max_length=255)
+    event_key: models.CharField[str, str] = ExactField(primary_key=True, max_length=255)
     seen_at: models.BigIntegerField[int, int] = models.BigIntegerField()
 
     class Meta:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Final, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 from django.db import Error, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from ..errors import ConfigurationError, to_seconds
 from ..stores._advice import is_lost
 from ..stores._base import SQLStore
-from ..stores._sql import ClaimStatements
+from ..stores._sql import ClaimStatements, Work
 from ..stores._tries import Tries
 from ._database import Database, build_execute, pool_of
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from django.db.backends.base.base import BaseDatabaseWrapper
-
-    from ..stores._sql import Work
 
 __all__ = ["DjangoStore"]
 
@@ -58,7 +54,8 @@ class DjangoStore(SQLStore):
         """Close this thread's connection: Django closes only those of threads with requests."""
         self._database.connection().close()
 
-    def _write_statements(self) -> ClaimStatements:
+    @cached_property
+    def _statements(self) -> ClaimStatements:  # type: ignore[override]
         return ClaimStatements(self._database.connection().vendor, "format")
 
     def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:

@@ -11,19 +11,15 @@ import asyncio
 import inspect
 import os
 import sys
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future
-    from collections.abc import Awaitable, Callable, Coroutine
-
-    from ._log import Log
-
+from ._log import Log
 
 ResultT = TypeVar("ResultT")
 
@@ -33,7 +29,7 @@ _THREADS = 40
 class Caller(Protocol):
     """Calls a store and a handler for one delivery."""
 
-    interrupt: BaseException | None
+    interrupt: BaseException | None = None
     """What told this task or process to stop while a claim was made or given up."""
 
     async def call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -45,12 +41,11 @@ class Caller(Protocol):
         ...
 
 
-class CallerHere:
+class CallerHere(Caller):
     """Calls a sync store and the handler in this thread."""
 
     def __init__(self, loop: AbstractEventLoop | None = None) -> None:
         """``loop``: runs in another thread, and async handlers on it."""
-        self.interrupt: BaseException | None = None
         self._loop = loop
 
     async def call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -64,11 +59,8 @@ class CallerHere:
         return None if result is None else wait_for_result(result, self._loop)
 
 
-class CallerOfThreads:
+class CallerOfThreads(Caller):
     """On an event loop: calls a sync store in threads and awaits the handler."""
-
-    def __init__(self) -> None:
-        self.interrupt: BaseException | None = None
 
     async def call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call it in a thread."""

@@ -10,22 +10,20 @@ inboxes).
 from __future__ import annotations
 
 from asyncio import CancelledError
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import Reject, RetryLater
-from ._log import log_store_error
-from ._renewal import LoopRenewal, RenewalTerms, RenewalThread, ThreadRenewal
+from . import AsyncStore, Claim, Store
+from ._drivers import Caller
+from ._log import Log, log_store_error
+from ._renewal import LoopRenewal, RenewalThread, ThreadRenewal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..reply import Outcome
-    from . import AsyncStore, Claim, Store
-    from ._drivers import Caller
-    from ._log import Log
 
 
 class Job(NamedTuple):
@@ -184,10 +182,10 @@ class _ClaimSet:
     def start_renewing(self) -> ThreadRenewal | LoopRenewal:
         """Renew the claims until what is returned is stopped."""
         terms = self._terms
-        renewal = RenewalTerms(self._claim, tuple(self._held), terms.lease, terms.log)
+        given = (self._claim, tuple(self._held), terms.lease, terms.log)
         if terms.renewals is None:
-            return LoopRenewal(renewal)
-        return ThreadRenewal(renewal, terms.renewals)
+            return LoopRenewal(*given)
+        return ThreadRenewal(terms.renewals, *given)
 
     async def complete(self) -> None:
         """Complete every claim that is held."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import logging
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from ..errors import DubhooksError
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    Log: TypeAlias = logging.LoggerAdapter[Any]
-    """The logger ``dubhooks``, whose lines say which receiver they are about."""
+Log: TypeAlias = "logging.LoggerAdapter[Any]"
+"""The logger ``dubhooks``, whose lines say which receiver they are about."""
 
 
 _PYTHONS_OWN = (
@@ -40,9 +37,7 @@ def log_store_error(
     name = type(error).__qualname__
     if isinstance(error, DubhooksError):
         log.log(level, "%s: %s", what, error)
-    elif _is_pythons_own(error):
-        _log_with_traceback(log, f"{what}: {name}", error, level)
-    else:
+    elif not _is_pythons_own(error):
         log.log(
             level,
             "%s: %s: see that the store's server runs, can be reached from here within its "
@@ -50,21 +45,15 @@ def log_store_error(
             what,
             name,
         )
+    elif error.__cause__ or error.__context__:
+        # A whole traceback would quote that one's message, which a driver may have written.
+        lines = "".join(traceback.format_tb(error.__traceback__))
+        log.log(level, "%s: %s: %s\n%s", what, name, error, lines)
+    else:
+        log.log(level, "%s: %s: %s", what, name, error, exc_info=error)
 
 
 def _is_pythons_own(error: BaseException) -> bool:
     """Tell whether no driver made ``error``; some derive theirs from Python's classes as well."""
     names = {each.__name__ for each in type(error).__mro__}
     return isinstance(error, _PYTHONS_OWN) and names.isdisjoint(_DRIVERS)
-
-
-def _log_with_traceback(log: Log, what: str, error: BaseException, level: int) -> None:
-    cause = error.__cause__ or error.__context__
-    while cause is not None and _is_pythons_own(cause):
-        cause = cause.__cause__ or cause.__context__
-    if cause is None:
-        log.log(level, "%s: %s", what, error, exc_info=error)
-    else:
-        # A traceback quotes what an error came from, and here that is a driver's message.
-        lines = "".join(traceback.format_tb(error.__traceback__))
-        log.log(level, "%s: %s\n%s", what, error, lines)

@@ -9,110 +9,100 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock, Thread
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakSet
 
-from ._drivers import finish
-from ._log import log_store_error
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from . import Claim, Store
-    from ._drivers import Caller
-    from ._log import Log
-
+from . import Claim, Store
+from ._drivers import Caller, finish
+from ._log import Log, log_store_error
 
 MOST_LEASES: Final = 10
 
 
-class RenewalTerms:
+class _Renewal:
     """What is renewed, until when, and what is logged when that fails."""
 
     def __init__(
         self, claim: Callable[[str], Any], keys: tuple[str, ...], lease: float, log: Log
     ) -> None:
-        now = monotonic()
-        self.claim = claim
-        self.keys = keys
-        self.every = lease / 3
+        self._claim, self._keys, self._log = claim, keys, log
+        self._every = lease / 3
         # The last renewal holds for a lease more.
-        self._ends_at = now + (MOST_LEASES - 1) * lease
-        self._log = log
+        self._ends_at = monotonic() + (MOST_LEASES - 1) * lease
 
-    def is_over(self) -> bool:
+    def _is_over(self) -> bool:
         """Tell, and log, whether the handler has run for too long."""
         if monotonic() <= self._ends_at:
             return False
         self._log.error(
             "the handler of %s has been running for %d leases: its claim is renewed no more, and "
             "another delivery of the event will run it again",
-            self.keys[0],
+            self._keys[0],
             MOST_LEASES - 1,
         )
         return True
 
-    def is_lost(self, claim: Claim) -> bool:
+    def _is_lost(self, claim: Claim) -> bool:
         """Tell, and log, whether somebody else has the claim now."""
         if claim.state == "acquired":
             return False
         self._log.error(
             "the claim on %s was lost while its handler runs (it is %s now), so another worker "
             "may run the event too: is the store's data deleted, or was this process frozen?",
-            self.keys[0],
+            self._keys[0],
             claim.state,
         )
         return True
 
-    def log_failure(self, error: BaseException) -> None:
+    def _log_failure(self, error: BaseException) -> None:
         """Say that a renewal failed, and is tried again."""
         what = "a claim could not be renewed while its handler runs, which is tried again"
         log_store_error(self._log, what, error, level=logging.WARNING)
 
 
-class ThreadRenewal:
+class ThreadRenewal(_Renewal):
     """Renews the claims of one handler in a sync store, by that store's thread."""
 
-    def __init__(self, terms: RenewalTerms, thread: RenewalThread) -> None:
-        self.due_at = monotonic() + terms.every
+    def __init__(self, thread: RenewalThread, *terms: Any) -> None:
+        super().__init__(*terms)
+        self.due_at = monotonic() + self._every
         """When to renew, by the monotonic clock."""
-        self._terms = terms
-        self._is_over = False
+        self._has_ended = False
         self._lock = Lock()
         self._thread = thread
         thread.add(self)
 
     def renew(self) -> None:
         """Renew every claim once."""
-        terms = self._terms
         with self._lock:
-            if self._is_over:
+            if self._has_ended:
                 return
             try:
-                self._is_over = terms.is_over() or any(
-                    terms.is_lost(terms.claim(key)) for key in terms.keys
+                self._has_ended = self._is_over() or any(
+                    self._is_lost(self._claim(key)) for key in self._keys
                 )
             except BaseException as error:  # noqa: BLE001 - the thread must last; it tries again
-                terms.log_failure(error)
-            self.due_at = monotonic() + terms.every
-        if self._is_over:
+                self._log_failure(error)
+            self.due_at = monotonic() + self._every
+        if self._has_ended:
             self._thread.discard(self)
 
     async def stop(self, caller: Caller) -> None:
         """Renew no more."""
         self._thread.discard(self)
         if self._lock.acquire(blocking=False):
-            self._is_over = True
+            self._has_ended = True
             self._lock.release()
         else:  # a renewal is under way, and must not come after the release
             await caller.call(self._wait_for_renewal)
 
     def _wait_for_renewal(self) -> None:
         with self._lock:
-            self._is_over = True
+            self._has_ended = True
 
 
 class RenewalThread:
@@ -177,29 +167,28 @@ class RenewalThread:
             sleep(pause)
 
 
-class LoopRenewal:
+class LoopRenewal(_Renewal):
     """Renews the claims of one handler in an async store, by a timer of the event loop."""
 
-    def __init__(self, terms: RenewalTerms) -> None:
-        self._terms = terms
+    def __init__(self, *terms: Any) -> None:
+        super().__init__(*terms)
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(terms.every, self._begin)
+        self._timer = self._loop.call_later(self._every, self._begin)
 
     def _begin(self) -> None:
         self._task = self._loop.create_task(self._renew())
 
     async def _renew(self) -> None:
-        terms = self._terms
-        if terms.is_over():
+        if self._is_over():
             return
         try:
-            for key in terms.keys:
-                if terms.is_lost(await terms.claim(key)):
+            for key in self._keys:
+                if self._is_lost(await self._claim(key)):
                     return
         except Exception as error:  # noqa: BLE001 - the next third of the lease tries again
-            terms.log_failure(error)
-        self._timer = self._loop.call_later(terms.every, self._begin)
+            self._log_failure(error)
+        self._timer = self._loop.call_later(self._every, self._begin)
 
     async def stop(self, caller: Caller) -> None:
         """Renew no more."""

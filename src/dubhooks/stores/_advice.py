@@ -2,50 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from ..errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-__all__ = [
-    "explain_loop_error",
-    "explain_redis_error",
-    "explain_sql_error",
-    "explain_sqlite_error",
-    "explained",
-    "is_beaten",
-    "is_lost",
-]
-
 # SQLSTATE of PostgreSQL, error numbers of MySQL and MariaDB, words of SQLite and, where it has no
 # SQLSTATE because there is no connection yet, of psycopg.
-_SQL: Final[tuple[tuple[tuple[str | int, ...], str], ...]] = (
-    (("42P01", 1146, "no such table"), "there is no table {table}{where}: {create}"),
-    (
-        ("25006", 1290, 1792, 1836, "attempt to write a readonly database"),
-        "the database{where} is read-only, perhaps a replica: connect to the primary",
+_SQL: Final[dict[str, tuple[str | int, ...]]] = {
+    "there is no table {table}{where}: {create}": ("42P01", 1146, "no such table"),
+    "the database{where} is read-only, perhaps a replica: connect to the primary": (
+        *("25006", 1290, 1792, 1836, "attempt to write a readonly database"),
     ),
-    (
-        (
-            *("28000", "28P01", 1045, 1698, "password authentication failed"),
-            *("no password supplied", "no pg_hba.conf entry", 'FATAL:  role "'),
-        ),
-        "the database{where} refuses this user: check user and password, and that the server lets "
-        "this user in from here",
+    "the database{where} refuses this user: check user, password and the database's name, and that "
+    "the server lets this user in from here; GRANT it SELECT, INSERT, UPDATE and DELETE on "
+    "{table}": (
+        *("28000", "28P01", "3D000", "42501", 1044, 1045, 1049, 1142, 1143, 1698),
+        *("password authentication failed", "no password supplied", "no pg_hba.conf entry"),
+        *('FATAL:  role "', 'FATAL:  database "'),
     ),
-    (
-        ("3D000", 1049, 'FATAL:  database "'),
-        "the server has no such database{where}: check its name, or create it",
-    ),
-    (
-        ("42501", 1044, 1142, 1143),
-        "this user may not use the table {table}{where}: GRANT it SELECT, INSERT, UPDATE and "
-        "DELETE",
-    ),
-)
+}
 # A transaction that lost against another one: nothing of it was done.
 _BEATEN: Final = (
     *("40001", "40P01", "55P03", 1020, 1205, 1213),
@@ -60,9 +37,7 @@ _LOST: Final = (
 )
 # Of drivers on SQL; and of redis-py and valkey-py.
 # asyncpg has the last one for a connection that went in the middle of an answer.
-_LOST_CLASSES: Final = (
-    *("InterfaceError", "ConnectionError", "TimeoutError", "InternalClientError"),
-)
+_LOST_CLASSES: Final = ("InterfaceError", "ConnectionError", "TimeoutError", "InternalClientError")
 
 
 @contextmanager
@@ -94,10 +69,10 @@ def explain_sql_error(
         create: how it is made, such as ``call create_table() once``.
         where: which database it is, such as `` (alias 'default')``.
     """
-    for kinds, advice in _SQL:
+    for advice, kinds in _SQL.items():
         if _is(error, kinds):
             return ConfigurationError(advice.format(table=table, create=create, where=where))
-    return None
+    return explain_loop_error(error)
 
 
 def is_beaten(error: BaseException) -> bool:
@@ -141,26 +116,19 @@ def _names(error: BaseException) -> set[str]:
 
 # Words of the server, and names of error classes of redis-py and valkey-py.  Servers before
 # Redis 7 put the error's name into the middle of the text.
-_REDIS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
-    (
-        ("READONLY", "read only replica"),
-        "this Redis server is a read-only replica: connect the client to the primary",
+_REDIS: Final = {
+    "this Redis server is a read-only replica: connect the client to the primary": (
+        *("READONLY", "read only replica"),
     ),
-    (
-        ("AuthenticationError", "NOAUTH", "WRONGPASS"),
-        "Redis refuses this client: check the user and the password that it was made with",
+    "Redis refuses this client: check the user and the password that it was made with, and let "
+    "this user use the store's keys and +eval +evalsha +script|load +time +hmget +hset +hdel "
+    "+pexpire +del": (
+        *("AuthenticationError", "NOAUTH", "WRONGPASS"),
+        *("NoPermissionError", "executing the script can't run", "ACL failure in script"),
     ),
-    (
-        ("NoPermissionError", "executing the script can't run", "ACL failure in script"),
-        "this user of Redis may not run the store's scripts: let it use its keys and +eval "
-        "+evalsha +script|load +time +hmget +hset +hdel +pexpire +del",
-    ),
-    (
-        ("unknown command",),
-        "this Redis server runs no scripts, and a claim is one: let it run EVAL, EVALSHA and "
-        "SCRIPT LOAD (fakeredis needs its extra: install fakeredis[lua])",
-    ),
-)
+    "this Redis server runs no scripts, and a claim is one: let it run EVAL, EVALSHA and SCRIPT "
+    "LOAD (fakeredis needs its extra: install fakeredis[lua])": ("unknown command",),
+}
 
 
 def explain_redis_error(error: BaseException) -> ConfigurationError | None:
@@ -172,7 +140,7 @@ def explain_redis_error(error: BaseException) -> ConfigurationError | None:
     if _names(error).isdisjoint(("RedisError", "ValkeyError")):
         return explain_loop_error(error)
     text = f"{type(error).__name__} {error}"
-    for words, advice in _REDIS:
+    for advice, words in _REDIS.items():
         if any(word in text for word in words):
             return ConfigurationError(advice)
     return None
@@ -191,16 +159,16 @@ def explain_loop_error(error: BaseException) -> ConfigurationError | None:
 
 
 # Python 3.10 has no error codes.
-_SQLITE: Final = (
-    ("not a database", "is not an SQLite database: give the store a file of its own"),
-    ("readonly", "cannot be written: let this process write the file and its directory"),
-    ("unable to open", "cannot be opened: let this process read and write it and its directory"),
-)
+_SQLITE: Final = {
+    "not a database": "is not an SQLite database: give the store a file of its own",
+    "readonly": "cannot be written: let this process write the file and its directory",
+    "unable to open": "cannot be opened: let this process read and write it and its directory",
+}
 
 
 def explain_sqlite_error(error: BaseException, path: str) -> ConfigurationError | None:
     """Return an error that says what to do about the store's file, if that is known."""
-    for words, advice in _SQLITE:
+    for words, advice in _SQLITE.items():
         if words in str(error):
             return ConfigurationError(f"the file {path!r} {advice}")
     return None

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from functools import cached_property
 from random import randrange
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
-if TYPE_CHECKING:
-    from ..idempotency import Claim
-    from ._sql import ClaimStatements, Work
-
-__all__ = ["SQLStore"]
+from ..idempotency import Claim
+from ._sql import ClaimStatements, Work
 
 ResultT = TypeVar("ResultT")
 
@@ -22,18 +18,12 @@ class SQLStore(ABC):
     """Turns each method into work; a store says on which connection it is done."""
 
     _purges_itself = False
+    _statements: ClaimStatements
+    """In the dialect of the database."""
 
     def __init__(self) -> None:
         # A random start: processes that claim only a few times must purge now and then, too.
         self._claims = randrange(_PURGE_EVERY)
-
-    @cached_property
-    def _statements(self) -> ClaimStatements:
-        return self._write_statements()
-
-    @abstractmethod
-    def _write_statements(self) -> ClaimStatements:
-        """Return the statements in the dialect of the database."""
 
     @abstractmethod
     def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:
@@ -56,8 +46,7 @@ class SQLStore(ABC):
         self._claims += 1
         if self._purges_itself and self._claims % _PURGE_EVERY == 0:
             self._run(self._statements.purge())
-        durations = {"lease": lease, "retention": retention}
-        return self._run(self._statements.claim(key, token, fingerprint=fingerprint, **durations))
+        return self._run(self._statements.claim(key, token, fingerprint, lease, retention))
 
     def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""

@@ -23,23 +23,18 @@ Each statement commits by itself; all of them may be sent again when a reply was
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from ..errors import ConfigurationError
 from ..idempotency import Claim
 from ._time import to_milliseconds
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from typing import TypeAlias
-
-    ResultT = TypeVar("ResultT")
-    Execute: TypeAlias = Callable[[str, Any], tuple[Sequence[Any], int]]
-    """Runs a statement with its parameters; returns its rows, and how many rows it changed."""
-    Work: TypeAlias = Callable[[Execute, bool], ResultT]
-    """Runs the statements of one method, and is told whether an earlier try may have done so."""
-
-__all__ = ["CLAIMS_TABLE", "INBOX_TABLE", "ClaimStatements", "InboxStatements", "find_vendor"]
+ResultT = TypeVar("ResultT")
+Execute: TypeAlias = Callable[[str, Any], tuple[Sequence[Any], int]]
+"""Runs a statement with its parameters; returns its rows, and how many rows it changed."""
+Work: TypeAlias = Callable[[Execute, bool], ResultT]
+"""Runs the statements of one method, and is told whether an earlier try may have done so."""
 
 CLAIMS_TABLE: Final = "dubhooks_claims"
 INBOX_TABLE: Final = "dubhooks_inbox"
@@ -217,7 +212,7 @@ class ClaimStatements:
         self._purge = write(engine.purge)
 
     def claim(
-        self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
+        self, key: str, token: str, fingerprint: str, lease: float, retention: float
     ) -> Work[Claim]:
         """Claim ``key``; see :meth:`dubhooks.idempotency.Store.claim`.
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from math import ceil
 
-__all__ = ["to_milliseconds"]
-
 
 def to_milliseconds(seconds: float) -> int:
     """Return whole milliseconds, and never 0: that would be no duration."""

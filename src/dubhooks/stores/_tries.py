@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from ..errors import ConfigurationError
 from ._advice import is_beaten, is_lost
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-__all__ = ["Tries"]
 
 ResultT = TypeVar("ResultT")
 
@@ -51,10 +47,8 @@ class Tries:
         while True:
             try:
                 return attempt()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again when it is not tried again
                 pause = self._pause_after(error)
-                if pause is None:
-                    raise
             sleep(pause)
 
     async def arun(self, attempt: Callable[[], Awaitable[ResultT]]) -> ResultT:
@@ -62,26 +56,26 @@ class Tries:
         while True:
             try:
                 return await attempt()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again when it is not tried again
                 pause = self._pause_after(error)
-                if pause is None:
-                    raise
             await asyncio.sleep(pause)
 
-    def _pause_after(self, error: Exception) -> float | None:
-        """Return how many seconds to wait before another try; ``None``: none is worth it."""
+    def _pause_after(self, error: Exception) -> float:
+        """Return how many seconds to wait before another try, or raise when none is worth it."""
         if isinstance(error, ConfigurationError):
-            return None
+            raise error
         if is_beaten(error):
             pause = random.uniform(0.0, self._pause)
         elif is_lost(error) and (self._is_patient or self.has_connected):
             self._is_patient = True
             pause = self._pause
         else:
-            return None
+            raise error
         now = monotonic()
         longest = max(self._longest, now - self._begin)
         self.is_retry, self.has_connected = True, False
         self._begin = now + pause
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-        return None if now + pause + longest > self._deadline else pause
+        if now + pause + longest > self._deadline:
+            raise error
+        return pause

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import ClassVar
 
 from django.db import migrations, models
+from django.db.migrations.operations.base import Operation
 
 from .._fields import ExactField
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import ClassVar
-
-    from django.db.migrations.operations.base import Operation
-
-__all__ = ["Migration"]
 
 
 class Migration(migrations.Migration):

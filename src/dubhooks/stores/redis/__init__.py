@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from datetime import timedelta
 from importlib.util import find_spec
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from ...errors import to_seconds
+from ...idempotency import Claim
 from .._advice import explain_redis_error, explained
 from .._time import to_milliseconds
 from .._tries import Tries
@@ -25,15 +27,10 @@ if not find_spec("redis") and not find_spec("valkey"):
     )
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-    from typing import TypeAlias
-
     import redis
     import redis.asyncio
     import valkey
     import valkey.asyncio
-
-    from ...idempotency import Claim
 
     SyncClient: TypeAlias = redis.Redis | redis.RedisCluster | valkey.Valkey | valkey.ValkeyCluster
     AsyncClient: TypeAlias = (

@@ -10,8 +10,6 @@ from typing import Any, Final
 
 from ...errors import ConfigurationError
 
-__all__ = ["check_client", "copy_client", "open_client"]
-
 _TRIES: Final = 2
 """A reply that is lost with its connection is asked for once more, on a new connection."""
 _WAITS: Final = 2 * _TRIES

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from ...idempotency import Claim
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["CLAIM", "COMPLETE", "FORGET", "RELEASE", "advise", "read_claim"]
 
 logger = logging.getLogger("dubhooks")
 

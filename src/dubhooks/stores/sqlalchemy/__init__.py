@@ -7,26 +7,23 @@ on the session: PgBouncer may stand in between.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from datetime import timedelta
+from typing import TypeVar
 
 try:
     from ._database import Database
 except ImportError as error:  # pragma: no cover - tested in a process without SQLAlchemy
     raise ImportError("the SQL stores need SQLAlchemy 2: install dubhooks[sqlalchemy]") from error
 
+from sqlalchemy import URL, Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from ...errors import to_seconds
+from ...idempotency import Claim
 from .._base import SQLStore
+from .._sql import Work
 from ._inbox import SQLAlchemyInbox
 from ._tables import claims_table, inbox_table, metadata
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from sqlalchemy import URL, Engine, Table
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-    from ...idempotency import Claim
-    from .._sql import ClaimStatements, Work
 
 ResultT = TypeVar("ResultT")
 
@@ -47,8 +44,6 @@ class SQLAlchemyStore(SQLStore):
     own, because two processes cannot share one.
     """
 
-    table: Table = claims_table
-
     def __init__(self, url_or_engine: str | URL | Engine, *, timeout: float | timedelta = 10.0):
         """Get ready; nothing connects.
 
@@ -65,6 +60,7 @@ class SQLAlchemyStore(SQLStore):
         super().__init__()
         seconds = to_seconds("SQLAlchemyStore(timeout=...)", timeout)
         self._database = Database(url_or_engine, timeout=seconds, is_async=False)
+        self._statements = self._database.statements
 
     def create_table(self) -> None:
         """Create the table unless it is there."""
@@ -73,9 +69,6 @@ class SQLAlchemyStore(SQLStore):
     def close(self) -> None:
         """Close the connections of a store that was made from a URL; an engine stays as it is."""
         self._database.close()
-
-    def _write_statements(self) -> ClaimStatements:
-        return self._database.statements
 
     def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:
         return self._database.run(work, is_patient=is_patient)
@@ -86,8 +79,6 @@ class AsyncSQLAlchemyStore:
 
     Use it on one event loop.
     """
-
-    table: Table = claims_table
 
     def __init__(
         self, url_or_engine: str | URL | AsyncEngine, *, timeout: float | timedelta = 10.0
@@ -118,10 +109,8 @@ class AsyncSQLAlchemyStore:
             ConfigurationError: as in :meth:`SQLAlchemyStore.claim`.
             Exception: as there.
         """
-        durations = {"lease": lease, "retention": retention}
-        return await self._database.arun(
-            self._statements.claim(key, token, fingerprint=fingerprint, **durations)
-        )
+        work = self._statements.claim(key, token, fingerprint, lease, retention)
+        return await self._database.arun(work)
 
     async def complete(self, key: str, token: str, *, retention: float) -> bool:
         """Mark ``key`` as done; see :meth:`dubhooks.idempotency.Store.complete`."""

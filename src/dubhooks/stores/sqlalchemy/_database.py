@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL
+from sqlalchemy import URL, Pool, PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .._advice import explain_loop_error, explain_sql_error, explained, is_lost
-from .._sql import ClaimStatements
+from .._advice import explain_sql_error, explained, is_lost
+from .._sql import ClaimStatements, Work
 from .._tries import Tries
 from ._engines import get_engine, make_engine
 from ._tables import claims_table, metadata, name_table
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlalchemy import Pool, PoolProxiedConnection
-
-    from ...errors import ConfigurationError
-    from .._sql import Work
-
-__all__ = ["Database"]
 
 ResultT = TypeVar("ResultT")
 
@@ -117,7 +109,7 @@ class Database:
 
     def _attempt(self, work: Work[ResultT], tries: Tries) -> ResultT:
         """Do ``work`` once on a connection of the pool, and return its result."""
-        with explained(_explain):
+        with explained(partial(explain_sql_error, table=claims_table.name, create=_CREATE)):
             pool = self._get_pool()
             connection = self.engine.raw_connection()
             tries.has_connected = True
@@ -161,8 +153,3 @@ class Database:
             self.engine.dispose(close=False)
             old.dispose()
         return self.engine.pool
-
-
-def _explain(error: Exception) -> ConfigurationError | None:
-    better = explain_sql_error(error, table=claims_table.name, create=_CREATE)
-    return better or explain_loop_error(error)

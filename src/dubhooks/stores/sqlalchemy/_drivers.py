@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from sqlalchemy import event
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from sqlalchemy import URL, Engine
-
-__all__ = ["bound_psycopg", "connect_psycopg_async", "list_limits"]
+from sqlalchemy import URL, Engine, event
 
 _MYSQL: Final = ("connect_timeout", "read_timeout", "write_timeout")
 _LIMITS: Final[dict[str, tuple[str, ...]]] = {
@@ -63,11 +57,14 @@ def bound_psycopg(engine: Engine, seconds: float) -> None:
         return connection_class.connect(*arguments, **options)
 
 
-def connect_psycopg_async(list_arguments: Callable[[], Any], seconds: float) -> Any:
+def connect_psycopg_async(
+    get_engine: Callable[[], Engine], arguments: dict[str, Any], seconds: float
+) -> Any:
     """Return what connects for an async engine, as :func:`bound_psycopg` does.
 
     Args:
-        list_arguments: returns psycopg's arguments, by position and by name.
+        get_engine: returns the engine, which is made with what this returns.
+        arguments: for psycopg, beside those in the engine's URL.
         seconds: that an answer may take.
     """
     import psycopg
@@ -75,8 +72,9 @@ def connect_psycopg_async(list_arguments: Callable[[], Any], seconds: float) -> 
     connection_class = _bound(psycopg.AsyncConnection, seconds)
 
     async def connect() -> Any:
-        arguments, options = list_arguments()
-        return await connection_class.connect(*arguments, **options)
+        engine = get_engine()
+        _, options = engine.dialect.create_connect_args(engine.url)
+        return await connection_class.connect(**{**options, **arguments})
 
     return connect
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, Engine, QueuePool, create_engine, event
+from sqlalchemy import URL, AsyncAdaptedQueuePool, Dialect, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -14,11 +14,6 @@ from sqlalchemy.pool import SingletonThreadPool, StaticPool
 from ...errors import ConfigurationError
 from .._sql import find_vendor
 from ._drivers import bound_psycopg, connect_psycopg_async, list_limits
-
-if TYPE_CHECKING:
-    from sqlalchemy import Dialect
-
-__all__ = ["get_engine", "make_engine"]
 
 _CONNECTIONS: Final = 10
 """So many are kept, and as many more in a burst: a claim needs one for a moment only."""
@@ -90,12 +85,8 @@ def make_engine(url: str | URL, *, is_async: bool, seconds: float) -> Engine:
             bound_psycopg(engine, seconds)
     else:
         if driver in _PSYCOPG:
-
-            def list_arguments() -> Any:
-                places, names = engine.dialect.create_connect_args(engine.url)
-                return places, {**names, **arguments}
-
-            options["async_creator"] = connect_psycopg_async(list_arguments, seconds)
+            creator = connect_psycopg_async(lambda: engine, arguments, seconds)
+            options["async_creator"] = creator
         engine = create_async_engine(url, **options).sync_engine
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _write_ahead)

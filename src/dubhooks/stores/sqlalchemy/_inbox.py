@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session, scoped_session
 
 from ...errors import ConfigurationError, to_seconds
-from ...idempotency._keys import build_inbox_key, check_namespace, list_inbox_keys
+from ...events._base import Event
+from ...idempotency._keys import Dedupe, build_inbox_key, check_namespace, list_inbox_keys
 from .._advice import explain_sql_error, explained
-from .._sql import InboxStatements
+from .._sql import Execute, InboxStatements
 from ._tables import inbox_table, metadata, name_table
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import timedelta
-    from typing import TypeAlias
-
-    from sqlalchemy import Engine
-
-    from ...events._base import Event
-    from ...idempotency._keys import Dedupe
-    from .._sql import Execute
-
-    Transaction: TypeAlias = Session | scoped_session[Session] | Connection
-    AsyncTransaction: TypeAlias = AsyncSession | AsyncConnection
-
-__all__ = ["SQLAlchemyInbox"]
+Transaction: TypeAlias = Session | scoped_session[Session] | Connection
+AsyncTransaction: TypeAlias = AsyncSession | AsyncConnection
 
 ResultT = TypeVar("ResultT")
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Dialect, Index, Integer, MetaData, String, Table
 from sqlalchemy.dialects.mysql import VARCHAR
 
 from .._sql import CLAIMS_TABLE, INBOX_TABLE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from sqlalchemy import Dialect
-
-__all__ = ["claims_table", "inbox_table", "metadata", "name_table"]
 
 
 def _text(length: int) -> String:

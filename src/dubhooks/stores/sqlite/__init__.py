@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import timedelta
+from typing import Any, TypeVar
 
 from ...errors import ConfigurationError, to_seconds
 from .._base import SQLStore
-from .._sql import ClaimStatements
+from .._sql import ClaimStatements, Work
 from ._connections import INSTANT, Connections
 from ._inbox import SQLiteInbox
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-
-    from .._sql import Work
 
 __all__ = ["SQLiteInbox", "SQLiteStore"]
 
@@ -61,6 +57,7 @@ class SQLiteStore(SQLStore):
             ConfigurationError: there can be no such file.
         """
         super().__init__()
+        self._statements = ClaimStatements("sqlite", "qmark", _TABLE, INSTANT)
         # Absolute: a thread that starts after a change of directory must open the same file.
         self._path = _check_path(os.path.abspath(os.fsdecode(path) or os.curdir))
         seconds = to_seconds("SQLiteStore(timeout=...)", timeout)
@@ -71,9 +68,6 @@ class SQLiteStore(SQLStore):
     def close(self) -> None:
         """Close the connections that this process opened."""
         self._connections.close()
-
-    def _write_statements(self) -> ClaimStatements:
-        return ClaimStatements("sqlite", "qmark", _TABLE, INSTANT)
 
     def _run(self, work: Work[ResultT], *, is_patient: bool = False) -> ResultT:  # noqa: ARG002
         with self._connections.writing() as connection:

@@ -6,17 +6,12 @@ import os
 import random
 import sqlite3
 import threading
+from collections.abc import Generator
 from contextlib import contextmanager
 from time import monotonic, sleep
-from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from .._advice import explain_sqlite_error
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-__all__ = ["INSTANT", "Connections"]
 
 INSTANT = "dubhooks_instant()"
 """The machine's monotonic clock in SQL: milliseconds since the boot, which nobody can set."""
@@ -67,11 +62,8 @@ class Connections:
     def close(self) -> None:
         """Close the connections that this process opened; the next use opens new ones."""
         with self._lock:
-            self._close_all()
-
-    def _close_all(self) -> None:
-        while self._of_threads:
-            self._of_threads.popitem()[1].close()
+            while self._of_threads:
+                self._of_threads.popitem()[1].close()
 
     def _connection(self, deadline: float) -> sqlite3.Connection:
         connection = self._of_threads.get(threading.get_ident())
@@ -113,7 +105,7 @@ class Connections:
         # SQLite's notes in memory about its locks would be copied: the child would believe that
         # it holds the parent's locks, and that another thread's lock is never released.
         self._lock.acquire()
-        self._close_all()
+        self.close()
 
     def resume_in_parent(self) -> None:
         """End the pause in the parent."""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import AbstractContextManager
+from datetime import timedelta
 from functools import partial
 from time import time
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, to_seconds
-from ...idempotency._keys import build_inbox_key, check_namespace, list_inbox_keys
+from ...events._base import Event
+from ...idempotency._keys import Dedupe, build_inbox_key, check_namespace, list_inbox_keys
 from .._advice import explain_sql_error, explained
 
 if TYPE_CHECKING:
-    import sqlite3
-    from contextlib import AbstractContextManager
-    from datetime import timedelta
-
     import aiosqlite
-
-    from ...events._base import Event
-    from ...idempotency._keys import Dedupe
-
-__all__ = ["SQLiteInbox"]
 
 
 # Not the other inboxes' name: their table may be in the same file.

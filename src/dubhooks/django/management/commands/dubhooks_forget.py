@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from argparse import ArgumentParser
+from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.core.management.base import BaseCommand, CommandError
 
 from ....errors import ConfigurationError
 from ....idempotency import is_async_store
+from ....receiver._typed import Postbacks, Webhooks
 from ..._settings import list_receivers
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-    from ....receiver._typed import Postbacks, Webhooks
-
-__all__ = ["Command"]
 
 
 class Command(BaseCommand):

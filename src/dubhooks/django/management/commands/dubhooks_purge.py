@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
@@ -11,11 +12,6 @@ from django.db import connections
 from ....errors import ConfigurationError
 from ...inbox import DjangoInbox
 from ...store import DjangoStore
-
-if TYPE_CHECKING:
-    from argparse import ArgumentParser
-
-__all__ = ["Command"]
 
 
 class Command(BaseCommand):
