@@ -41,7 +41,7 @@ def load(family: str, name: str, seed: int | None = None) -> dict[str, Any]:
 def load_abridged(seed: int | None = None) -> dict[str, bytes]:
     """Return webhook bodies as abridged as documentation prints them, by a description."""
     found: dict[str, bytes] = {}
-    for name in sorted(_list_names("abridged")):
+    for name in sorted(file.stem for file in (_FILES / "abridged").glob("*.json")):
         title = f"{name} {'with partnerId' if name == 'commission.created' else 'abridged'}"
         found[title] = stringify(_renew(_read("abridged", name), f"abridged:{name}", seed))
     return found
@@ -56,18 +56,6 @@ def make_envelope(name: str, seed: int | None = None) -> dict[str, Any]:
         "data": {},
     }
     return _renew(json.dumps(document), f"unknown:{name}", seed)
-
-
-def find_template(name: str) -> Iterator[dict[str, Any]]:
-    """Yield the samples of that name in either family, as they are in the files."""
-    for folder in ("webhooks", "postbacks"):
-        if name in _list_names(folder):  # which may be anybody's text
-            yield json.loads(_read(folder, name))
-
-
-@lru_cache(maxsize=4)
-def _list_names(folder: str) -> frozenset[str]:
-    return frozenset(file.stem for file in (_FILES / folder).glob("*.json"))
 
 
 @lru_cache(maxsize=64)
