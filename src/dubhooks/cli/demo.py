@@ -20,7 +20,6 @@ from typing import Annotated, Any, Final
 import typer
 
 from .. import wsgi
-from ..errors import ConfigurationError
 from ..receiver._typed import Webhooks
 from ..signature import sign
 from ..stores.sqlite import SQLiteStore
@@ -107,10 +106,7 @@ def _run_queue() -> list[dict[str, Any]]:
     from ._queue_demo import run_queue_demo
 
     with without_log():
-        try:
-            return run_queue_demo()
-        except ConfigurationError as error:
-            raise wrong_use(str(error)) from None
+        return run_queue_demo()
 
 
 def _steps() -> Iterator[Step]:

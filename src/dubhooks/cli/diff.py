@@ -50,15 +50,8 @@ def diff(
         raise wrong_use(f"{str(file)!r}: {error}") from None
     found = payload.differences
     if as_json:
-        print_json(
-            {
-                "event": payload.name,
-                "drift": bool(found),
-                "differences": [
-                    {"kind": one.kind, "path": one.path, "detail": one.detail} for one in found
-                ],
-            }
-        )
+        differences = [vars(one) for one in found]
+        print_json({"event": payload.name, "drift": bool(found), "differences": differences})
     else:
         typer.echo(f"event: {printable(payload.name)}")
         for one in found:

@@ -57,9 +57,7 @@ def verify(
         other_secrets=other_secret(postback),
     )
     if as_json:
-        causes = [
-            {"code": one.code, "meaning": one.meaning, "fix": one.fix} for one in found.causes
-        ]
+        causes = [vars(one) for one in found.causes]
         print_json({"valid": found.valid, "proven": found.proven, "causes": causes})
     else:
         typer.echo(str(found))
