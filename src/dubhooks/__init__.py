@@ -94,7 +94,7 @@ def _find_elsewhere(name: str) -> list[str]:
     from . import health, postbacks, testing, webhooks
 
     modules = (webhooks, postbacks, health, testing)
-    homes = [it.__name__ for it in modules if name in getattr(it, "__all__", dir(it))]
+    homes = [it.__name__ for it in modules if name in vars(it)["__all__"]]
     homes += [f"{__name__}.{module}" for module, it in _ELSEWHERE.items() if name in it.split()]
     return homes
 

@@ -1,5 +1,7 @@
 """The postback events that Dub sends to partners: models, union and parser."""
 
+from typing import TYPE_CHECKING
+
 from .events._family import Family as _Family
 from .events.click import Click as Click
 from .events.commission import CommissionStatus as CommissionStatus
@@ -25,3 +27,6 @@ family: _Family[PostbackEvent] = _Family("postback", KnownPostbackEvent)
 
 # The family's own method, because a function around it would cost a call per event.
 parse = family.parse
+
+if not TYPE_CHECKING:  # type checkers read the imports above
+    __all__ = [it for it in dir() if it[0].isalpha() and it not in ("TYPE_CHECKING", "family")]

@@ -1,5 +1,7 @@
 """The webhook events that Dub sends to a workspace: models, union and parser."""
 
+from typing import TYPE_CHECKING
+
 from .events._family import Family as _Family
 from .events.application import Application as Application
 from .events.application import ApplicationPartner as ApplicationPartner
@@ -92,3 +94,6 @@ family: _Family[WebhookEvent] = _Family("webhook", KnownWebhookEvent)
 
 # The family's own method, because a function around it would cost a call per event.
 parse = family.parse
+
+if not TYPE_CHECKING:  # type checkers read the imports above
+    __all__ = [it for it in dir() if it[0].isalpha() and it not in ("TYPE_CHECKING", "family")]

@@ -25,6 +25,8 @@ from .signatures import Target, targets_in
 if TYPE_CHECKING:
     from ..signature import Secret
 
+__all__ = ["Cause", "Explanation", "explain"]
+
 _Key = tuple[bytes, tuple[str, ...]]
 """A key, and the codes of what was undone to get it."""
 

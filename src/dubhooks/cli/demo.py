@@ -29,8 +29,6 @@ from ._output import JSONFlag, print_json, without_log, wrong_use
 from ._sending import Sender, tamper
 from ._server import serving
 
-__all__ = ["demo"]
-
 _SECRET: Final = "whsec_0123456789abcdef0123456789abcdef"  # noqa: S105 - a made-up one
 _COPIES: Final = 10
 

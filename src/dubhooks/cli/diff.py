@@ -13,8 +13,6 @@ from ._options import PostbackFlag, family_of, read_file
 from ._output import JSONFlag, print_json, without_log, wrong_use
 from ._summary import printable
 
-__all__ = ["diff"]
-
 _WORDS = {
     "unknown_event": "! {path}: this version does not know the event",
     "unknown_key": "+ {path}: a key that the models do not know ({detail})",

@@ -10,8 +10,6 @@ from .._explain.secrets import PREFIXES, FamilyName
 from ._options import PostbackFlag
 from ._output import JSONFlag, print_json
 
-__all__ = ["secret"]
-
 
 def secret(postback: PostbackFlag = False, as_json: JSONFlag = False) -> None:
     r"""Print a fresh random secret, in the form of Dub's, for local work.

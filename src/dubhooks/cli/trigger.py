@@ -28,8 +28,6 @@ from ._output import JSONFlag, print_json, track, wrong_use
 from ._sending import Answer, Sender, checked_url, shown_url, tamper
 from ._summary import Summary, describe, describe_as_json
 
-__all__ = ["trigger"]
-
 DELAYS: Final = (12.0, 148.0, 1_808.0, 22_026.0, 86_400.0)
 """Seconds before each retry of Dub's queue (QStash docs: retry).  Dub sets nothing of its own, so
 the defaults hold: e^(2.5 n) before retry n, at most a day."""

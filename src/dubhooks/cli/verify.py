@@ -12,8 +12,6 @@ from ._options import PostbackFlag, SecretFile, other_secret, read_file, secret_
 from ._output import JSONFlag, print_json
 from ._saved import load
 
-__all__ = ["verify"]
-
 
 def verify(
     body: Annotated[

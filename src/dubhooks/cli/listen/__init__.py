@@ -21,8 +21,6 @@ from ._delivery import Delivery
 from ._http import InspectorApp
 from ._inspector import Inspector
 
-__all__ = ["listen"]
-
 _MADE = """
 no secret is set, so this run has one of its own; where you send from:
     export {0[0]}={0[1]}
