@@ -71,11 +71,10 @@ def _renew(text: str, origin: str, seed: int | None) -> dict[str, Any]:
     if seed is not None:
         now = _FIRST_SEEDED_MOMENT + draw() * _SEEDED_RANGE
     later = now - _read_date(document["createdAt"])
-    # The longest first: it may hold another one.
+    # The longest first: it may hold another one.  Each has at least ten characters, so that it is
+    # found in addresses too, and means nothing else there.
     for old in sorted(set(_find_ids(document)), key=lambda old: (-len(old), old)):
-        text = text.replace(f'"{old}"', f'"{(new := _draw_like(old, draw))}"')
-        if len(old) > 9:  # it is in addresses, too
-            text = text.replace(old, new)
+        text = text.replace(old, _draw_like(old, draw))
     text = _DATE.sub(lambda found: _shift(found[0], later), text)
     renewed: dict[str, Any] = json.loads(text)
     if seed is not None:
