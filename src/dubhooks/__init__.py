@@ -93,7 +93,8 @@ def _find_elsewhere(name: str) -> list[str]:
     """Return the public modules that have ``name``."""
     from . import health, postbacks, testing, webhooks
 
-    homes = [it.__name__ for it in (webhooks, postbacks, health, testing) if name in it.__all__]
+    modules = (webhooks, postbacks, health, testing)
+    homes = [it.__name__ for it in modules if name in vars(it)["__all__"]]
     homes += [f"{__name__}.{module}" for module, it in _ELSEWHERE.items() if name in it.split()]
     return homes
 

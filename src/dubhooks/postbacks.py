@@ -1,54 +1,32 @@
 """The postback events that Dub sends to partners: models, union and parser."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
-from .events._family import Family
-from .events.click import Click
-from .events.commission import CommissionStatus, CommissionType
-from .events.customer import PostbackCustomer
-from .events.link import LinkRef
-from .events.postback import (
-    CommissionCreated,
-    LeadCreated,
-    PostbackCommission,
-    PostbackLeadData,
-    PostbackSale,
-    PostbackSaleData,
-    SaleCreated,
-)
-from .events.unknown import UnknownEvent
+from .events._family import Family as _Family
+from .events.click import Click as Click
+from .events.commission import CommissionStatus as CommissionStatus
+from .events.commission import CommissionType as CommissionType
+from .events.customer import PostbackCustomer as PostbackCustomer
+from .events.link import LinkRef as LinkRef
+from .events.postback import CommissionCreated as CommissionCreated
+from .events.postback import LeadCreated as LeadCreated
+from .events.postback import PostbackCommission as PostbackCommission
+from .events.postback import PostbackLeadData as PostbackLeadData
+from .events.postback import PostbackSale as PostbackSale
+from .events.postback import PostbackSaleData as PostbackSaleData
+from .events.postback import SaleCreated as SaleCreated
+from .events.unknown import UnknownEvent as UnknownEvent
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-__all__ = [
-    "Click",
-    "CommissionCreated",
-    "CommissionStatus",
-    "CommissionType",
-    "KnownPostbackEvent",
-    "LeadCreated",
-    "LinkRef",
-    "PostbackCommission",
-    "PostbackCustomer",
-    "PostbackEvent",
-    "PostbackLeadData",
-    "PostbackSale",
-    "PostbackSaleData",
-    "SaleCreated",
-    "UnknownEvent",
-    "parse",
-]
-
-KnownPostbackEvent: TypeAlias = LeadCreated | SaleCreated | CommissionCreated
+KnownPostbackEvent = LeadCreated | SaleCreated | CommissionCreated
 """An event that this version has a model for."""
 
-PostbackEvent: TypeAlias = KnownPostbackEvent | UnknownEvent
+PostbackEvent = KnownPostbackEvent | UnknownEvent
 """Any event of this family, told apart by ``match`` or ``isinstance``."""
 
-family: Family[PostbackEvent] = Family("postback", KnownPostbackEvent)
+family: _Family[PostbackEvent] = _Family("postback", KnownPostbackEvent)
 
 # The family's own method, because a function around it would cost a call per event.
 parse = family.parse
+
+if not TYPE_CHECKING:  # type checkers read the imports above
+    __all__ = [it for it in dir() if it[0].isalpha() and it not in ("TYPE_CHECKING", "family")]

@@ -1,7 +1,6 @@
 """``dubhooks.explain``: every cause is found from a real mistake, and no cause is made up."""
 
 import base64
-import gzip
 import json
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from dubhooks import ConfigurationError, Explanation, explain, postbacks, sign
 from dubhooks.testing import make_event
-from dubhooks.webhooks import LeadCreated, LinkCreated, SaleCreated
+from dubhooks.webhooks import SaleCreated
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 OTHER = "pbsec_00112233445566778899aabbccddeeff"
@@ -17,7 +16,6 @@ ANOTHER = "whsec_ffffffffffffffffffffffffffffffff"
 BODY = make_event(SaleCreated, {"data.metadata": {"città": "Forlì 🎉", "a": 1}}, seed=1).to_json()
 DOCUMENT = json.loads(BODY)
 SIGNATURE = sign(BODY, SECRET)
-LINK = make_event(LinkCreated, seed=2).to_json()
 
 
 def codes(explanation: Explanation) -> list[str]:
@@ -44,9 +42,7 @@ def test_a_valid_delivery_has_no_cause() -> None:
 SECRETS = {
     "secret_whitespace": [f"{SECRET}\n", f" {SECRET}", f"{SECRET}\r\n", f"{SECRET}\u00a0"],
     "secret_quotes": [f'"{SECRET}"', f"'{SECRET}'", f"\u201c{SECRET}\u201d"],
-    "secret_named": [f"DUB_WEBHOOK_SECRET={SECRET}", f"export DUB_WEBHOOK_SECRET={SECRET}"],
     "secret_invisible": [f"{SECRET[:9]}\u200b{SECRET[9:]}", f"\ufeff{SECRET}"],
-    "secret_case": [SECRET.upper()],
     "secret_prefix_missing": [SECRET.removeprefix("whsec_")],
 }
 
@@ -62,13 +58,13 @@ def test_a_changed_secret(code: str, secret: str) -> None:
 BASE_64 = base64.b64encode(bytes.fromhex(SIGNATURE)).decode()
 SIGNATURES: dict[str, list[str | None]] = {
     "signature_missing": [None, "", "  "],
-    "signature_whitespace": [f"{SIGNATURE}\n"],
-    "signature_quotes": [f'"{SIGNATURE}"'],
-    "signature_named": [f"Dub-Signature: {SIGNATURE}", f"x-dub-signature:{SIGNATURE}"],
-    "signature_prefix": [f"sha256={SIGNATURE}", f"v1={SIGNATURE}", f"0x{SIGNATURE}"],
+    "signature_surrounded": [
+        *(f"{SIGNATURE}\n", f'"{SIGNATURE}"', f"x-dub-signature:{SIGNATURE}"),
+        *(f"sha256={SIGNATURE.upper()}", f"t=1,v1={SIGNATURE}", f"0x{SIGNATURE}"),
+        *(f"{SIGNATURE}, {SIGNATURE}", f"{'0' * 64},{SIGNATURE}"),
+    ],
     "signature_base64": [BASE_64, BASE_64.rstrip("="), BASE_64.replace("/", "_")],
     "signature_truncated": [SIGNATURE[:63], SIGNATURE[:32], SIGNATURE[:8]],
-    "signature_doubled": [f"{SIGNATURE}, {SIGNATURE}", f"{'0' * 64},{SIGNATURE}"],
 }
 
 
@@ -79,21 +75,14 @@ def test_a_changed_signature(code: str, signature: str | None) -> None:
     assert (found.valid, found.proven, codes(found)) == (False, True, [code])
 
 
-CRLF, LF = b'{\r\n"id": 1\r\n}', b'{\n"id": 1\n}'
 BODIES = {
     "body_newline": [(BODY, BODY + b"\n"), (BODY, BODY + b"\r\n"), (BODY + b"\n", BODY)],
-    "body_whitespace": [(BODY, b"  " + BODY + b" ")],
     "body_bom": [(BODY, b"\xef\xbb\xbf" + BODY), (b"\xef\xbb\xbf" + BODY, BODY)],
-    "body_line_endings": [(LF, CRLF), (CRLF, LF)],
     "body_charset": [
         (BODY, BODY.decode().encode("utf-16")),
-        (BODY, BODY.decode().encode("utf-16-le")),
         (BODY, BODY.decode("latin-1").encode()),
     ],
     "body_base64": [(BODY, base64.b64encode(BODY))],
-    "body_compressed": [(BODY, gzip.compress(BODY))],
-    "body_double_encoded": [(BODY, json.dumps(BODY.decode()).encode())],
-    "body_python_repr": [(BODY, str(DOCUMENT).encode()), (BODY, repr(BODY).encode())],
     "body_reserialized": [
         (BODY, json.dumps(DOCUMENT).encode()),
         (BODY, json.dumps(DOCUMENT, ensure_ascii=False).encode()),
@@ -104,7 +93,6 @@ BODIES = {
         # JSON.stringify(body, null, 2) in Node
         (b'{"a":[],"b":{},"c":[1e+21]}', b'{\n  "a": [],\n  "b": {},\n  "c": [\n    1e+21\n  ]\n}'),
     ],
-    "body_sorted": [(LINK, json.dumps(json.loads(LINK), sort_keys=True).encode())],
 }
 
 
@@ -118,7 +106,7 @@ def test_a_changed_body(code: str, bodies: tuple[bytes, bytes]) -> None:
 
 SUSPICIONS = {
     "api_key": [(BODY, SIGNATURE, "dub_a1b2c3d4e5f6")],
-    "other_family": [(BODY, SIGNATURE, OTHER)],
+    "wrong_family": [(BODY, SIGNATURE, OTHER)],
     "secret_masked": [
         (BODY, SIGNATURE, "whsec_\u2022\u2022\u2022\u2022\u2022\u2022"),
         (BODY, SIGNATURE, "whsec_..."),
@@ -132,9 +120,12 @@ SUSPICIONS = {
         (BODY, signature, SECRET) for signature in ("nonsense", "\u00e9" * 64, "0123abc")
     ],
     "body_empty": [(b"", SIGNATURE, SECRET)],
-    "body_truncated": [(BODY[:-20], SIGNATURE, SECRET)],
+    "body_not_json": [
+        (body, SIGNATURE, SECRET) for body in (BODY[:-20], str(DOCUMENT).encode(), b"\x1f\x8b")
+    ],
     "body_not_event": [
         (json.dumps(DOCUMENT["data"]).encode(), SIGNATURE, SECRET),
+        (json.dumps(BODY.decode()).encode(), SIGNATURE, SECRET),
         (b"[1]", SIGNATURE, SECRET),
     ],
     "body_reserialized": [
@@ -169,21 +160,13 @@ def test_the_secret_of_the_other_family_is_proven_when_it_is_known() -> None:
     assert (found.proven, codes(found)) == (True, ["wrong_family"])
 
 
-def test_the_signature_of_another_delivery() -> None:
-    """The signature of one delivery with the body of another is found among those saved."""
-    other = make_event(LeadCreated).to_json()
-    found = explain(other, SIGNATURE, SECRET, other_bodies=[BODY])
-    assert (found.proven, codes(found)) == (True, ["other_delivery"])
-
-
 def test_mistakes_are_found_together() -> None:
     """A quoted secret, a prefixed signature and a rewritten body are all named."""
     found = explain(json.dumps(DOCUMENT).encode(), f"sha256={SIGNATURE}", f"'{SECRET}'")
     assert found.proven
-    assert codes(found) == ["secret_quotes", "signature_prefix", "body_reserialized"]
-    line = f'DUB_WEBHOOK_SECRET="{SECRET}"\n'
-    layers = ["secret_whitespace", "secret_quotes", "secret_named"]
-    assert codes(explain(BODY, SIGNATURE, line)) == layers
+    assert codes(found) == ["secret_quotes", "signature_surrounded", "body_reserialized"]
+    layers = ["secret_whitespace", "secret_quotes", "secret_prefix_missing"]
+    assert codes(explain(BODY, SIGNATURE, f'"{SECRET[6:]}"\n')) == layers
 
 
 @pytest.mark.parametrize("secret", [None, "", b"", [], [""], lambda: None, lambda: ""])
@@ -217,9 +200,9 @@ def test_what_a_receiver_takes_is_explained(secret: Any) -> None:
     ],
 )
 def test_an_unusable_secret_beside_a_right_one(beside: str, code: str) -> None:
-    """A receiver refuses both, so the unusable one is the cause."""
+    """A receiver refuses both, so the unusable one is named."""
     found = explain(BODY, SIGNATURE, [beside, SECRET])
-    assert (found.valid, found.proven, codes(found)) == (False, True, [code])
+    assert (found.valid, found.proven, codes(found)[0]) == (False, False, code)
 
 
 def test_wrong_types_are_refused() -> None:

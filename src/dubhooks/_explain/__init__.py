@@ -8,30 +8,27 @@ what looks suspicious, or that the cause is unknown.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import ConfigurationError, VerificationError
 from ..signature import raw_body, verify
-from .bodies import Candidate, bodies_from, form_of
+from .bodies import Candidate, bodies_from
 from .bodies import suspicions as body_suspicions
 from .causes import Cause, cause
-from .secrets import keys_from
+from .secrets import FamilyName, keys_from
 from .secrets import suspicions as secret_suspicions
-from .signatures import targets_in
+from .signatures import Target, targets_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..signature import Secret
-    from .secrets import FamilyName
-    from .signatures import Target
 
 __all__ = ["Cause", "Explanation", "explain"]
 
-_HEX_DIGITS = 64
+_Key = tuple[bytes, tuple[str, ...]]
+"""A key, and the codes of what was undone to get it."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,6 @@ def explain(
     *,
     family: FamilyName | None = None,
     other_secrets: Secret | None = None,
-    other_bodies: Iterable[bytes] = (),
 ) -> Explanation:
     """Explain whether a signature matches, and if not, why not.
 
@@ -74,7 +70,6 @@ def explain(
             environment variable that is not set.
         family: ``webhook`` or ``postback``, if you know which.
         other_secrets: the secrets of the other family.
-        other_bodies: bodies of other deliveries that the signature may belong to.
 
     Raises:
         ConfigurationError: the body is not bytes, or the signature or a secret
@@ -92,19 +87,13 @@ def explain(
         return Explanation(False, True, (cause("secret_missing"),))
     if signature is None or not signature.strip():
         return Explanation(False, True, (cause("signature_missing"),))
-    others = _texts(_list_secrets(other_secrets))
-    keys = [*_keys(secrets), *_keys(others, "wrong_family")]
-    bodies = [*bodies_from(body), *(Candidate(one, "other_delivery") for one in other_bodies)]
+    keys: list[_Key] = [key for one in secrets for key in keys_from(one)]
+    for one in _texts(_list_secrets(other_secrets)):
+        keys.extend((key, ("wrong_family", *codes)) for key, codes in keys_from(one))
     targets = list(targets_in(signature))
-    found = _search(targets, keys, bodies)
-    if found is None:
-        return Explanation(False, False, _suspected(targets, secrets, body, family))
-    return Explanation(False, True, _causes(*found, body) or _refused(secrets))
-
-
-class _Key(NamedTuple):
-    key: bytes
-    causes: tuple[str, ...]
+    if causes := _prove(targets, keys, body):
+        return Explanation(False, True, causes)
+    return Explanation(False, False, _suspect(targets, secrets, body, family))
 
 
 def _is_valid(body: bytes, signature: str | None, secrets: list[Any]) -> bool:
@@ -135,54 +124,30 @@ def _list_secrets(secret: Secret | None) -> list[Any]:
     return [] if given is None else [given]
 
 
-def _keys(secrets: list[str], *causes: str) -> Iterator[_Key]:
-    for secret in secrets:
-        for key, more in keys_from(secret):
-            yield _Key(key, (*causes, *more))
-
-
-def _search(
-    targets: list[Target], keys: list[_Key], bodies: list[Candidate]
-) -> tuple[tuple[str, ...], Candidate] | None:
-    """Return the match with the fewest causes: those outside the body, and the body."""
+def _prove(targets: list[Target], keys: list[_Key], body: bytes) -> tuple[Cause, ...]:
+    """Return the fewest causes without which the signature matches, if it does."""
 
     def count_causes(pair: tuple[_Key, Candidate]) -> int:
-        return len(pair[0].causes) + (pair[1].cause is not None)
+        return len(pair[0][1]) + (pair[1].cause is not None)
 
-    for key, candidate in sorted(product(keys, bodies), key=count_causes):
-        digest = hmac.digest(key.key, candidate.body, "sha256").hex()
+    for (key, codes), candidate in sorted(product(keys, bodies_from(body)), key=count_causes):
+        digest = hmac.digest(key, candidate.body, "sha256").hex()
         for target in targets:
-            hit = target.hit_by(digest)
-            if hit is not None:
-                return (*key.causes, *hit), candidate
-    return None
+            if digest.startswith(target.start):
+                causes = [cause(code) for code in (*codes, *target.causes)]
+                if candidate.cause is not None:
+                    detail = f"the signature belongs to {candidate.form}" if candidate.form else ""
+                    causes.append(cause(candidate.cause, detail))
+                return tuple(causes)
+    return ()
 
 
-def _causes(codes: tuple[str, ...], candidate: Candidate, body: bytes) -> tuple[Cause, ...]:
-    causes = [cause(code) for code in dict.fromkeys(codes)]
-    if candidate.cause is not None:
-        detail = ""
-        if candidate.form is not None:
-            now = form_of(body)
-            here = f"it is written as {now}; " if now else ""
-            detail = f"{here}the signature belongs to {candidate.form}"
-        causes.append(cause(candidate.cause, detail))
-    return tuple(causes)
-
-
-def _refused(secrets: list[str]) -> tuple[Cause, ...]:
-    # One secret matches, so another one is why no receiver starts with them.
-    codes = [code for secret in secrets for code in secret_suspicions(secret, None)]
-    refused = ("secret_missing", "secret_whitespace", "secret_quotes", "secret_invisible")
-    return tuple(cause(code) for code in dict.fromkeys(codes) if code in refused)
-
-
-def _suspected(
+def _suspect(
     targets: list[Target], secrets: list[str], body: bytes, family: FamilyName | None
 ) -> tuple[Cause, ...]:
     codes = [code for secret in secrets for code in secret_suspicions(secret, family)]
-    codes.extend(code for target in targets[:1] for code in target.causes)
-    if not any(len(target.start) == _HEX_DIGITS for target in targets):
+    codes.extend(code for target in targets for code in target.causes)
+    if not any(len(target.start) == 64 for target in targets):
         codes.append("signature_malformed")
     codes.extend(body_suspicions(body))
     return tuple(cause(code) for code in dict.fromkeys(codes)) or (cause("unknown"),)

@@ -41,7 +41,7 @@ def load(family: str, name: str, seed: int | None = None) -> dict[str, Any]:
 def load_abridged(seed: int | None = None) -> dict[str, bytes]:
     """Return webhook bodies as abridged as documentation prints them, by a description."""
     found: dict[str, bytes] = {}
-    for name in sorted(_list_names("abridged")):
+    for name in sorted(file.stem for file in (_FILES / "abridged").glob("*.json")):
         title = f"{name} {'with partnerId' if name == 'commission.created' else 'abridged'}"
         found[title] = stringify(_renew(_read("abridged", name), f"abridged:{name}", seed))
     return found
@@ -58,18 +58,6 @@ def make_envelope(name: str, seed: int | None = None) -> dict[str, Any]:
     return _renew(json.dumps(document), f"unknown:{name}", seed)
 
 
-def find_template(name: str) -> Iterator[dict[str, Any]]:
-    """Yield the samples of that name in either family, as they are in the files."""
-    for folder in ("webhooks", "postbacks"):
-        if name in _list_names(folder):  # which may be anybody's text
-            yield json.loads(_read(folder, name))
-
-
-@lru_cache(maxsize=4)
-def _list_names(folder: str) -> frozenset[str]:
-    return frozenset(file.stem for file in (_FILES / folder).glob("*.json"))
-
-
 @lru_cache(maxsize=64)
 def _read(folder: str, name: str) -> str:
     return (_FILES / folder / f"{name}.json").read_text("utf-8")
@@ -83,11 +71,10 @@ def _renew(text: str, origin: str, seed: int | None) -> dict[str, Any]:
     if seed is not None:
         now = _FIRST_SEEDED_MOMENT + draw() * _SEEDED_RANGE
     later = now - _read_date(document["createdAt"])
-    # The longest first: it may hold another one.
+    # The longest first: it may hold another one.  Each has at least ten characters, so that it is
+    # found in addresses too, and means nothing else there.
     for old in sorted(set(_find_ids(document)), key=lambda old: (-len(old), old)):
-        text = text.replace(f'"{old}"', f'"{(new := _draw_like(old, draw))}"')
-        if len(old) > 9:  # it is in addresses, too
-            text = text.replace(old, new)
+        text = text.replace(old, _draw_like(old, draw))
     text = _DATE.sub(lambda found: _shift(found[0], later), text)
     renewed: dict[str, Any] = json.loads(text)
     if seed is not None:

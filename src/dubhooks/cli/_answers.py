@@ -9,8 +9,6 @@ from typing import Final, NamedTuple, cast
 
 from ..reply import Outcome, find_outcome
 
-__all__ = ["SUCCESSES", "Meaning", "describe_body", "explain_answer"]
-
 SUCCESSES: Final = ("handled", "queued", "duplicate", "ignored")
 _UNTAKEN: Final = "Dub does not follow a redirect, and takes it for success"
 

@@ -20,8 +20,6 @@ from .secret import secret
 from .trigger import trigger
 from .verify import verify
 
-__all__ = ["app", "run"]
-
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 # Plain help: markup would swallow the brackets in examples.

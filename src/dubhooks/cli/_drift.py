@@ -6,20 +6,14 @@ type or docstring says so.  What is required and absent is ``invalid``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast, get_args
+from typing import Any, Final, Literal, NamedTuple, cast, get_args
 
 from ..errors import InvalidEvent
-from ..events._base import model_in
+from ..events._base import Event, Model, model_in
+from ..events._family import Family
 from ..payload import read_document
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ..events._base import Event, Model
-    from ..events._family import Family
-
-__all__ = ["Compared", "Difference", "compared"]
 
 _KINDS: Final[dict[type, str]] = {
     dict: "object",

@@ -7,7 +7,7 @@ import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from pydantic.alias_generators import to_camel
@@ -19,21 +19,6 @@ from ..events._base import Event
 from ..events._family import Family
 from ..testing import make_event
 from ._output import wrong_use
-
-__all__ = [
-    "EVENT",
-    "EventArgument",
-    "PostbackFlag",
-    "SecretFile",
-    "SetOption",
-    "TimeoutOption",
-    "checked_event",
-    "family_of",
-    "make_sample",
-    "other_secret",
-    "read_file",
-    "secret_from",
-]
 
 _VARIABLES = {False: "DUB_WEBHOOK_SECRET", True: "DUB_POSTBACK_SECRET"}
 
@@ -121,7 +106,7 @@ def _read_change(change: str, sample: dict[str, Any]) -> tuple[str, object]:
     # The sample's own value tells whether the field is text.
     present = _find_value(sample, path.removeprefix("+"))
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = json.loads(text)
     except (ValueError, RecursionError):
         if present is None or isinstance(present, str):
             return path, text
@@ -167,7 +152,3 @@ def read_file(path: Path) -> bytes:
         return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise wrong_use(f"cannot read {str(path)!r}: {error.strerror}") from None
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)

@@ -16,8 +16,6 @@ import typer
 from rich import progress
 from rich.console import Console
 
-__all__ = ["JSONFlag", "print_json", "print_problem", "track", "without_log", "wrong_use"]
-
 T = TypeVar("T")
 
 JSONFlag = Annotated[

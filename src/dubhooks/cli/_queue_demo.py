@@ -6,19 +6,15 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..queues.dbos import DBOSQueue
 from ..testing import QueueShop, make_event
 from ..testing.shop import PLACE
 from ..webhooks import CommissionCreated, LeadCreated, SaleCreated
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["run_queue_demo"]
 
 _PATIENCE = 60.0
 

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 from ._options import read_file
 from ._output import wrong_use
 
-__all__ = ["Saved", "load", "saved_in"]
-
 _SENT_HEADERS = ("content-type", "dub-signature", "x-dub-signature")
 
 

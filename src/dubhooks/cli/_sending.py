@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from ipaddress import ip_address
 from time import perf_counter
-from typing import Any, Final
 
 import httpx
 
@@ -16,12 +14,7 @@ from ..reply import Outcome
 from ._answers import explain_answer
 from ._output import wrong_use
 
-__all__ = ["Answer", "Sender", "checked_url", "shown_url", "tamper"]
-
 _KEPT = 65_536
-_HANGING_UP: Final = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
-_FRESH: Final = {"connection.connect_tcp.started", "http11.receive_response_headers.complete"}
-"""Steps of a request on a new connection, or of one that is being answered."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +55,14 @@ class Sender:
     def __init__(self, url: str, *, timeout: float = 30.0, connections: int = 1) -> None:
         """``timeout``: seconds to wait for the connection and between bytes."""
         self.url = url
-        self._open_client = partial(
-            httpx.Client,
+        self._client = httpx.Client(
             timeout=timeout,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            # A new one each time: the server may have closed what an earlier delivery left open.
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=0),
             # A proxy of the environment knows nothing of this machine's ports.
             trust_env=not _is_loopback(url),
             headers={"User-Agent": "dubhooks"},
         )
-        self._client = self._open_client()
 
     def __enter__(self) -> Sender:
         return self
@@ -79,37 +71,18 @@ class Sender:
         self._client.close()
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """POST once; redirects are not followed, as Dub's queue does not either.
-
-        When the server has closed the connection that an earlier delivery left open, the delivery
-        is sent once more on a new one.
-        """
+        """POST once; redirects are not followed, as Dub's queue does not either."""
         # As bytes: httpx refuses text that is not ASCII, and such a header must be sendable.
         pairs = [
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
         ]
-        return self._post(self._client, body, pairs)
-
-    def _post(
-        self, client: httpx.Client, body: bytes, headers: list[tuple[bytes, bytes]]
-    ) -> Answer:
-        steps: list[str] = []
-
-        def trace(step: str, _info: dict[str, Any]) -> None:
-            steps.append(step)
-
         kept = bytearray()
         started = perf_counter()
         try:
-            with client.stream(
-                "POST", self.url, content=body, headers=headers, extensions={"trace": trace}
-            ) as response:
+            with self._client.stream("POST", self.url, content=body, headers=pairs) as response:
                 for chunk in response.iter_bytes():
                     kept += chunk[: _KEPT - len(kept)]
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            if isinstance(error, _HANGING_UP) and not _FRESH.intersection(steps):
-                with self._open_client() as fresh:
-                    return self._post(fresh, body, headers)
             refused = isinstance(error, httpx.ConnectError)
             seconds = perf_counter() - started
             return Answer(None, seconds, problem=_describe(error), refused=refused)

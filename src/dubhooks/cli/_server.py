@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from contextlib import contextmanager
 from socketserver import TCPServer, ThreadingMixIn
 from threading import Thread
@@ -9,10 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-    from wsgiref.types import WSGIApplication
-
-__all__ = ["serving"]
+    from wsgiref.types import WSGIApplication  # new in Python 3.11
 
 
 class _Handler(WSGIRequestHandler):

@@ -9,8 +9,6 @@ from statistics import median
 from ._answers import describe_body
 from ._sending import Answer
 
-__all__ = ["Summary", "describe", "describe_as_json", "printable"]
-
 _SHOWN = 300
 
 

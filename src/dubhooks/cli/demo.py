@@ -20,7 +20,6 @@ from typing import Annotated, Any, Final
 import typer
 
 from .. import wsgi
-from ..errors import ConfigurationError
 from ..receiver._typed import Webhooks
 from ..signature import sign
 from ..stores.sqlite import SQLiteStore
@@ -29,8 +28,6 @@ from ..webhooks import LeadCreated, LinkCreated, PayoutConfirmed, SaleCreated
 from ._output import JSONFlag, print_json, without_log, wrong_use
 from ._sending import Sender, tamper
 from ._server import serving
-
-__all__ = ["demo"]
 
 _SECRET: Final = "whsec_0123456789abcdef0123456789abcdef"  # noqa: S105 - a made-up one
 _COPIES: Final = 10
@@ -107,10 +104,7 @@ def _run_queue() -> list[dict[str, Any]]:
     from ._queue_demo import run_queue_demo
 
     with without_log():
-        try:
-            return run_queue_demo()
-        except ConfigurationError as error:
-            raise wrong_use(str(error)) from None
+        return run_queue_demo()
 
 
 def _steps() -> Iterator[Step]:

@@ -13,8 +13,6 @@ from ._options import PostbackFlag, family_of, read_file
 from ._output import JSONFlag, print_json, without_log, wrong_use
 from ._summary import printable
 
-__all__ = ["diff"]
-
 _WORDS = {
     "unknown_event": "! {path}: this version does not know the event",
     "unknown_key": "+ {path}: a key that the models do not know ({detail})",
@@ -50,15 +48,8 @@ def diff(
         raise wrong_use(f"{str(file)!r}: {error}") from None
     found = payload.differences
     if as_json:
-        print_json(
-            {
-                "event": payload.name,
-                "drift": bool(found),
-                "differences": [
-                    {"kind": one.kind, "path": one.path, "detail": one.detail} for one in found
-                ],
-            }
-        )
+        differences = [vars(one) for one in found]
+        print_json({"event": payload.name, "drift": bool(found), "differences": differences})
     else:
         typer.echo(f"event: {printable(payload.name)}")
         for one in found:

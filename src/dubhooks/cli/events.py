@@ -11,8 +11,6 @@ import typer
 from ._options import EventArgument, PostbackFlag, SetOption, checked_event, family_of, make_sample
 from ._output import JSONFlag, print_json
 
-__all__ = ["events", "sample", "schema"]
-
 CompactFlag = Annotated[
     bool, typer.Option("--json", help="On one line; of a sample, exactly the bytes that are sent.")
 ]

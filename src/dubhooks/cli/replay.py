@@ -13,8 +13,6 @@ from ._saved import load, saved_in
 from ._sending import Answer, Sender, checked_url, shown_url
 from ._summary import Summary, describe, describe_as_json
 
-__all__ = ["replay"]
-
 
 def replay(
     saved: Annotated[

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
+from secrets import token_hex
 
 import typer
 
-from .._explain.secrets import PREFIXES
+from .._explain.secrets import PREFIXES, FamilyName
 from ._options import PostbackFlag
 from ._output import JSONFlag, print_json
-
-__all__ = ["secret"]
 
 
 def secret(postback: PostbackFlag = False, as_json: JSONFlag = False) -> None:
@@ -26,8 +24,13 @@ def secret(postback: PostbackFlag = False, as_json: JSONFlag = False) -> None:
 
     Exit codes: 0 always.
     """
-    made = PREFIXES["postback" if postback else "webhook"] + secrets.token_hex(16)
+    made = make_secret("postback" if postback else "webhook")
     if as_json:
         print_json({"secret": made})
     else:
         typer.echo(made)
+
+
+def make_secret(family: FamilyName) -> str:
+    """Return a new secret in the form of Dub's."""
+    return PREFIXES[family] + token_hex(16)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from time import sleep
+from typing import Annotated, Final
 
 import typer
 
@@ -24,11 +25,12 @@ from ._options import (
     secret_from,
 )
 from ._output import JSONFlag, print_json, track, wrong_use
-from ._retries import deliver
 from ._sending import Answer, Sender, checked_url, shown_url, tamper
 from ._summary import Summary, describe, describe_as_json
 
-__all__ = ["trigger"]
+DELAYS: Final = (12.0, 148.0, 1_808.0, 22_026.0, 86_400.0)
+"""Seconds before each retry of Dub's queue (QStash docs: retry).  Dub sets nothing of its own, so
+the defaults hold: e^(2.5 n) before retry n, at most a day."""
 
 
 @dataclass(frozen=True)
@@ -114,26 +116,22 @@ def trigger(
     is_quiet = as_json or repeat > 1
     attempts: list[dict[str, object]] = []
 
-    def tell(answer: Answer) -> None:
-        advice = request.advise(answer)
-        if repeat == 1:
-            attempts.append({**describe_as_json(answer), "advice": advice})
-        if not is_quiet and not (answer.refused and not retries):
-            typer.echo(describe(answer) + (f"\n    {advice}" if advice else ""))
-
-    def tell_wait(seconds: float) -> None:
-        if not is_quiet:
-            typer.echo(f"again in {seconds:g} s (at speed {speed:g})")
-
     def send(_: int) -> Answer:
         body, headers = request.build()
-        return deliver(
-            lambda: sender.send(body, headers),
-            retries=retries,
-            speed=speed,
-            tell=tell,
-            tell_wait=tell_wait,
-        )
+        delays = iter(DELAYS if retries else ())
+        while True:
+            answer = sender.send(body, headers)
+            advice = request.advise(answer)
+            if repeat == 1:
+                attempts.append({**describe_as_json(answer), "advice": advice})
+            if not is_quiet and not (answer.refused and not retries):
+                typer.echo(describe(answer) + (f"\n    {advice}" if advice else ""))
+            wait = find_wait(answer, next(delays, None))
+            if wait is None:
+                return answer
+            if not is_quiet:
+                typer.echo(f"again in {wait:g} s (at speed {speed:g})")
+            sleep(wait / speed)
 
     summary = Summary()
     with Sender(to, timeout=timeout, connections=concurrency) as sender:
@@ -146,6 +144,22 @@ def trigger(
     elif repeat > 1:
         typer.echo("\n".join(summary.lines()))
     raise typer.Exit(0 if summary.accepted == repeat else 1)
+
+
+def find_wait(answer: Answer, delay: float | None) -> float | None:
+    """Return the seconds until Dub's queue sends again; ``None``: it does not.
+
+    Args:
+        answer: the last one.
+        delay: the next one of the schedule; ``None``: the retries are used up.
+    """
+    told = answer.headers.get("upstash-nonretryable-error", "")
+    is_final = answer.status == 489 and told.strip().lower() == "true"
+    if delay is None or answer.accepted or is_final:
+        return None
+    # In seconds, as receivers of dubhooks write it; a date is left to the queue.
+    value = answer.headers.get("retry-after", "").strip()
+    return min(float(value[:9]), DELAYS[-1]) if value.isascii() and value.isdecimal() else delay
 
 
 def _call_often(send: Callable[[int], Answer], times: int, concurrency: int) -> Iterator[Answer]:

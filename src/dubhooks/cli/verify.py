@@ -12,8 +12,6 @@ from ._options import PostbackFlag, SecretFile, other_secret, read_file, secret_
 from ._output import JSONFlag, print_json
 from ._saved import load
 
-__all__ = ["verify"]
-
 
 def verify(
     body: Annotated[
@@ -57,9 +55,7 @@ def verify(
         other_secrets=other_secret(postback),
     )
     if as_json:
-        causes = [
-            {"code": one.code, "meaning": one.meaning, "fix": one.fix} for one in found.causes
-        ]
+        causes = [vars(one) for one in found.causes]
         print_json({"valid": found.valid, "proven": found.proven, "causes": causes})
     else:
         typer.echo(str(found))

@@ -11,10 +11,9 @@ import inspect
 from functools import lru_cache
 from itertools import pairwise
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+from pydantic import BaseModel
 
 _EMPTY: Final = {str: "Empty", bool: "False", int: "0", list: "Empty"}
 

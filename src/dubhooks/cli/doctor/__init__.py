@@ -13,8 +13,6 @@ from .._sending import Sender, checked_url, shown_url
 from ._checks import CHECKS, Unseen, explain_refusal
 from ._probe import Probe
 
-__all__ = ["doctor"]
-
 
 @dataclass(frozen=True)
 class Finding:

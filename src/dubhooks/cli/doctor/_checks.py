@@ -20,8 +20,6 @@ from .._sending import Answer, tamper
 from .._summary import printable
 from ._probe import Probe
 
-__all__ = ["CHECKS", "Check", "Unseen", "explain_refusal"]
-
 _COPIES: Final = 6
 _RAN: Final = ("handled", "queued")
 _DID_NOT_RUN: Final = ("duplicate", "busy")

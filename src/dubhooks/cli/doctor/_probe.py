@@ -12,8 +12,6 @@ from ...testing import make_unknown_event
 from .._options import make_sample
 from .._sending import Answer, Sender
 
-__all__ = ["Probe"]
-
 
 class Probe:
     """Deliveries to one endpoint, and all of its answers."""
@@ -41,11 +39,11 @@ class Probe:
         """Return the body of a new event that nobody knows."""
         return make_unknown_event(name, data).to_json()
 
-    def post(self, body: bytes, signature: str | None, header: str = "Dub-Signature") -> Answer:
+    def post(self, body: bytes, signature: str | None) -> Answer:
         """Send a body with any signature."""
         headers = {"Content-Type": "application/json"}
         if signature is not None:
-            headers[header] = signature
+            headers["Dub-Signature"] = signature
         answer = self._sender.send(body, headers)
         self.answers.append((answer, sign(body, self.secret)))
         return answer

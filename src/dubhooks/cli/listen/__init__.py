@@ -5,26 +5,21 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from secrets import token_hex
 from time import sleep
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ..._explain.secrets import PREFIXES
+from ..._explain.secrets import FamilyName
 from .._options import PostbackFlag, SecretFile, other_secret, secret_from
 from .._output import without_log, wrong_use
 from .._sending import Sender, checked_url
 from .._server import serving
 from .._summary import printable
+from ..secret import make_secret
 from ._delivery import Delivery
 from ._http import InspectorApp
 from ._inspector import Inspector
-
-if TYPE_CHECKING:
-    from ..._explain.secrets import FamilyName
-
-__all__ = ["listen"]
 
 _MADE = """
 no secret is set, so this run has one of its own; where you send from:
@@ -77,7 +72,8 @@ def listen(
     if forward_to is not None:
         checked_url(forward_to)
     secrets = _find_secrets(postback, secret_file)
-    made = {} if secrets else _make_secret("postback" if postback else "webhook")
+    family: FamilyName = "postback" if postback else "webhook"
+    made: dict[FamilyName, str] = {} if secrets else {family: make_secret(family)}
     with without_log(), ExitStack() as stack:
         sender = stack.enter_context(Sender(forward_to, connections=20)) if forward_to else None
         told = _print_json if as_json else _print
@@ -111,10 +107,6 @@ def _make_directory(path: Path | None) -> Path | None:
         except OSError as error:
             raise wrong_use(f"cannot save in {str(path)!r}: {error.strerror}") from None
     return path
-
-
-def _make_secret(family: FamilyName) -> dict[FamilyName, str]:
-    return {family: PREFIXES[family] + token_hex(16)}
 
 
 def _greet(url: str, made: dict[FamilyName, str], as_json: bool) -> str:

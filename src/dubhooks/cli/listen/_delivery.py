@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..._explain import Explanation
+from ..._explain.secrets import FamilyName
 from ...errors import PayloadError
 from ...events.unknown import UnknownEvent
 from .._answers import describe_body
 from .._drift import Compared
 from .._sending import Answer
-
-if TYPE_CHECKING:
-    from ..._explain.secrets import FamilyName
-
-__all__ = ["Delivery", "Headers"]
 
 Headers = list[tuple[str, str]]
 """Lower-case names and values, as they came."""

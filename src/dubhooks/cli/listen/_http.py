@@ -15,8 +15,6 @@ from ...reply import build_refusal
 from .._output import print_problem
 from ._inspector import Inspector
 
-__all__ = ["InspectorApp"]
-
 _MAX_BODY: Final = 1_048_576
 _PAGE: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),

@@ -11,21 +11,17 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from ... import Postbacks, Webhooks
 from ..._explain import Explanation, explain
+from ..._explain.secrets import FamilyName
 from ..._headers import SIGNATURE_NAMES
 from ...errors import PayloadError
 from .._drift import Compared, compared
 from .._options import family_of
 from .._sending import Answer, Sender, shown_url
 from ._delivery import Delivery, Headers
-
-if TYPE_CHECKING:
-    from ..._explain.secrets import FamilyName
-
-__all__ = ["Inspector"]
 
 _KEPT: Final = 200
 _FORWARDED: Final = ("content-type", "user-agent", *SIGNATURE_NAMES)
@@ -127,8 +123,6 @@ class Inspector:
 
     def _explain(self, headers: Headers, body: bytes) -> tuple[FamilyName, Explanation]:
         given = [value for name, value in headers if name in SIGNATURE_NAMES]
-        with self._changed:
-            others = [one.body for one in self._kept]
         found: dict[FamilyName, Explanation] = {
             name: explain(
                 body,
@@ -136,7 +130,6 @@ class Inspector:
                 secret,
                 family=name,
                 other_secrets=[one for other, one in self._secrets.items() if other != name],
-                other_bodies=others,
             )
             for name, secret in self._secrets.items()
         }
