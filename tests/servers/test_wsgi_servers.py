@@ -22,7 +22,10 @@ COMMANDS = {
     "gunicorn-threads": [*GUNICORN, "--threads=4"],
     "gunicorn-gevent": [*GUNICORN, "--worker-class=gevent"],
     "hypercorn": python("-m", "hypercorn", f"wsgi:{APP}", "--bind=127.0.0.1:{port}"),
-    "uvicorn": python("-m", "uvicorn", APP, "--interface=wsgi", "--port={port}"),
+    # Uvicorn warns that its own WSGI is deprecated.
+    "uvicorn": python(
+        "-Wignore:Uvicorn", "-m", "uvicorn", APP, "--interface=wsgi", "--port={port}"
+    ),
 }
 PATHS = pytest.mark.parametrize("path", ["/plain", "/view", "/route"])
 HANDLED = b'{"outcome":"handled"}'
