@@ -159,13 +159,8 @@ store.close()
 
 def test_writes_that_fail(path: Path) -> None:
     """When the system refuses to write, every change raises, and what was done before stays."""
-    ran = subprocess.run(
-        [sys.executable, "-c", _FULL, str(path)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    command = [sys.executable, "-c", _FULL, str(path)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert ran.returncode == 0, ran.stderr
     number, failed = map(int, ran.stdout.split())
     assert failed == 3
