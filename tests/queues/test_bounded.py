@@ -13,6 +13,7 @@ import pytest
 
 from dubhooks.queues import _bounded
 from dubhooks.queues._bounded import MOST_THREADS, call_bounded
+from tests.support.processes import FORKING, python
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ if not child:
     os._exit(call_bounded(lambda: 7))
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
-    command = [sys.executable, "-W", "ignore", "-c", script]
+    command = python(FORKING, "-c", script)
     assert subprocess.run(command, timeout=30, check=False).returncode == 7
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import time
@@ -21,7 +20,7 @@ from dubhooks.queues.procrastinate import ProcrastinateQueue
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
 from tests.queues.apps.procrastinate_app import make_app
-from tests.support.processes import until
+from tests.support.processes import FORKING, python, until
 from tests.support.receiving import errors
 from tests.support.servers import PostgreSQLServer
 
@@ -151,7 +150,7 @@ status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 queue.put("{}")
 os._exit(status)
 """
-    command = [sys.executable, "-W", "ignore", "-c", script, url]
+    command = python(FORKING, "-c", script, url)
     assert subprocess.run(command, timeout=60, check=False).returncode == 7
 
 

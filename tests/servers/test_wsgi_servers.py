@@ -22,7 +22,8 @@ COMMANDS = {
     "gunicorn-threads": [*GUNICORN, "--threads=4"],
     "gunicorn-gevent": [*GUNICORN, "--worker-class=gevent"],
     "hypercorn": python("-m", "hypercorn", f"wsgi:{APP}", "--bind=127.0.0.1:{port}"),
-    "uvicorn": python("-m", "uvicorn", APP, "--interface=wsgi", "--port={port}"),
+    # Uvicorn warns that its own WSGI is deprecated, which is no error of ours.
+    "uvicorn": python("-Wonce:Uvicorn", "-m", "uvicorn", APP, "--interface=wsgi", "--port={port}"),
 }
 PATHS = pytest.mark.parametrize("path", ["/plain", "/view", "/route"])
 HANDLED = b'{"outcome":"handled"}'

@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[2]
 """The repository."""
 START_SECONDS = 40.0
 """How long a server may take to accept connections on a busy machine."""
+FORKING = "-Wignore:This process:DeprecationWarning"
+"""An option of Python, which from 3.12 on warns of a fork beside threads, as some tests want it."""
 
 
 def free_port() -> int:

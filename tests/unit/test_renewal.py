@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import subprocess
-import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from dubhooks.idempotency._drivers import CallerHere, run_here
 from dubhooks.receiver._reporting import build_log
 from dubhooks.webhooks import SaleCreated
 from tests.support.cancelling import until as eventually
-from tests.support.processes import until
+from tests.support.processes import FORKING, python, until
 from tests.support.receiving import (
     SECRET,
     AsyncMemoryStore,
@@ -326,7 +325,7 @@ assert deliver()
 
 def test_a_forked_child_has_threads_of_its_own() -> None:
     """A child runs sync handlers and renews its claims, and so does its parent afterwards."""
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK, "."]
+    command = python(FORKING, "-c", FORK, ".")
     subprocess.run(command, check=True, timeout=60)
 
 

@@ -10,10 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, importing
 from tests.support.processes_of_servers import living_in
-
-__all__ = ["EngineWorker", "running_worker"]
 
 _PATIENCE = 40.0
 
@@ -24,17 +22,11 @@ class EngineWorker:
     def __init__(
         self, command: Sequence[str], log: Path, cwd: Path, environment: dict[str, str]
     ) -> None:
-        inherited = filter(None, [os.environ.get("PYTHONPATH")])
         with log.open("ab") as output:
             self.process: subprocess.Popen[Any] = subprocess.Popen(
                 command,
                 cwd=cwd,
-                env={
-                    **os.environ,
-                    "PYTHONPATH": os.pathsep.join([str(ROOT), *inherited]),
-                    "PYTHONUNBUFFERED": "1",
-                    **environment,
-                },
+                env={**os.environ, **importing(), "PYTHONUNBUFFERED": "1", **environment},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

@@ -10,8 +10,6 @@ from tests.support.processes import free_port
 from tests.support.processes_of_servers import children_of, kill
 from tests.support.servers import Server, program
 
-__all__ = ["RabbitMQServer"]
-
 
 class RabbitMQServer(Server):
     """RabbitMQ with the account ``guest``."""

@@ -91,6 +91,8 @@ def close(store: Any) -> Any:
     if hasattr(store, "_client"):
         client = store._client
         return client.aclose() if hasattr(client, "aclose") else client.close()
+    if isinstance(store, dubhooks.SQLiteStore):
+        return store.close()
     from django.db import connections
 
     return connections.close_all()

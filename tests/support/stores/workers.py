@@ -33,7 +33,7 @@ from typing_extensions import Self
 import dubhooks
 from dubhooks.testing import make_event, signed_request
 from dubhooks.webhooks import SaleCreated
-from tests.support.processes import importing, until
+from tests.support.processes import FORKING, importing, python, until
 
 if TYPE_CHECKING:
     from tests.support.fake_clock import FakeClock
@@ -309,7 +309,7 @@ class Workers:
     def __enter__(self) -> Self:
         with self._errors.open("ab") as errors:
             self._source = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", __name__],
+                python(FORKING, "-m", __name__),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
