@@ -6,7 +6,6 @@ import logging
 from contextlib import suppress
 from typing import Any
 
-from redis import Redis
 from redis.exceptions import ResponseError
 
 from ..errors import ConfigurationError
@@ -15,7 +14,7 @@ from ._bounded import call_bounded
 logger = logging.getLogger("dubhooks")
 
 
-def check_redis(client: Redis, *, may_lose_events: bool, least: tuple[int, int] = (0, 0)) -> None:
+def check_redis(client: Any, *, may_lose_events: bool, least: tuple[int, int] = (0, 0)) -> None:
     """Refuse a server that forgets what it acknowledged.
 
     Args:

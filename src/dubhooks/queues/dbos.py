@@ -12,8 +12,9 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pkgutil import resolve_name
 from threading import Event
+from typing import Any
 
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
+from dbos import DBOS, DBOSClient, DBOSConfig
 from typing_extensions import Unpack, override
 
 from ..errors import ConfigurationError
@@ -74,13 +75,13 @@ class DBOSQueue(Queue):
         DBOS.migrate(self._url)
 
     @cached_property
-    def _client(self) -> DBOSClient:
+    def _client(self) -> Any:
         return DBOSClient(system_database_url=self._url, application_name=_CONSTANT)
 
     @override
     def put(self, message: str, after: float = 0.0) -> None:
         """Write a message to the file."""
-        options: EnqueueOptions = {"queue_name": self._name, "workflow_name": self._name}
+        options: dict[str, Any] = {"queue_name": self._name, "workflow_name": self._name}
         options |= {"app_version": _CONSTANT, "delay_seconds": after}
         # DBOS tries for ever while another program locks the file.
         call_bounded(lambda: self._client.enqueue(options, message))
@@ -89,7 +90,7 @@ class DBOSQueue(Queue):
         """Work messages off until SIGTERM; then wait for what runs, 30 seconds at most."""
         stopped = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopped.set())
+            signal.signal(number, lambda _number, _frame: stopped.set())
         same: DBOSConfig = {"application_version": _CONSTANT, "executor_id": _CONSTANT}
         DBOS(config={"name": _CONSTANT, "system_database_url": self._url, **same})
 

@@ -56,7 +56,8 @@ class DramatiqQueue(Queue):
             "time_limit": to_seconds("timeout", timeout, least=1) * 1000,
             "throws": GivenUp,
             # For what is left to Dramatiq, which is nothing unless it interrupts a worker twice.
-            "retry_when": lambda _, error: not isinstance(error, GivenUp),
+            "max_retries": None,
+            "retry_when": None,
         }
         if "max_age" in broker.actor_options:
             options["max_age"] = None  # messages that waited for long are not dropped

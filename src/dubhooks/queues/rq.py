@@ -64,7 +64,7 @@ class RQQueue(Queue):
             )
         self._path = path
         self._timeout = int(to_seconds("timeout", timeout, least=1))
-        self._jobs = rq.Queue(name, connection=connection, serializer=JSONSerializer)
+        self._jobs: Any = rq.Queue(name, connection=connection, serializer=JSONSerializer)
 
     @override
     def put(self, message: str, after: float = 0.0) -> None:
@@ -72,7 +72,7 @@ class RQQueue(Queue):
         # Workers log the description; by default it is the call, with its arguments.
         options: dict[str, Any] = {"description": "a delivery", "result_ttl": 0}
         options |= {"job_timeout": self._timeout, "retry": rq.Retry(max=_RETRIES)}
-        enqueue: Any = self._jobs.enqueue
+        enqueue = self._jobs.enqueue
         if after > 0:
             # RQ leaves the fractions of a second away, which would be too early.
             enqueue = partial(self._jobs.enqueue_in, timedelta(seconds=after + 1))
