@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from threading import Event, Thread, get_ident
 
 import pytest
@@ -20,7 +21,7 @@ from tests.support.processes import FORKING, python
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
     """What hanging calls wait for; a call is given up after a fifth of a second."""
     monkeypatch.setattr(_bounded, "MOST_SECONDS", 0.2)
-    monkeypatch.setattr(_bounded, "_threads", _bounded._Threads())
+    monkeypatch.setattr(_bounded, "_threads", cache(_bounded._Threads))
     event = Event()
     yield event
     event.set()

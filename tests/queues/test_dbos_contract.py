@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
+from datetime import timedelta
 
 import pytest
 
 from dubhooks.queues.dbos import DBOSQueue
-from dubhooks.testing import QueueContract, QueueWorker
+from dubhooks.testing import QueueContract, QueueWorker, make_event
+from dubhooks.webhooks import SaleCreated
 from tests.queues.support.engine_workers import running_worker
 from tests.queues.support.workload import KILLS
+from tests.support.processes import until
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +44,7 @@ class TestDBOS(QueueContract):
     """DBOSQueue on a file in the test's directory."""
 
     kills = KILLS
+    queue: DBOSQueue
 
     def make_queue(self) -> DBOSQueue:
         """Return a queue of the test's file, which a worker has made."""
@@ -70,3 +74,25 @@ class TestDBOS(QueueContract):
             for path in self.directory.iterdir()
             if path.name.startswith(("queue.db", "worker.log"))
         )
+
+    def test_finished_rows_are_collected(self) -> None:
+        """Rows do not name a version or a worker that changes; finished ones are deleted."""
+        done, waiting = make_event(SaleCreated), make_event(SaleCreated)
+        self.shop.plan(waiting, "fail")
+        with self.worker():
+            for event in (done, waiting):
+                assert self.shop.deliver(event).status == 202
+            until(lambda: self.shop.list_effects(done), "one has run")
+            until(lambda: self.list_rows() == ["DELAYED", "SUCCESS", "SUCCESS"], "one waits")
+            self.queue.collect(timedelta(days=1))
+            assert len(self.list_rows()) == 3
+            self.queue.collect(timedelta(0))
+        assert self.list_rows() == ["DELAYED"]
+
+    def list_rows(self) -> list[str]:
+        """Return the status of each row, all of one version and one executor."""
+        query = "SELECT status, application_version, executor_id FROM workflow_status"
+        with closing(sqlite3.connect(self.path, timeout=30)) as connection:
+            rows = connection.execute(query).fetchall()
+        assert {it for row in rows for it in row[1:]} <= {"dubhooks", None}
+        return sorted(row[0] for row in rows)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from django.apps import apps
 from django.db import Error, close_old_connections, connections, router
 from django.db.models import Q
 from django.utils import timezone
-from typing_extensions import override
+from typing_extensions import Unpack, override
 
 from ..errors import ConfigurationError, GivenUp
 from ..idempotency._renewal import MOST_LEASES
-from ..queues import Queue
+from ..queues import Queue, QueueOptions
 from ..queues._bounded import call_bounded
 
 try:
@@ -29,28 +30,16 @@ except (ImportError, ValueError) as error:  # ValueError: neither Django 6 nor d
         "django-tasks-db[compat] as well"
     ) from error
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from typing_extensions import Unpack
-
-    from ..queues import QueueOptions
-
-__all__ = ["DjangoQueue", "list_queues", "run"]
+__all__ = ["QUEUES", "DjangoQueue", "run"]
 
 logger = logging.getLogger("dubhooks")
 
 # Django 6 has them; before, the package does.
 _tasks: Any = import_module("django.tasks" if find_spec("django.tasks") else "django_tasks")
 
-_REQUEUE_EVERY: Final = 60.0
 _GIVEN_UP: Final = f"{GivenUp.__module__}.{GivenUp.__qualname__}"
-_QUEUES: Final[dict[tuple[str, str], DjangoQueue]] = {}
-
-
-def list_queues() -> list[DjangoQueue]:
-    """Return every queue of this process."""
-    return list(_QUEUES.values())
+QUEUES: Final[dict[tuple[str, str], DjangoQueue]] = {}
+"""Every queue of this process, by its backend and its name."""
 
 
 def _declare(function: Callable[..., None]) -> Any:
@@ -63,17 +52,14 @@ def _declare(function: Callable[..., None]) -> Any:
 @_declare
 def run(context: Any, message: str) -> None:
     """Work off one message, in a worker; rows name this function by its path."""
-    result = context.task_result
-    queue = _QUEUES.get((result.backend, result.task.queue_name))
-    if queue is None:
+    where = (context.task_result.backend, context.task_result.task.queue_name)
+    if where not in QUEUES:
         # The task fails, and somebody who has the queue gives it back.
         raise ConfigurationError(
-            f"this worker has no DjangoQueue for {result.backend!r} and "
-            f"{result.task.queue_name!r}: make it in a module that every process imports, such as "
-            "dubhooks_handlers"
+            f"this worker has no DjangoQueue for {where}, whose module was not imported"
         )
-    queue.requeue_now_and_then()
-    queue.work(message)
+    QUEUES[where].requeue_now_and_then()
+    QUEUES[where].work(message)
 
 
 class DjangoQueue(Queue):
@@ -108,7 +94,7 @@ class DjangoQueue(Queue):
         self.backend = backend
         self.queue_name = queue_name
         self._requeue_at = 0.0
-        if _QUEUES.setdefault((backend, queue_name), self) is not self:
+        if QUEUES.setdefault((backend, queue_name), self) is not self:
             raise ConfigurationError(
                 f"there is a DjangoQueue for {backend!r} and {queue_name!r}: make it once and "
                 "import it, or give the second one another queue_name="
@@ -121,42 +107,32 @@ class DjangoQueue(Queue):
         Raises:
             ConfigurationError: the caller is in a transaction.
         """
-        if connections[self._alias()].in_atomic_block:
+        if connections[_find_rows().db].in_atomic_block:
             raise ConfigurationError(
                 "DjangoQueue was called inside a transaction, which it cannot be part of: take "
                 "the view, or hooks.handle(), out of atomic(); in a TestCase, use HeldQueue"
             )
-        call_bounded(partial(_call_connected, partial(self._insert, message, after)))
+        _call_connected(partial(self._insert, message, after))
 
     @override
     def check(self) -> None:
         """Refuse a backend that loses tasks, or that runs them at once.
 
         Raises:
-            ConfigurationError: it is not the one of django-tasks-db, its app or its table is
-                missing, it has no such queue, or its database is in memory.
+            ConfigurationError: it is not the one of django-tasks-db, or its database is in memory.
+            Exception: Django's; there is no such backend, queue, app or table.
         """
-        where = f"TASKS[{self.backend!r}]"
-        if self.backend not in list(_tasks.task_backends):
-            raise ConfigurationError(
-                f'there is no {where}: set it to {{"BACKEND": "django_tasks_db.DatabaseBackend"}}'
-            )
         backend: object = _tasks.task_backends[self.backend]
         if not isinstance(backend, DatabaseBackend):
             raise ConfigurationError(
-                f"{where} has the backend {type(backend).__name__}, which runs handlers at once, "
-                'or may lose them: set its BACKEND to "django_tasks_db.DatabaseBackend"'
+                f"the backend TASKS[{self.backend!r}] runs handlers at once, or may lose them: set "
+                'its BACKEND to "django_tasks_db.DatabaseBackend"'
             )
-        names = _tasks.task_backends[self.backend].queues
-        if names and self.queue_name not in names:
-            raise ConfigurationError(f"add {self.queue_name!r} to the QUEUES of {where}")
-        connection: Any = connections[self._alias()]
+        run.using(backend=self.backend, queue_name=self.queue_name)  # raises if there is none
+        connection: Any = connections[_find_rows().db]
         if connection.vendor == "sqlite" and connection.is_in_memory_db():
-            raise ConfigurationError(
-                f"the tasks of {where} are in an SQLite database in memory, which other processes "
-                "cannot see: use a file, or in tests HeldQueue"
-            )
-        call_bounded(partial(_call_connected, self._check_table))
+            raise ConfigurationError("tasks are in a database in memory: use HeldQueue in tests")
+        _call_connected(self.requeue)
 
     def requeue(self) -> int:
         """Give back what workers had that were killed, or that could not run the task.
@@ -164,33 +140,25 @@ class DjangoQueue(Queue):
         Returns:
             How many rows were given back.
         """
-        leases = [pipeline.settings.lease for pipeline in self.pipelines.values()]
-        if not leases:
-            return 0
+        lease = max((each.settings.lease for each in self.pipelines.values()), default=60.0)
         # Whoever runs its handler for longer has lost the claim.
-        before = timezone.now() - timedelta(seconds=MOST_LEASES * max(leases))
+        before = timezone.now() - timedelta(seconds=MOST_LEASES * lease)
         is_killed = Q(status="RUNNING", started_at__lt=before)
         is_unable = Q(status="FAILED") & ~Q(exception_class_path=_GIVEN_UP)
-        rows = _find_model().objects.using(self._alias())
-        ours = rows.filter(
+        ours = _find_rows().filter(
             task_path=run.module_path, backend_name=self.backend, queue_name=self.queue_name
         )
         return int(ours.filter(is_killed | is_unable).update(status="READY"))
 
     def requeue_now_and_then(self) -> None:
         """Call :meth:`requeue`, at most once a minute; what that raises is logged."""
-        now = monotonic()
-        if now < self._requeue_at:
+        if monotonic() < self._requeue_at:
             return
-        self._requeue_at = now + _REQUEUE_EVERY
+        self._requeue_at = monotonic() + 60.0
         try:
-            count = self.requeue()
+            self.requeue()
         except Error as error:
-            what = type(error).__qualname__
-            logger.warning("tasks of killed workers could not be given back: %s", what)
-        else:
-            if count:
-                logger.warning("%d tasks of killed workers are given back", count)
+            logger.warning("killed workers' tasks were not given back: %s", type(error).__name__)
 
     def _insert(self, message: str, after: float) -> None:
         run_after = timezone.now() + timedelta(seconds=after) if after else None
@@ -199,30 +167,20 @@ class DjangoQueue(Queue):
         )
         self.requeue_now_and_then()
 
-    def _check_table(self) -> None:
-        connection = connections[self._alias()]
-        with connection.cursor() as cursor:
-            tables = connection.introspection.table_names(cursor)
-        if _find_model()._meta.db_table not in tables:
-            raise ConfigurationError(
-                f"there is no table of tasks: run manage.py migrate --database {connection.alias}"
-            )
 
-    def _alias(self) -> str:
-        return router.db_for_write(_find_model())
+def _find_rows() -> Any:
+    model: Any = apps.get_model("django_tasks_database", "DBTaskResult")
+    return model.objects.using(router.db_for_write(model))
 
 
-def _find_model() -> Any:
-    try:
-        return apps.get_model("django_tasks_database", "DBTaskResult")
-    except LookupError:
-        raise ConfigurationError('add "django_tasks_db" to INSTALLED_APPS') from None
-
-
-def _call_connected(function: Callable[[], None]) -> None:
+def _call_connected(function: Callable[[], object]) -> None:
     """Call a function in a thread of ours: CONN_MAX_AGE says how long its connection lasts."""
-    close_old_connections()
-    try:
-        function()
-    finally:
+
+    def call() -> None:
         close_old_connections()
+        try:
+            function()
+        finally:
+            close_old_connections()
+
+    call_bounded(call)

@@ -7,15 +7,12 @@ threads of ours, eight at most: when all of them hang, others wait and are given
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import Future, wait
+from functools import cache
 from queue import SimpleQueue
-from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["call_bounded"]
+from threading import Semaphore, Thread
+from typing import Any, Final, TypeVar
 
 MOST_THREADS: Final = 8
 MOST_SECONDS: Final = 15.0
@@ -28,19 +25,19 @@ class _Threads:
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
-        self._lock = Lock()
-        self._count = 0
-        self._unfinished = 0
+        self._idle = Semaphore(0)
+        self._unused = Semaphore(MOST_THREADS)
 
-    def submit(self, function: Callable[[], ResultT]) -> Future[ResultT]:
+    def call(self, function: Callable[[], ResultT]) -> ResultT:
         future: Future[ResultT] = Future()
-        with self._lock:
-            if self._count < min(self._unfinished + 1, MOST_THREADS):
-                Thread(target=self._run, name="dubhooks puts", daemon=True).start()
-                self._count += 1
-            self._unfinished += 1
         self._calls.put((future, function))
-        return future
+        if not self._idle.acquire(blocking=False) and self._unused.acquire(blocking=False):
+            Thread(target=self._run, name="dubhooks puts", daemon=True).start()
+        wait([future], MOST_SECONDS)
+        if future.done():
+            return future.result()
+        future.cancel()
+        raise TimeoutError(f"no answer within {MOST_SECONDS:.0f} seconds")
 
     def _run(self) -> None:
         while True:
@@ -51,20 +48,13 @@ class _Threads:
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
                 future.set_exception(error)
             del future, function  # a message must not stay in a thread that waits
-            with self._lock:
-                self._unfinished -= 1
+            self._idle.release()
 
 
-_threads = _Threads()
+_threads = cache(_Threads)
 
-
-def _start_anew() -> None:
-    global _threads
-    _threads = _Threads()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_start_anew)
+if hasattr(os, "register_at_fork"):  # not on Windows; a child has none of its parent's threads
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 def call_bounded(function: Callable[[], ResultT]) -> ResultT:
@@ -73,9 +63,4 @@ def call_bounded(function: Callable[[], ResultT]) -> ResultT:
     Raises:
         TimeoutError: it has not returned; if it had begun, it goes on.
     """
-    future = _threads.submit(function)
-    wait([future], MOST_SECONDS)
-    if future.done():
-        return future.result()
-    future.cancel()
-    raise TimeoutError(f"no answer within {MOST_SECONDS:.0f} seconds")
+    return _threads().call(function)

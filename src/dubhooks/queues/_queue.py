@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from datetime import timedelta
-from threading import Lock
 from time import time
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+from typing import Any, ClassVar, TypedDict
 
 from ..errors import ConfigurationError, to_seconds
 from ..events._family import event_names_of
 from ..payload import is_payout_like
+from ..receiver._pipeline import Delivery, Pipeline
+from ..receiver._registry import Taken
 from ..stores.memory import MemoryStore
-from ._message import pack_message, read_message
-from ._work import LONGEST_DELAY, Work, put_back_unread
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ..receiver._pipeline import Delivery, Pipeline
-    from ..receiver._registry import Taken
-
-__all__ = ["LONGEST_DELAY", "Queue", "QueueOptions"]
+from ._message import pack_message
+from ._work import LONGEST_DELAY, work_off
 
 
 class QueueOptions(TypedDict, total=False):
@@ -59,7 +53,6 @@ class Queue(ABC):
         self.may_lose_events = may_lose_events
         self.pipelines: dict[str, Pipeline[Any]] = {}
         """The receivers whose handlers use this queue, by name."""
-        self._lock = Lock()
         self._is_checked = False
 
     @abstractmethod
@@ -96,12 +89,7 @@ class Queue(ABC):
             BaseException: what tells the process to stop; the engine gives the message to
                 another worker.
         """
-        letter = read_message(message)
-        if letter is None:
-            put_back_unread(self, message)
-            return
-        del message  # error trackers send the variables of the frames around a handler
-        Work(self, letter).run()
+        work_off(self, message)
 
     # -- for receivers, and for workers -------------------------------------------------------
 
@@ -114,18 +102,24 @@ class Queue(ABC):
             ConfigurationError: with this receiver, or for one of these events, events could be
                 lost or run twice.
         """
-        problem = self._find_problem(pipeline)
-        if problem is None and any(map(_is_payout, takes)):
-            problem = self._find_payout_problem(is_paid_when_queued)
-        if problem is None:
-            with self._lock:
-                if self.pipelines.setdefault(pipeline.name, pipeline) is not pipeline:
-                    problem = (
-                        f"a second receiver of {pipeline.name}: give it another namespace, or a "
-                        "queue of its own"
-                    )
-        if problem is not None:
-            raise ConfigurationError(f"queue={type(self).__name__}(...) cannot take {problem}")
+        store, letters = pipeline.settings.store, pipeline.settings.dead_letters
+        is_private = isinstance(store, MemoryStore) and not self.in_memory
+        is_short = self.retry_for > pipeline.settings.retention
+        is_payout = any(map(_is_payout, takes))
+        is_unsaid = is_payout and not is_paid_when_queued
+        name, other = pipeline.name, self.pipelines.get(pipeline.name, pipeline)
+        for is_wrong, what in (
+            (store is None or letters is None, "a receiver without store= and dead_letters="),
+            (pipeline.needs_loop, "an async store: pass the sync store of the same engine"),
+            (is_private, "a MemoryStore, which each worker would have for itself: use another"),
+            (is_short, "a receiver whose retention is shorter than retry_for: it would run again"),
+            (is_unsaid, "a payout, which the 202 marks as paid, without paid_when_queued=True"),
+            (is_payout and self.may_lose_events, "a payout, because it may lose events"),
+            (other is not pipeline, f"a second receiver of {name}: give it another namespace"),
+        ):
+            if is_wrong:
+                raise ConfigurationError(f"queue={type(self).__name__}(...) cannot take {what}")
+        self.pipelines[name] = pipeline
 
     def enqueue(self, pipeline: Pipeline[Any], delivery: Delivery) -> None:
         """Put one delivery; return when the engine holds it.
@@ -145,38 +139,6 @@ class Queue(ABC):
         if not self._is_checked:
             self.check()
             self._is_checked = True
-
-    def _find_problem(self, pipeline: Pipeline[Any]) -> str | None:
-        settings = pipeline.settings
-        if settings.store is None or settings.dead_letters is None:
-            return (
-                "a handler of a receiver without store= and dead_letters=: its worker claims each "
-                "event, and keeps what fails for retry_for"
-            )
-        if pipeline.needs_loop:
-            return (
-                "a handler of a receiver with an async store, because a worker has no event loop "
-                "that lasts: pass the sync store of the same engine"
-            )
-        if isinstance(settings.store, MemoryStore) and not self.in_memory:
-            return (
-                "a handler of a receiver with a MemoryStore, which each worker would have for "
-                "itself: use SQLiteStore on one machine, or a store of your database"
-            )
-        if self.retry_for > settings.retention:
-            return (
-                "a handler of a receiver whose retention is shorter than retry_for: an event "
-                "could be forgotten, and run again, while it is still tried"
-            )
-        return None
-
-    def _find_payout_problem(self, is_paid_when_queued: bool) -> str | None:
-        if not is_paid_when_queued:
-            return (
-                "a payout: Dub marks it as paid with the 202, before the handler has run; handle "
-                "it without a queue, or say paid_when_queued=True"
-            )
-        return "a payout, because this queue may lose events" if self.may_lose_events else None
 
 
 def _is_payout(taken: Taken) -> bool:

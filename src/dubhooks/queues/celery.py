@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from typing_extensions import override
+from celery import Celery
+from typing_extensions import Unpack, override
 
 from ..errors import ConfigurationError
-from ._queue import Queue
-
-if TYPE_CHECKING:
-    from celery import Celery
-    from typing_extensions import Unpack
-
-    from ._queue import QueueOptions
+from ._queue import Queue, QueueOptions
 
 __all__ = ["CeleryQueue"]
 
-_LONGEST_WAIT: Final = 15.0
-_EXAMPLE = (
-    'app.conf.broker_transport_options = {"confirm_publish": True, "confirm_timeout": 5, '
-    '"connect_timeout": 5, "read_timeout": 5, "write_timeout": 5, "max_retries": 1}'
-)
+_NEEDED: Final = {
+    "amqp": ("confirm_publish", "confirm_timeout", "read_timeout"),
+    "redis": ("socket_timeout",),
+}
+"""Transport options without which a broker drops messages silently, or publishing can hang."""
 
 
 class CeleryQueue(Queue):
@@ -51,13 +46,9 @@ class CeleryQueue(Queue):
             common: ``retry_for`` and ``may_lose_events``; with the latter Redis will do.
         """
         super().__init__(**common)
-
-        def work(message: str) -> None:
-            self.work(message)
-
         self._app = app
         self._queue = queue
-        register = app.task(
+        self._task: Any = app.task(
             name=name,
             shared=False,
             serializer="json",
@@ -66,8 +57,7 @@ class CeleryQueue(Queue):
             acks_late=True,
             reject_on_worker_lost=True,
             acks_on_failure_or_timeout=False,
-        )
-        self._task: Any = register(work)
+        )(self.work)
 
     @override
     def put(self, message: str, after: float = 0.0) -> None:
@@ -88,30 +78,18 @@ class CeleryQueue(Queue):
             ConfigurationError: it runs tasks at once, its broker is in memory, publishing is not
                 confirmed or not bounded, or the broker is not RabbitMQ.
         """
-        if self._app.conf.task_always_eager:
-            raise ConfigurationError("task_always_eager runs handlers at once: switch it off")
-        options: dict[str, Any] = self._app.conf.broker_transport_options or {}
         broker: str = self._app.connection_for_write().transport.driver_type
-        if broker == "amqp":
-            is_bounded = all(
-                _is_short(options.get(it)) for it in ("confirm_timeout", "read_timeout")
-            )
-            if not (options.get("confirm_publish") and is_bounded):
-                raise ConfigurationError(
-                    "RabbitMQ drops what it does not confirm, and publishing can hang: set "
-                    + _EXAMPLE
-                )
-        elif broker == "memory" or not self.may_lose_events:
+        if self._app.conf.task_always_eager or broker == "memory":
+            raise ConfigurationError("task_always_eager, or a broker in memory, keeps no event")
+        if broker != "amqp" and not self.may_lose_events:
             raise ConfigurationError(
                 f"Celery on {broker} loses events when a worker is killed: use RabbitMQ, or, where "
                 "that is acceptable, CeleryQueue(app, may_lose_events=True)"
             )
-        elif broker == "redis" and not _is_short(options.get("socket_timeout")):
+        options: dict[str, Any] = self._app.conf.broker_transport_options or {}
+        needed = _NEEDED.get(broker, ())
+        if not all(map(options.get, needed)):
             raise ConfigurationError(
-                "publishing can hang when Redis does: set app.conf.broker_transport_options = "
-                '{"socket_timeout": 5, "socket_connect_timeout": 5, "max_retries": 1}'
+                "publishing could lose a message silently, or hang: set "
+                f"app.conf.broker_transport_options, with {', '.join(needed)}"
             )
-
-
-def _is_short(seconds: Any) -> bool:
-    return isinstance(seconds, (int, float)) and 0 < seconds <= _LONGEST_WAIT

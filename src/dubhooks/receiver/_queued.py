@@ -1,43 +1,39 @@
-"""What a queue's worker drives: a delivery that was taken before is opened again, and run."""
+"""What a queue's worker drives: a delivery that was taken before is verified again, and run."""
 
 from __future__ import annotations
 
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from time import perf_counter, time
+from typing import Any
 
-from ..errors import ConfigurationError, DubhooksError
-from ._pipeline import Delivery
-
-if TYPE_CHECKING:
-    from .._body import Request
-    from ..idempotency._lifecycle import Ending
-    from ._pipeline import Pipeline
-
-__all__ = ["open_queued", "run_queued"]
+from .._body import Request
+from ..errors import DubhooksError
+from ..idempotency._lifecycle import Ending
+from ._pipeline import Delivery, Pipeline
 
 
-def open_queued(pipeline: Pipeline[Any], request: Request) -> Delivery | DubhooksError:
-    """Verify and parse a delivery again; how long it waited does not count."""
+def run_queued(pipeline: Pipeline[Any], request: Request, received_at: float) -> Ending | str:
+    """Claim and run a delivery in this thread; how long it waited does not count.
+
+    Args:
+        pipeline: of its receiver.
+        request: the delivery.
+        received_at: when it was taken, in seconds since 1970.
+
+    Returns:
+        How it ended, or why it cannot be worked here.
+    """
     started = perf_counter()
     try:
         keys = pipeline.keyring.keys()
     except Exception:  # noqa: BLE001 - somebody's callable, whose message may hold the secret
-        return ConfigurationError("there is no usable secret, so it cannot be verified")
+        return "there is no usable secret, so it cannot be verified"
     event = pipeline.read(request, keys, None)
-    return event if isinstance(event, DubhooksError) else Delivery(event, started, request)
-
-
-def run_queued(pipeline: Pipeline[Any], delivery: Delivery, queued_seconds: float) -> Ending | None:
-    """Claim and run a delivery in this thread; ``None``: it has no handler here.
-
-    Args:
-        pipeline: of its receiver.
-        delivery: what was opened again.
-        queued_seconds: since it was taken.
-    """
-    handler = pipeline.registry.find(delivery.event)
+    if isinstance(event, DubhooksError):
+        return str(event)
+    handler = pipeline.registry.find(event)
     if handler is None:
-        return None
+        return "no handler takes it in this worker"
+    delivery = Delivery(event, started, request)
     ending = pipeline.run_job(delivery, handler)
-    pipeline.report(delivery, handler, ending, queued_seconds)
+    pipeline.report(delivery, handler, ending, time() - received_at)
     return ending

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import pytest
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from dubhooks import ConfigurationError
+from dubhooks.queues import Queue, _bounded
 from tests.support.servers import RedisServer
 
-__all__ = ["UNBOUNDED", "check_server_settings"]
-
-_BOUNDED: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 5}
-UNBOUNDED: list[dict[str, Any]] = [
-    {"socket_timeout": None},
-    _BOUNDED | {"socket_timeout": None, "retry": Retry(NoBackoff(), 0)},
-    _BOUNDED | {"socket_connect_timeout": 16, "retry": Retry(NoBackoff(), 0)},
-]
-"""Options of clients whose calls may take longer than 15 seconds."""
-if hasattr(Retry, "get_retries"):  # older ones do not retry what ran out of time
-    UNBOUNDED.extend(_BOUNDED | {"retry": Retry(NoBackoff(), retries)} for retries in (3, -1))
+__all__ = ["check_hanging_server", "check_server_settings"]
 
 
 class Check(Protocol):
@@ -52,3 +43,18 @@ def check_server_settings(check: Check, log: pytest.LogCaptureFixture) -> None:
     [record] = [it for it in log.records if it.name == "dubhooks"]
     assert record.levelno == logging.WARNING
     assert "appendonly yes" in record.getMessage()
+
+
+def check_hanging_server(server: RedisServer, queue: Queue) -> None:
+    """Check that neither a put nor a check of the settings hangs with its server."""
+    queue.put_checked("a message")
+    server.freeze()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_bounded, "MOST_SECONDS", 0.2)
+            calls: list[Callable[[], None]] = [partial(queue.put, "another"), queue.check]
+            for call in calls:
+                with pytest.raises(TimeoutError):
+                    call()
+    finally:
+        server.thaw()
