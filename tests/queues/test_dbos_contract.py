@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager
 import pytest
 
 from dubhooks.queues.dbos import DBOSQueue
-from dubhooks.testing import QueueContract, QueueWorker
+from dubhooks.testing import QueueWorker
 from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.server_contract import ServerContract
 from tests.queues.support.workload import KILLS
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,7 @@ class LockedFile:
     start = thaw
 
 
-class TestDBOS(QueueContract):
+class TestDBOS(ServerContract):
     """DBOSQueue on a file in the test's directory."""
 
     kills = KILLS
