@@ -11,10 +11,11 @@ from typing import ClassVar
 import pytest
 
 from dubhooks.queues.celery import CeleryQueue
-from dubhooks.testing import QueueContract, QueueWorker
+from dubhooks.testing import QueueWorker
 from tests.queues.apps.celery_app import make_app
 from tests.queues.support.engine_workers import running_worker
 from tests.queues.support.rabbitmq import RabbitMQServer
+from tests.queues.support.server_contract import ServerContract
 from tests.queues.support.workload import KILLS
 
 pytestmark = pytest.mark.slow
@@ -28,7 +29,7 @@ def rabbitmq() -> Iterator[None]:
         yield
 
 
-class TestCelery(QueueContract):
+class TestCelery(ServerContract):
     """CeleryQueue on RabbitMQ."""
 
     kills = KILLS

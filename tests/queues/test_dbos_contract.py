@@ -10,9 +10,10 @@ from datetime import timedelta
 import pytest
 
 from dubhooks.queues.dbos import DBOSQueue
-from dubhooks.testing import QueueContract, QueueWorker, make_event
+from dubhooks.testing import QueueWorker, make_event
 from dubhooks.webhooks import SaleCreated
 from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.server_contract import ServerContract
 from tests.queues.support.workload import KILLS
 from tests.support.processes import until
 
@@ -40,7 +41,7 @@ class LockedFile:
     start = thaw
 
 
-class TestDBOS(QueueContract):
+class TestDBOS(ServerContract):
     """DBOSQueue on a file in the test's directory."""
 
     kills = KILLS

@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from dubhooks.testing import QueueContract, QueueWorker
+from dubhooks.testing import QueueWorker
 from tests.queues.apps.django_app import database_at
 from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.server_contract import ServerContract
 from tests.queues.support.workload import KILLS
 from tests.support.adapters.django_setup import HAS_TASKS, add_database
 from tests.support.servers import PostgreSQLServer
@@ -53,7 +54,7 @@ def postgresql() -> Iterator[None]:
         connections.close_all()
 
 
-class TestDjango(QueueContract):
+class TestDjango(ServerContract):
     """DjangoQueue on PostgreSQL."""
 
     kills = KILLS

@@ -12,10 +12,11 @@ from typing import ClassVar
 import pytest
 
 from dubhooks.queues.dramatiq import DramatiqQueue
-from dubhooks.testing import QueueContract, QueueWorker, make_event
+from dubhooks.testing import QueueWorker, make_event
 from dubhooks.webhooks import SaleCreated
 from tests.queues.apps.dramatiq_app import make_broker
 from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.server_contract import ServerContract
 from tests.queues.support.workload import KILLS
 from tests.support.processes import until
 from tests.support.servers import RedisServer
@@ -31,7 +32,7 @@ def redis_server() -> Iterator[None]:
         yield
 
 
-class TestDramatiq(QueueContract):
+class TestDramatiq(ServerContract):
     """DramatiqQueue on Redis with an append-only file."""
 
     kills = KILLS
@@ -71,8 +72,7 @@ class TestDramatiq(QueueContract):
 
         See Bogdanp/dramatiq#527, and the page.
         """
-        event = make_event(SaleCreated)
-        self.shop.plan(event, "fail")
+        event = make_event(SaleCreated, {"+plan": "fail"})
         with self.worker() as worker:
             assert self.shop.deliver(event).status == 202
             until(lambda: self.shop.count_runs(event), "it runs, and is delayed by 10 seconds")

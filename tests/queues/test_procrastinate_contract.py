@@ -11,9 +11,10 @@ from typing import ClassVar
 import pytest
 
 from dubhooks.queues.procrastinate import ProcrastinateQueue
-from dubhooks.testing import QueueContract, QueueWorker
+from dubhooks.testing import QueueWorker
 from tests.queues.apps.procrastinate_app import make_app
 from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.server_contract import ServerContract
 from tests.queues.support.workload import KILLS
 from tests.support.servers import PostgreSQLServer
 
@@ -30,7 +31,7 @@ def postgresql() -> Iterator[None]:
         yield
 
 
-class TestProcrastinate(QueueContract):
+class TestProcrastinate(ServerContract):
     """ProcrastinateQueue on PostgreSQL."""
 
     kills = KILLS
@@ -49,7 +50,6 @@ class TestProcrastinate(QueueContract):
 
     def teardown_method(self) -> None:
         """Close the application."""
-        super().teardown_method()
         self.app.close()
 
     def worker(self) -> AbstractContextManager[QueueWorker]:

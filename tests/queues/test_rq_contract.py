@@ -11,9 +11,10 @@ from typing import ClassVar
 import pytest
 
 from dubhooks.queues.rq import RQQueue
-from dubhooks.testing import QueueContract, QueueWorker
+from dubhooks.testing import QueueWorker
 from tests.queues.apps.rq_app import make_queue
 from tests.queues.support.engine_workers import running_worker
+from tests.queues.support.server_contract import ServerContract
 from tests.queues.support.workload import KILLS
 from tests.support.servers import RedisServer
 
@@ -28,7 +29,7 @@ def redis_server() -> Iterator[None]:
         yield
 
 
-class TestRQ(QueueContract):
+class TestRQ(ServerContract):
     """RQQueue on Redis with an append-only file."""
 
     kills = KILLS

@@ -69,7 +69,7 @@ def failure_of(store: Model, test: str, error: type[BaseException] = AssertionEr
         ("ForgetsInWordsOnly", "key_that_nobody_holds_is_forgotten", "a key was forgotten twice"),
         ("FreesInsteadOfForgetting", "one_of_many_forgets_deletes", "one of 8 must forget"),
         ("FreesInsteadOfForgetting", "held_key_is_not_forgotten", "('acquired', 1, "),
-        ("LooksThenForgets", "one_owner_at_a_time_while_others_forget", "owner"),
+        ("LooksThenForgets", "takeovers_and_forgets", "one must take over"),
         ("CountsNoAttempts", "lease_over_is_taken_over", "the first takeover is attempt 2, not 1"),
         ("CountsNoAttempts", "one_owner_at_a_time", "attempts must grow by 1"),
         ("ForgetsDone", "completed_key_is_done", "'done'"),

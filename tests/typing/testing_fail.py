@@ -51,8 +51,3 @@ make_unknown_event()  # expect-error
 make_unknown_event(SaleCreated)  # expect-error
 make_event(SaleCreated, seed="1")  # expect-error
 make_event(SaleCreated, 5)  # expect-error
-
-
-def test_sale(dub_client: testing.ClientFactory) -> None:
-    dub_client("shop:app")  # expect-error
-    dub_client(Flask("shop"), "/dub")  # expect-error

@@ -145,7 +145,7 @@ def test_without_a_seed_an_event_is_new_and_from_now() -> None:
 def test_a_class_with_two_names_makes_both() -> None:
     """A payout is ``payout.confirmed`` unless the other name is asked for, and no third one is."""
     cls = webhooks.PayoutConfirmed
-    assert make_event(cls).event == make_event(cls, event=None).event == "payout.confirmed"
+    assert make_event(cls).event == "payout.confirmed"
     other = make_event(cls, event="external_payout.confirmed", data__amount=5)
     assert (other.event, other.data.amount) == ("external_payout.confirmed", 5)
     assert make_event(cls, seed=1).id != make_event(cls, seed=1, event=other.event).id

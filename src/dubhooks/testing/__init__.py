@@ -28,7 +28,6 @@ __all__ = [
     "HeldMessage",
     "HeldQueue",
     "QueueContract",
-    "QueueServer",
     "QueueShop",
     "QueueWorker",
     "RecordingStore",

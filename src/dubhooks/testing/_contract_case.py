@@ -6,23 +6,19 @@ import asyncio
 import inspect
 import threading
 import time
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cached_property
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from ..idempotency import Claim
+from ..idempotency import AsyncStore, Claim, Store
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
-    from typing import TypeAlias
+AnyStore = Store | AsyncStore
+ResultT = TypeVar("ResultT")
 
-    from ..idempotency import AsyncStore, Store
-
-    AnyStore: TypeAlias = Store | AsyncStore
-    ResultT = TypeVar("ResultT")
-
-__all__ = ["FIRST", "MOMENT", "OTHER", "Row", "StoreCase", "build_key", "expect", "pause"]
+# pytest leaves the frames of this module out of what it shows.
+__tracebackhide__ = True
 
 FIRST, OTHER = "a" * 64, "b" * 64
 """Two fingerprints."""
@@ -30,10 +26,12 @@ FIRST, OTHER = "a" * 64, "b" * 64
 MOMENT = 0.15
 """Seconds: a lease or a retention that ends while a test waits."""
 
+RACERS = 16
+"""How many threads a race may have."""
+
 
 def expect(condition: bool, message: str) -> None:
     """Fail with ``message`` unless ``condition`` holds; ``python -O`` does not remove it."""
-    __tracebackhide__ = True
     if not condition:
         raise AssertionError(message)
 
@@ -54,10 +52,9 @@ class _Handles:
     def __init__(self, case: StoreCase) -> None:
         self.case = case
         self._stores: dict[int, AnyStore] = {}
-        started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-        self._thread = threading.Thread(target=asyncio.run, args=(_live(started),), daemon=True)
-        self._thread.start()
-        self._loop, self._is_over = started.result()
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(RACERS))
+        threading.Thread(target=self._run, daemon=True).start()
 
     def open(self) -> Any:
         """Make another handle."""
@@ -70,14 +67,39 @@ class _Handles:
         if not inspect.iscoroutine(value):
             return value
         future = asyncio.run_coroutine_threadsafe(value, self._loop)
-        return _result_of([future], self.case.patience)[0]
+        if not wait([future], self.case.patience).done:
+            future.cancel()
+            raise TimeoutError("the store did not return in time")
+        return future.result()
+
+    def race(self, calls: Sequence[Callable[[], ResultT]]) -> list[ResultT]:
+        """Make all calls at once, each in a thread of its own; return their results."""
+        start = threading.Barrier(len(calls))
+
+        def run(call: Callable[[], ResultT]) -> ResultT:
+            try:
+                start.wait()
+                return call()
+            finally:
+                self.case.leave_thread()
+
+        async def run_all() -> list[ResultT]:
+            return await asyncio.gather(*(asyncio.to_thread(run, call) for call in calls))
+
+        results: list[ResultT] = self.finish(run_all())
+        return results
 
     def close(self) -> None:
         """Close every handle, and end the loop with whatever still runs there."""
         while self._stores:
             self.finish(self.case.close_store(self._stores.popitem()[1]))
-        self._loop.call_soon_threadsafe(self._is_over.set)
-        self._thread.join()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
 
 
 class Row:
@@ -96,7 +118,6 @@ class Row:
 
     def claim(self, owner: str = "one", **changes: Any) -> Claim:
         """Claim it, and check what holds for every claim."""
-        __tracebackhide__ = True
         given = {"fingerprint": FIRST, "lease": 600.0, "retention": 3600.0, **changes}
         claim = self._handles.finish(self._store.claim(self.key, owner, **given))
         shown = f"claim of {self.key!r} returned {claim!r}"
@@ -110,24 +131,26 @@ class Row:
 
     def complete(self, owner: str = "one", *, retention: float = 3600.0) -> bool:
         """Complete it."""
-        __tracebackhide__ = True
-        return self._check("complete", self._store.complete(self.key, owner, retention=retention))
+        return self._ask("complete", owner, retention=retention)
 
     def release(self, owner: str = "one") -> bool:
         """Release it."""
-        __tracebackhide__ = True
-        return self._check("release", self._store.release(self.key, owner))
+        return self._ask("release", owner)
 
     def forget(self) -> bool:
         """Forget it."""
-        __tracebackhide__ = True
-        return self._check("forget", self._store.forget(self.key))
+        return self._ask("forget")
+
+    def _ask(self, method: str, *arguments: str, **options: float) -> bool:
+        call = getattr(self._store, method)
+        value = self._handles.finish(call(self.key, *arguments, **options))
+        expect(isinstance(value, bool), f"{method} returned {value!r}: True or False is wanted")
+        return bool(value)
 
     def expect(
         self, token: str, state: str, attempt: int, *, holder: str = FIRST, **changes: Any
     ) -> Claim:
         """Claim and compare; ``holder``: the fingerprint that the claim must tell."""
-        __tracebackhide__ = True
         claim, wanted = self.claim(token, **changes), (state, attempt, holder)
         message = f"claim of {self.key!r} by {token!r}: {wanted} wanted, got {claim}"
         expect(claim[:3] == wanted, message)
@@ -135,29 +158,19 @@ class Row:
 
     def take(self, token: str, **changes: Any) -> Claim:
         """Claim again and again until it is acquired; fail when that takes too long."""
-        __tracebackhide__ = True
         patience = self._handles.case.patience
         deadline = time.monotonic() + patience
-        while True:
-            claim = self.claim(token, **changes)
-            if claim.state == "acquired":
-                return claim
+        while (claim := self.claim(token, **changes)).state != "acquired":
             late = f"acquiring {self.key!r} for {token!r} did not happen in {patience} s"
             expect(time.monotonic() < deadline, late)
             pause()
+        return claim
 
     def let_pass(self, seconds: float) -> None:
         """Return when ``seconds`` have passed by the store's own clock, and a little more."""
-        __tracebackhide__ = True
         clock = self.beside()
         clock.claim("one", lease=seconds + 0.05)
         clock.take("two")
-
-    def _check(self, method: str, value: Any) -> bool:
-        __tracebackhide__ = True
-        value = self._handles.finish(value)
-        expect(isinstance(value, bool), f"{method} returned {value!r}: True or False is wanted")
-        return bool(value)
 
 
 class StoreCase:
@@ -184,8 +197,7 @@ class StoreCase:
 
     def teardown_method(self) -> None:
         """Close every handle and the event loop; pytest calls it after each test."""
-        if "_handles" in vars(self):
-            self._handles.close()
+        self._handles.close()
 
     # Made when they are used: pytest does not collect a class that has an __init__.
 
@@ -196,40 +208,3 @@ class StoreCase:
     @cached_property
     def _row(self) -> Row:
         return Row(self._handles, self._handles.open(), build_key())
-
-    def _race(self, calls: Iterable[Callable[[], ResultT]]) -> list[ResultT]:
-        """Make all calls at once, each in a thread of its own; return their results."""
-        races: list[tuple[Callable[[], ResultT], Future[ResultT]]] = [(c, Future()) for c in calls]
-        start = threading.Barrier(len(races))
-
-        def run(call: Callable[[], ResultT]) -> ResultT:
-            try:
-                start.wait()
-                return call()
-            finally:
-                self.leave_thread()
-
-        def fulfil(call: Callable[[], ResultT], future: Future[ResultT]) -> None:
-            try:
-                future.set_result(run(call))
-            except BaseException as error:  # noqa: BLE001 - raised again in the test's own thread
-                future.set_exception(error)
-
-        for each in races:
-            threading.Thread(target=fulfil, args=each, daemon=True).start()
-        return _result_of([future for _, future in races], self.patience)
-
-
-def _result_of(futures: list[Future[ResultT]], patience: float) -> list[ResultT]:
-    done, late = wait(futures, patience, return_when=FIRST_EXCEPTION)
-    for future in done:
-        future.result()
-    if late:
-        raise TimeoutError("the store did not return in time")
-    return [future.result() for future in futures]
-
-
-async def _live(started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
-    is_over = asyncio.Event()
-    started.set_result((asyncio.get_running_loop(), is_over))
-    await is_over.wait()

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any
 
 from ..errors import ConfigurationError, PayloadError
 from ..events._base import Event
 from ..payload import read_document
-from ..reply import find_outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from ..reply import Outcome
-
-__all__ = ["Delivered", "Request", "change_byte", "find_fault", "id_of", "read_answer"]
+from ..reply import Outcome, find_outcome
 
 _DIGIT_OF_TIME = re.compile(rb'(?<=\.[0-9]{2})[0-9](?=Z")')
 _HINTS: dict[str | int, str] = {
@@ -28,14 +21,6 @@ _HINTS: dict[str | int, str] = {
     404: "is the receiver mounted there?",
     500: "the log has what was raised",
 }
-
-
-class Request(NamedTuple):
-    """A delivery to send."""
-
-    body: bytes
-    headers: dict[str, str]
-    """Names in lower case."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +39,6 @@ class Delivered:
     """Code of the error that refused it, if any."""
     event_id: str | None
     """The id in the body that was sent, if any."""
-
-
-def read_answer(
-    sent: bytes, status: int, headers: Iterable[tuple[str, str]], body: bytes
-) -> Delivered:
-    """Return what came of a body that was sent."""
-    named = {name.lower(): value for name, value in headers}
-    return Delivered(status, named, body, *_read_reply(body), _find_id(sent))
 
 
 def id_of(event: Event) -> str:
@@ -95,7 +72,8 @@ def find_fault(seen: Sequence[Delivered], path: str) -> str | None:
         return "was not delivered by this client: call deliver(event) first"
     handled = sum(one.outcome == "handled" for one in seen)
     unclear = sum(one.outcome is None and 200 <= one.status < 300 for one in seen)
-    told = ", ".join(map(_describe, seen))
+    parts = [filter(None, (str(one.status), one.outcome, one.code)) for one in seen]
+    told = ", ".join(map(" ".join, parts))
     if handled + unclear == 0:
         hint = _HINTS.get(seen[-1].outcome or seen[-1].status)
         return f"was not handled at {path}: {told}" + (f"; {hint}" if hint else "")
@@ -113,30 +91,20 @@ def find_fault(seen: Sequence[Delivered], path: str) -> str | None:
     )
 
 
-def _describe(one: Delivered) -> str:
-    details = " ".join(filter(None, (one.outcome, one.code)))
-    return f"{one.status} {details}".rstrip()
-
-
-def _read_reply(body: bytes) -> tuple[Outcome | None, str | None]:
+def read_reply(body: bytes) -> tuple[Outcome | None, str | None]:
     """Return outcome and code of a reply of dubhooks; neither when it is another answer."""
-    try:
-        document: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return None, None
-    reply = cast("dict[str, Any]", document if isinstance(document, dict) else {})
+    reply = read_object(body)
     # The latter is what a decorated route of FastAPI raises.
     is_ours = reply.keys() <= {"outcome", "code"} or reply.keys() == {"detail"}
     told = reply.get("outcome", reply.get("detail"))
     outcome = find_outcome(told) if is_ours and isinstance(told, str) else None
-    if outcome is None:
-        return None, None
-    return outcome, reply.get("code", told if told != outcome else None)
+    code = reply.get("code", told if told != outcome else None)
+    return (outcome, code) if outcome else (None, None)
 
 
-def _find_id(body: bytes) -> str | None:
+def read_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in ``body``; an empty one when there is none."""
     try:
-        event_id: object = read_document(body).get("id")
+        return read_document(body)
     except PayloadError:
-        return None
-    return event_id if isinstance(event_id, str) else None
+        return {}

@@ -13,17 +13,18 @@ import inspect
 import logging
 import weakref
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .._headers import list_pairs
 from ..errors import ConfigurationError
 from ..events._base import Event
 from ..idempotency._drivers import is_on_event_loop
 from ..signature import Keyring
-from ._delivered import Delivered, Request, change_byte, find_fault, id_of, read_answer
+from ._delivered import Delivered, change_byte, find_fault, id_of, read_object, read_reply
 from .events import signed_request
 
 if TYPE_CHECKING:
@@ -70,11 +71,11 @@ class SignedClient(ABC):
             ConfigurationError: it is neither an event nor bytes, headers are not
                 headers, or an ASGI application is called on an event loop.
         """
-        return self._send(self._sign(event, headers))
+        return self._send(*self._sign(event, headers))
 
     async def adeliver(self, event: Event | bytes, *, headers: Headers | None = None) -> Delivered:
         """Do what :meth:`deliver` does, on the running event loop of asyncio."""
-        return await self._asend(self._sign(event, headers))
+        return await self._asend(*self._sign(event, headers))
 
     def deliver_twice(self, event: Event | bytes) -> tuple[Delivered, Delivered]:
         """Deliver the same thing twice: Dub's queue may, and a retry after a lost answer does."""
@@ -89,19 +90,19 @@ class SignedClient(ABC):
 
         It stays an event that parses: a digit of its time differs.
         """
-        return self._send(self._tamper(event))
+        return self._send(*self._tamper(event))
 
     async def atamper(self, event: Event | bytes) -> Delivered:
         """Do what :meth:`tamper` does, on the running event loop of asyncio."""
-        return await self._asend(self._tamper(event))
+        return await self._asend(*self._tamper(event))
 
     def without_signature(self, event: Event | bytes) -> Delivered:
         """Deliver without a signature."""
-        return self._send(self._strip(event))
+        return self._send(*self._strip(event))
 
     async def awithout_signature(self, event: Event | bytes) -> Delivered:
         """Do what :meth:`without_signature` does, on the running event loop of asyncio."""
-        return await self._asend(self._strip(event))
+        return await self._asend(*self._strip(event))
 
     def assert_handled_once(self, event: Event) -> None:
         """Fail unless exactly one delivery of ``event`` by this client was handled.
@@ -117,32 +118,36 @@ class SignedClient(ABC):
             raise AssertionError(f"{event_id} {fault}")
 
     @abstractmethod
-    def _send(self, request: Request) -> Delivered:
+    def _send(self, body: bytes, headers: dict[str, str]) -> Delivered:
         """Send a request and note the answer."""
 
-    async def _asend(self, request: Request) -> Delivered:
+    async def _asend(self, body: bytes, headers: dict[str, str]) -> Delivered:
         # In a thread, where async views of Flask can start an event loop.
-        return await asyncio.to_thread(self._send, request)
+        return await asyncio.to_thread(self._send, body, headers)
 
-    def _note(self, request: Request, status: int, headers: Any, body: bytes) -> Delivered:
-        self.deliveries.append(read_answer(request.body, status, headers, body))
+    def _note(self, sent: bytes, status: int, headers: Any, body: bytes) -> Delivered:
+        named = {name.lower(): value for name, value in headers}
+        given = read_object(sent).get("id")
+        event_id = given if isinstance(given, str) else None
+        self.deliveries.append(Delivered(status, named, body, *read_reply(body), event_id))
         return self.deliveries[-1]
 
-    def _sign(self, event: Event | bytes, given: Headers | None = None) -> Request:
+    def _sign(
+        self, event: Event | bytes, given: Headers | None = None
+    ) -> tuple[bytes, dict[str, str]]:
         body, own = signed_request(event, self._secret)
         pairs = list_pairs({**own}) + list_pairs(given or {})
         if any(max(text, default="") > "\xff" for pair in pairs for text in pair):
             raise ConfigurationError("names and values of headers must be text in Latin-1")
-        return Request(body, dict(pairs))
+        return body, dict(pairs)
 
-    def _tamper(self, event: Event | bytes) -> Request:
-        request = self._sign(event)
-        return request._replace(body=change_byte(request.body))
+    def _tamper(self, event: Event | bytes) -> tuple[bytes, dict[str, str]]:
+        body, headers = self._sign(event)
+        return change_byte(body), headers
 
-    def _strip(self, event: Event | bytes) -> Request:
-        request = self._sign(event)
-        del request.headers["dub-signature"]
-        return request
+    def _strip(self, event: Event | bytes) -> tuple[bytes, dict[str, str]]:
+        body, headers = self._sign(event)
+        return body, {"content-type": headers["content-type"]}
 
 
 class WSGIClient(SignedClient):
@@ -158,17 +163,15 @@ class WSGIClient(SignedClient):
         _check_application(app, "WSGI")
         self._client = _import_for("WSGIClient", "werkzeug.test").Client(app, use_cookies=False)
 
-    def _send(self, request: Request) -> Delivered:
-        body, headers = request
+    def _send(self, body: bytes, headers: dict[str, str]) -> Delivered:
+        given: dict[str, Any] = {"base_url": _SERVER, "headers": headers, "data": body}
         try:
-            response = self._client.post(
-                self._path, base_url=_SERVER, headers=headers, data=body, buffered=True
-            )
+            response = self._client.post(self._path, buffered=True, **given)
         except Exception:
             # Flask lets exceptions out in its test mode.
             logger.exception("the application raised, so the delivery is answered with 500")
-            return self._note(request, 500, (), b"")
-        return self._note(request, response.status_code, response.headers, response.data)
+            return self._note(body, 500, (), b"")
+        return self._note(body, response.status_code, response.headers, response.data)
 
 
 class ASGIClient(SignedClient):
@@ -197,26 +200,22 @@ class ASGIClient(SignedClient):
         weakref.finalize(self, loop.close)
         return loop
 
-    def _send(self, request: Request) -> Delivered:
+    def _send(self, body: bytes, headers: dict[str, str]) -> Delivered:
         if is_on_event_loop():
             raise ConfigurationError(
                 "an event loop is running here: await client.adeliver(event) instead of "
                 "client.deliver(event), and likewise for the other calls"
             )
-        return self._loop.run_until_complete(self._asend(request))
+        return self._loop.run_until_complete(self._asend(body, headers))
 
-    async def _asend(self, request: Request) -> Delivered:
-        pairs = [
-            (name.encode("latin-1"), text.encode("latin-1"))
-            for name, text in request.headers.items()
-        ]
+    async def _asend(self, body: bytes, headers: dict[str, str]) -> Delivered:
+        pairs = [(name.encode("latin-1"), headers[name].encode("latin-1")) for name in headers]
+        url = _SERVER + self._path
         transport = self._httpx.ASGITransport(self._call_app, raise_app_exceptions=False)
-        sent = self._httpx.Request(
-            "POST", _SERVER + self._path, headers=pairs, content=request.body
-        )
+        sent = self._httpx.Request("POST", url, headers=pairs, content=body)
         response = await transport.handle_async_request(sent)
-        body = await response.aread()
-        return self._note(request, response.status_code, response.headers.items(), body)
+        answer = await response.aread()
+        return self._note(body, response.status_code, response.headers.items(), answer)
 
     async def _call_app(self, *scope_receive_send: Any) -> None:
         try:
@@ -253,42 +252,26 @@ class DjangoClient(SignedClient):
         options: dict[str, Any] = {"enforce_csrf_checks": True, "raise_request_exception": False}
         self._client, self._async_client = test.Client(**options), test.AsyncClient(**options)
 
-    def _send(self, request: Request) -> Delivered:
-        return self._read(request, self._post(self._client, request))
+    def _send(self, body: bytes, headers: dict[str, str]) -> Delivered:
+        return self._read(body, self._post(self._client, body, headers))
 
-    async def _asend(self, request: Request) -> Delivered:
-        return self._read(request, await self._post(self._async_client, request))
+    async def _asend(self, body: bytes, headers: dict[str, str]) -> Delivered:
+        return self._read(body, await self._post(self._async_client, body, headers))
 
-    def _post(self, client: Any, request: Request) -> Any:
-        headers = dict(request.headers)
+    def _post(self, client: Any, body: bytes, headers: dict[str, str]) -> Any:
         kind = headers.pop("content-type")
-        return client.generic("POST", self._path, request.body, kind, secure=True, headers=headers)
+        return client.generic("POST", self._path, body, kind, secure=True, headers=headers)
 
-    def _read(self, request: Request, response: Any) -> Delivered:
-        return self._note(request, response.status_code, response.items(), response.getvalue())
-
-
-class ClientFactory(Protocol):
-    """The type of the pytest fixture ``dub_client``."""
-
-    def __call__(
-        self,
-        app: WSGIApplication | ASGIApplication | None = None,
-        /,
-        *,
-        path: str | None = None,
-        secret: Secret | None = None,
-    ) -> SignedClient:
-        """Return a client for an application, or for Django when there is none."""
-        ...
+    def _read(self, body: bytes, response: Any) -> Delivered:
+        return self._note(body, response.status_code, response.items(), response.getvalue())
 
 
-def is_asgi(app: object) -> bool:
-    """Tell whether an application is for :class:`ASGIClient`, by what it can be called with."""
-    return _takes(app, "ASGI") and not _takes(app, "WSGI")
+ClientFactory = Callable[..., SignedClient]
+"""The type of the pytest fixture ``dub_client``."""
 
 
-def _takes(app: Any, kind: str) -> bool:
+def is_called_as(app: Any, kind: str) -> bool:
+    """Tell whether an application can be called as ``WSGI`` or ``ASGI`` does."""
     try:
         inspect.signature(app).bind(*_ARGUMENTS[kind])
     except (TypeError, ValueError):
@@ -297,7 +280,7 @@ def _takes(app: Any, kind: str) -> bool:
 
 
 def _check_application(app: object, kind: str) -> None:
-    if not _takes(app, kind):
+    if not is_called_as(app, kind):
         raise ConfigurationError(
             f"no {kind} application: {type(app).__name__} is not called with "
             f"({', '.join(_ARGUMENTS[kind])}); pass the app itself, one of the other kind to its "

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from collections.abc import Mapping
+from copy import deepcopy
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 
 from .. import postbacks, webhooks
 from .._samples import load, make_envelope
 from .._samples._stringify import stringify
 from ..errors import ConfigurationError
-from ..events._base import Event
-from ..events._family import event_names_of
+from ..events._base import Event, Model, model_in
+from ..events._family import Family, event_names_of
 from ..events.unknown import UnknownEvent
 from ..signature import raw_body, sign
-from ._overrides import ABSENT, apply_overrides
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import TypeAlias
-
-    from ..events._family import Family
     from ..postbacks import KnownPostbackEvent
     from ..signature import Secret
     from ..webhooks import KnownWebhookEvent
-
-    Paths: TypeAlias = Mapping[str, object] | None
 
 __all__ = ["ABSENT", "make_event", "make_unknown_event", "signed_request"]
 
@@ -31,10 +28,28 @@ EventT = TypeVar("EventT", bound="KnownWebhookEvent | KnownPostbackEvent")
 
 _FAMILIES: Final[tuple[Family[Any], ...]] = (webhooks.family, postbacks.family)
 _EMPTY: Final[Mapping[str, object]] = {}
+_ADDS: Final = "+"
+"""What a path begins with that may lead to keys that no model knows."""
+
+
+class Absent:
+    """The type of ``ABSENT``."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = Absent()
+"""As the value of an override: remove the key (or the item of a list)."""
 
 
 def make_event(
-    event: type[EventT], paths: Paths = None, /, *, seed: int | None = None, **overrides: object
+    event: type[EventT],
+    paths: Mapping[str, object] = _EMPTY,
+    /,
+    *,
+    seed: int | None = None,
+    **overrides: object,
 ) -> EventT:
     """Return an event of a class as Dub would send it, every key of production in place.
 
@@ -58,7 +73,7 @@ def make_event(
     ``short_link``); another one is taken for misspelt, unless its path in the
     second argument begins with a plus: ``{"+data.newKey": 1}``.  ``ABSENT``
     removes a key that the sample has, and an aware ``datetime`` is written as
-    Dub does.
+    Dub does.  An object is taken as it stands, with the names of the wire.
 
     Args:
         event: A class of ``dubhooks.webhooks`` or ``dubhooks.postbacks``.
@@ -74,9 +89,12 @@ def make_event(
             send such a body give raw bytes to :func:`signed_request`.
     """
     family = _find_family(event)
-    name = _choose_name(event, overrides.pop("event", None))
+    names = event_names_of(event)
+    name = str(overrides.pop("event", names[0]))
+    if name not in names:
+        _refuse("event", f"a {event.__name__} is called {' or '.join(map(repr, names))}")
     document = load(family.name, name, seed)
-    apply_overrides(document, event, paths, overrides)
+    _change(document, event, paths, overrides)
     return cast("EventT", family.parse(stringify(document)))
 
 
@@ -99,12 +117,10 @@ def make_unknown_event(
     """
     if not isinstance(name, str) or not name:
         raise ConfigurationError("make_unknown_event: the name must be text, and not empty")
-    if classes := _list_classes(name):
-        raise ConfigurationError(
-            f"make_unknown_event: {name!r} is known: use make_event({' or '.join(classes)})"
-        )
+    if any(name in family.classes for family in _FAMILIES):
+        raise ConfigurationError(f"make_unknown_event: {name!r} is known: make_event(its class)")
     document = make_envelope(name, seed)
-    apply_overrides(document, UnknownEvent, {"data": data}, overrides)
+    _change(document, UnknownEvent, {"data": data}, overrides)
     return cast("UnknownEvent", webhooks.family.parse(stringify(document)))
 
 
@@ -129,30 +145,76 @@ def _find_family(event: object) -> Family[Any]:
             return family
     other = f"an object of {type(event).__name__}"
     name = event if isinstance(event, str) else getattr(event, "__name__", other)
-    classes = " or ".join(_list_classes(name))
     raise ConfigurationError(
-        f"make_event takes the class of an event, not {name}: use "
-        f"{classes or 'one of dubhooks.webhooks or dubhooks.postbacks'}; "
-        "an event without a class is made by make_unknown_event(name, data)"
+        f"make_event takes the class of an event, not {name}: use one of dubhooks.webhooks or "
+        "dubhooks.postbacks; an event without a class is made by make_unknown_event(name, data)"
     )
 
 
-def _list_classes(name: str) -> list[str]:
-    """Return the classes of the event that is called ``name``, as text."""
-    return [
-        f"dubhooks.{family.name}s.{family.classes[name].__name__}"
-        for family in _FAMILIES
-        if name in family.classes
-    ]
+def _change(
+    document: Any, model: type[Event], paths: Mapping[str, object], keywords: Mapping[str, object]
+) -> None:
+    """Apply overrides to ``document``, which is an event of the class ``model``."""
+    for path, value in paths.items():
+        _apply(document, model, path, value)
+    for keyword, value in keywords.items():
+        _apply(document, model, keyword.replace("__", "."), value)
 
 
-def _choose_name(event: type[Event], chosen: object) -> str:
-    names = event_names_of(event)
-    if chosen is None:
-        return names[0]
-    if isinstance(chosen, str) and chosen in names:
-        return chosen
-    raise ConfigurationError(
-        f"the override 'event' cannot be applied: a {event.__name__} is called "
-        f"{' or '.join(map(repr, names))}"
-    )
+def _apply(node: Any, model: type[Model] | None, path: str, value: object) -> None:
+    parts = path.removeprefix(_ADDS).split(".")
+    if parts[0] == "event":
+        _refuse(path, "an event keeps its name; where a class has two, event=... chooses one")
+    for part in parts[:-1]:
+        key, model = _locate(node, model, part, path)
+        if isinstance(key, str) and node.get(key) is None:
+            node[key] = {}
+        node = node[key]
+    key, _ = _locate(node, model, parts[-1], path)
+    if value is not ABSENT:
+        # A copy, because another override may change what is inside.
+        node[key] = deepcopy(value)
+    elif isinstance(key, str) and key not in node:
+        _refuse(path, f"there is no {key!r} to remove")
+    else:
+        del node[key]
+
+
+def _locate(
+    node: object, model: type[Model] | None, part: str, path: str
+) -> tuple[str | int, type[Model] | None]:
+    """Return the key or index that ``part`` means in ``node``, and the model of what is there.
+
+    A key is a wire name or an attribute.  In free JSON, such as ``metadata``, it means itself.
+    """
+    if isinstance(node, list):
+        length = len(cast("list[object]", node))
+        if not (part.isdecimal() and part.isascii() and int(part) < length):
+            _refuse(path, f"{part!r} is not an index of a list of {length}")
+        return int(part), model
+    if not isinstance(node, dict):
+        _refuse(path, f"there is no object or list that could hold {part!r}")
+    fields = _list_fields(model) if model is not None else {}
+    if model is not None and part not in fields and not path.startswith(_ADDS):
+        # Refused, else a misspelt name would leave the sample's value in place unnoticed.
+        close = get_close_matches(part, fields, n=1)
+        hint = f": did you mean {close[0]!r}?" if close else ", and paths begin at the envelope."
+        _refuse(
+            path,
+            f"{model.__name__} has no {part!r}{hint} A key that the models do not know is added "
+            f"with a plus before its path: {_ADDS + path!r}",
+        )
+    return fields.get(part, (part, None))
+
+
+@lru_cache(maxsize=256)
+def _list_fields(model: type[Model]) -> dict[str, tuple[str, type[Model] | None]]:
+    fields: dict[str, tuple[str, type[Model] | None]] = {}
+    for attribute, field in model.model_fields.items():
+        wire = field.alias or attribute
+        fields[attribute] = fields[wire] = wire, model_in(field.annotation)
+    return fields
+
+
+def _refuse(path: str, reason: str) -> NoReturn:
+    raise ConfigurationError(f"the override {path!r} cannot be applied: {reason}")

@@ -6,17 +6,14 @@ suite that uses none does not pay for them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..signature import Secret
     from . import ClientFactory, HeldQueue, RecordingStore
-
-__all__ = ["dub_client", "dub_event", "dub_queue", "dub_secret", "dub_store"]
 
 
 @pytest.fixture
@@ -27,18 +24,10 @@ def dub_secret() -> Secret:
 
 @pytest.fixture
 def dub_event() -> Callable[..., Any]:
-    """The function make_event, which here takes the name of a webhook event as well."""
-    from .. import webhooks
+    """The function make_event."""
     from . import make_event
 
-    def make(event: Any, /, *arguments: Any, **options: Any) -> Any:
-        if event in webhooks.family.classes:
-            # A class may have two names.
-            options = {"event": event, **options}
-            event = webhooks.family.classes[event]
-        return make_event(event, *arguments, **options)
-
-    return make
+    return make_event
 
 
 @pytest.fixture
@@ -65,13 +54,15 @@ def dub_client(dub_secret: Secret) -> ClientFactory:
     settings. path= says where the receiver is mounted, secret= gives another
     secret than that of dub_secret.
     """
-    from .clients import ASGIClient, DjangoClient, WSGIClient, is_asgi
+    from .clients import ASGIClient, DjangoClient, WSGIClient, is_called_as
 
     def make(app: Any = None, /, *, path: str | None = None, secret: Secret | None = None) -> Any:
         at = {} if path is None else {"path": path}
         if app is None:
             return DjangoClient(secret, **at)
-        client: Any = ASGIClient if is_asgi(app) else WSGIClient
+        client: Any = WSGIClient
+        if is_called_as(app, "ASGI") and not is_called_as(app, "WSGI"):
+            client = ASGIClient
         return client(app, dub_secret if secret is None else secret, **at)
 
     return make

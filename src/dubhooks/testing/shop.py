@@ -6,6 +6,8 @@ import asyncio
 import os
 import sqlite3
 import time
+from collections import Counter
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -19,8 +21,6 @@ from ..webhooks import CommissionCreated, LeadCreated, SaleCreated
 from .events import signed_request
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from ..events._base import Event
     from ..queues import Queue
     from ..reply import Reply
@@ -30,20 +30,20 @@ __all__ = ["QueueShop"]
 PLACE = "DUBHOOKS_QUEUE_SHOP"
 """The environment variable with the directory of a worker's shop."""
 SECRET = "whsec_contract_0123456789abcdef"  # noqa: S105 - of the contract alone
-_LEASE = 2.0
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
-CREATE TABLE IF NOT EXISTS plans (event_id TEXT PRIMARY KEY, steps TEXT);
-CREATE TABLE IF NOT EXISTS runs (event_id TEXT, began REAL, has_ended INT DEFAULT 0);
-CREATE TABLE IF NOT EXISTS effects (event_id TEXT, digest TEXT, at REAL);
+CREATE TABLE IF NOT EXISTS notes (event_id TEXT, what TEXT, digest TEXT, at REAL);
 """
+_NOTE = "INSERT INTO notes VALUES (?, ?, ?, ?)"
 
 
 class QueueShop:
-    """A receiver whose handlers wait in ``queue``, beside the files that say what ran.
+    """A receiver whose handlers wait in ``queue``, beside the file in which they note what ran.
 
     Sales have a sync handler, leads an async one, and commissions note their effect in the
-    transaction of an inbox.  A worker's module opens it without a directory::
+    transaction of an inbox.  What the runs of an event do, one after the other, is in its
+    additional key ``plan``: ``fail``, ``reject``, ``retry`` or ``sleep``, with spaces between.
+    A worker's module opens it without a directory::
 
         later = MyQueue(...)
         shop = QueueShop(later)
@@ -61,12 +61,9 @@ class QueueShop:
             raise ConfigurationError(f"only a worker of the QueueContract has {PLACE}")
         self.directory = Path(given)
         self.directory.mkdir(exist_ok=True)
-        self.letters = self.directory / "letters"
-        self.claims = self.directory / "claims.db"
-        self.store = SQLiteStore(self.claims)
-        self.hooks = Webhooks(
-            SECRET, store=self.store, dead_letters=DeadLetterDirectory(self.letters), lease=_LEASE
-        )
+        self.store = SQLiteStore(self.directory / "claims.db")
+        letters = DeadLetterDirectory(self.directory / "letters")
+        self.hooks = Webhooks(SECRET, store=self.store, dead_letters=letters, lease=2.0)
         self._inbox = SQLiteInbox()
         with self._connect() as connection:
             connection.executescript(_SCHEMA)
@@ -75,89 +72,58 @@ class QueueShop:
         self.hooks.on(LeadCreated, queue=queue)(self._ahandle)
         self.hooks.on(CommissionCreated, queue=queue)(self._handle_once)
 
-    # -- the test's side ----------------------------------------------------------------------
-
     def deliver(self, event: Event) -> Reply:
         """Deliver an event, signed."""
         return self.hooks.handle(*signed_request(event, SECRET))
 
-    def plan(self, event: Event, *steps: str) -> None:
-        """Say what the event's runs do, one after the other, and then nothing special.
-
-        Args:
-            event: whose handler it is for.
-            steps: ``fail``, ``reject``, ``retry``, or ``sleep``.
-        """
-        self._do("INSERT INTO plans VALUES (?, ?)", event.id, " ".join(steps))
-
     def count_runs(self, event: Event) -> int:
         """Return how many times its handler began."""
-        return len(self._ask("SELECT 1 FROM runs WHERE event_id = ?", event.id))
+        return len(self._find("run", event.id))
 
     def count_all_runs(self) -> int:
         """Return how many times a handler began."""
-        return int(self._ask("SELECT COUNT(*) FROM runs")[0][0])
-
-    def list_effects(self, event: Event) -> list[tuple[str, float]]:
-        """Return its effects: SHA-256 of the body, and when."""
-        return self._ask("SELECT digest, at FROM effects WHERE event_id = ?", event.id)
-
-    def count_effects(self) -> dict[str, int]:
-        """Return how many effects each event has had."""
-        counted = "SELECT event_id, COUNT(*) FROM effects GROUP BY event_id"
-        return {str(event_id): int(count) for event_id, count in self._ask(counted)}
+        return len(self._find("run"))
 
     def count_cut_off(self) -> int:
         """Return how many runs were cut off."""
-        return len(self._ask("SELECT 1 FROM runs WHERE NOT has_ended"))
+        return self.count_all_runs() - len(self._find("end"))
 
-    def list_letters(self) -> list[Path]:
-        """Return the dead letters' bodies."""
-        return sorted(self.letters.glob("*.body"))
+    def list_effects(self, event: Event) -> list[tuple[str, float]]:
+        """Return its effects: SHA-256 of the body, and when."""
+        return [(digest, at) for _, _, digest, at in self._find("effect", event.id)]
 
-    # -- the worker's side --------------------------------------------------------------------
+    def count_effects(self) -> dict[str, int]:
+        """Return how many effects each event has had."""
+        return Counter(event_id for event_id, *_ in self._find("effect"))
 
     def _handle(self, event: SaleCreated) -> None:
-        run, pause = self._begin(event)
-        time.sleep(pause)
-        self._note(event)
-        self._end(run)
+        time.sleep(self._begin(event))
+        self._note(event, "effect")
+        self._note(event, "end")
 
     async def _ahandle(self, event: LeadCreated) -> None:
-        run, pause = self._begin(event)
-        await asyncio.sleep(pause)
-        self._note(event)
-        self._end(run)
+        await asyncio.sleep(self._begin(event))
+        self._note(event, "effect")
+        self._note(event, "end")
 
     def _handle_once(self, event: CommissionCreated) -> None:
-        run, pause = self._begin(event)
+        seconds = self._begin(event)
         with self._connect() as connection:
             if self._inbox.first(connection, event):
-                connection.execute("INSERT INTO effects VALUES (?, ?, ?)", _row_of(event))
-        time.sleep(pause)
-        self._end(run)
+                connection.execute(_NOTE, _row_of(event, "effect"))
+        time.sleep(seconds)
+        self._note(event, "end")
 
-    def _begin(self, event: Event) -> tuple[int, float]:
-        began = self.count_runs(event)
-        run = self._do("INSERT INTO runs (event_id, began) VALUES (?, ?)", event.id, time.time())
-        planned = self._ask("SELECT steps FROM plans WHERE event_id = ?", event.id)
-        steps = str(planned[0][0]).split() if planned else []
-        step = steps[began] if began < len(steps) else ""
-        if step in ("fail", "reject", "retry"):
-            self._end(run)
-        if step == "fail":
-            raise ValueError("this run was planned to fail")
-        if step == "reject":
-            raise Reject
-        if step == "retry":
-            raise RetryLater(after=1)
-        return run, 3.0 if step == "sleep" else 0.03
-
-    def _note(self, event: Event) -> None:
-        self._do("INSERT INTO effects VALUES (?, ?, ?)", *_row_of(event))
-
-    def _end(self, run: int) -> None:
-        self._do("UPDATE runs SET has_ended = 1 WHERE rowid = ?", run)
+    def _begin(self, event: Event) -> float:
+        """Note a run and do what is planned for it; return how many seconds it is to take."""
+        planned = str((event.model_extra or {}).get("plan", "")).split()
+        step = "".join(planned[self.count_runs(event) :][:1])
+        self._note(event, "run")
+        errors = {"fail": ValueError("planned"), "reject": Reject(), "retry": RetryLater(after=1)}
+        if step in errors:
+            self._note(event, "end")
+            raise errors[step]
+        return 3.0 if step == "sleep" else 0.03
 
     @contextmanager
     def _connect(self) -> Generator[sqlite3.Connection]:
@@ -165,14 +131,15 @@ class QueueShop:
         with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
             yield connection
 
-    def _ask(self, query: str, *values: object) -> list[Any]:
+    def _find(self, what: str, event_id: str = "") -> list[Any]:
+        query = "SELECT * FROM notes WHERE what = ? AND ? IN (event_id, '')"
         with self._connect() as connection:
-            return connection.execute(query, values).fetchall()
+            return connection.execute(query, (what, event_id)).fetchall()
 
-    def _do(self, statement: str, *values: object) -> int:
+    def _note(self, event: Event, what: str) -> None:
         with self._connect() as connection:
-            return connection.execute(statement, values).lastrowid or 0
+            connection.execute(_NOTE, _row_of(event, what))
 
 
-def _row_of(event: Event) -> tuple[str, str, float]:
-    return event.id, sha256(event.to_json()).hexdigest(), time.time()
+def _row_of(event: Event, what: str) -> tuple[str, str, str, float]:
+    return event.id, what, sha256(event.to_json()).hexdigest(), time.time()

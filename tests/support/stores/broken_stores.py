@@ -242,7 +242,7 @@ class HangsInThreads(Model):
     def claim(self, key: str, token: str, **durations: Any) -> Any:
         """Claim, in the main thread."""
         if threading.current_thread() is not threading.main_thread():
-            threading.Event().wait(20)
+            threading.Event().wait(5)
         return super().claim(key, token, **durations)
 
 
