@@ -27,6 +27,7 @@ def programs_on(page: Path) -> list[str]:
     """Return the programs of a page, each at the page's line numbers."""
     text = page.read_text(encoding="utf-8")
     programs: list[list[str]] = []
+    assert len(BLOCK.findall(text)) == text.count("```python\n"), f"{page.name}: an indented block"
     for block in BLOCK.finditer(text):
         lines = block[1].splitlines()
         if lines[0] != CONTINUED:
