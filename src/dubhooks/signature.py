@@ -9,14 +9,15 @@ them: error trackers send the local variables of every frame in a traceback.
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 from binascii import unhexlify
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from hmac import compare_digest
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ._body import Request
-from ._headers import find_signature, list_items
+from ._headers import Headers, find_signature, list_items
 from .errors import (
     BodyEmpty,
     ConfigurationError,
@@ -36,19 +37,32 @@ Secrets: TypeAlias = OneSecret | Sequence[OneSecret]
 Secret: TypeAlias = Secrets | Callable[[], Secrets]
 
 
-class Key:
-    """One secret, as a keyed HMAC: copying it per delivery is cheaper than making it."""
+_BLOCK_SIZE = 64
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
-    __slots__ = ("_keyed",)
+
+class Key:
+    """One secret, with both HMAC pads hashed once (RFC 2104, section 4).
+
+    Copying two hash states per delivery is cheaper than ``hmac.new``.
+    """
+
+    __slots__ = ("_inner", "_outer")
 
     def __init__(self, secret: bytes) -> None:
-        self._keyed = hmac.new(secret, digestmod="sha256")
+        block = hashlib.sha256(secret).digest() if len(secret) > _BLOCK_SIZE else secret
+        block = block.ljust(_BLOCK_SIZE, b"\0")
+        self._inner = hashlib.sha256(block.translate(_INNER_PAD))
+        self._outer = hashlib.sha256(block.translate(_OUTER_PAD))
 
     def digest(self, body: bytes) -> bytes:
         """Return the 32 raw bytes of the HMAC of ``body``."""
-        mac = self._keyed.copy()
-        mac.update(body)
-        return mac.digest()
+        inner = self._inner.copy()
+        inner.update(body)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 class Keyring:
@@ -115,11 +129,10 @@ def verify(body: bytes, signature: str | None, secret: Secret) -> None:
         SignatureMismatch: it belongs to another body or secret.
         ConfigurationError: the secret is unusable or the body is not bytes.
     """
-    # What is not text cannot be a signature, and is malformed.
-    text = signature if signature is None or isinstance(signature, str) else ""
-    keyring, request = Keyring(secret), Request(body, {"Dub-Signature": text})
-    del body, secret, signature, text
-    error = check_body(request) or check_request(keyring.keys(), request)
+    # The signature stands in for the headers, because no frame that raises may hold it.
+    keyring, request = Keyring(secret), Request(body, cast(Headers, signature))
+    del body, secret, signature
+    error = check_body(request) or _check_signature(keyring.keys(), request, request.headers)
     if error is not None:
         raise error
 
@@ -167,6 +180,12 @@ def check_request(
     signature = find_signature(request.headers)
     if isinstance(signature, DubhooksError):
         return signature
+    return _check_signature(keys, request, signature)
+
+
+def _check_signature(
+    keys: tuple[Key, ...], request: Request, signature: object
+) -> VerificationError | None:
     if signature is None:
         return SignatureMissing(
             "there is no Dub-Signature header: the request is not from Dub, "
@@ -180,7 +199,7 @@ def check_request(
     # Every key is tried even after a match: which one matched must not show in the time.
     is_match = False
     for key in keys:
-        is_match |= hmac.compare_digest(key.digest(request.body), claimed)
+        is_match |= compare_digest(key.digest(request.body), claimed)
     if is_match:
         return None
     return SignatureMismatch(
@@ -254,7 +273,7 @@ def _make_key(secret: OneSecret) -> Key | str:
     return Key(key)
 
 
-def _decode(signature: str) -> bytes | None:
+def _decode(signature: object) -> bytes | None:
     stripped = signature.strip(" \t") if isinstance(signature, str) else ""
     try:
         return unhexlify(stripped) if len(stripped) == 64 else None
