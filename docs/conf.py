@@ -32,10 +32,8 @@ exclude_patterns = ["_build"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 nitpicky = True
-# Other projects have no pages here, and neither have type variables.
-nitpick_ignore_regex = [
-    ("py:.*", r"(?!dubhooks).*|dubhooks\..*\b[A-Z]\w*T|dubhooks\.receiver\._typed\..*")
-]
+# Other projects have no pages here.
+nitpick_ignore_regex = [("py:.*", r"(?!dubhooks).*")]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -52,6 +50,7 @@ html_title = f"dubhooks {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_show_copyright = False
 html_show_sourcelink = False
 pygments_style = "friendly"
 pygments_dark_style = "native"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pydoc
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,7 +88,10 @@ def _anchors_around(node: Any) -> Iterator[str]:
 def find_public(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement
 ) -> Any:
-    """Resolve a name that a docstring or an annotation has from where it is not public."""
+    """Resolve a name that a docstring or an annotation has from where it is not public.
+
+    What has no entry, though it exists, stays text: a type that only annotations name.
+    """
     if node.get("refdomain") != "py":
         return None
     domain: Any = env.get_domain("py")
@@ -98,4 +102,4 @@ def find_public(
         if len(found) == 1:
             page = node["refdoc"]
             return domain.resolve_xref(env, page, app.builder, "obj", found[0], node, content)
-    return None
+    return content if pydoc.locate(node["reftarget"]) is not None else None

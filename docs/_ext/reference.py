@@ -245,6 +245,13 @@ def _spell_out(_app: Sphinx, *given: Any) -> tuple[str | None, str | None]:
     return signature and make_readable(signature), returned and make_readable(returned)
 
 
+def _keep_colons(_app: Sphinx, what: str, *given: Any) -> None:
+    """Have napoleon take no words before a colon for the type of an attribute."""
+    lines: list[str] = given[-1]
+    if what in ("attribute", "data", "property"):
+        lines[:0] = ["..", ""]  # an empty comment
+
+
 def write_pages(app: Sphinx) -> None:
     """Write what has changed, and remove what is no page any more."""
     # One signature of "on" in place of six.
@@ -275,6 +282,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", write_pages)
     app.connect("source-read", read_page)
     app.connect("include-read", read_include)
+    app.connect("autodoc-process-docstring", _keep_colons, priority=400)
     app.connect("autodoc-process-signature", _spell_out)
     app.connect("doctree-read", link_names)
     app.connect("missing-reference", find_public)
