@@ -30,15 +30,12 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 myst_heading_anchors = 4
-myst_enable_extensions = ["colon_fence"]
 nitpicky = True
 # Other projects have no pages here.
 nitpick_ignore_regex = [("py:.*", r"(?!dubhooks).*")]
 
 autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
 autoclass_content = "both"
-napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 maximum_signature_line_length = 80
 python_use_unqualified_type_names = True
