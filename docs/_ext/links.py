@@ -16,8 +16,6 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 ROOT = Path(__file__).parents[2]
-_ON_SITE = {"README": "index", "CHANGELOG": "changelog", "CONTRIBUTING": "contributing"}
-"""Files beside ``docs`` that are pages of the site, too."""
 _LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 
 
@@ -32,8 +30,9 @@ def rewrite_links(text: str, source: Path, page: Path) -> str:
 
     def rewrite(link: re.Match[str]) -> str:
         target = (source.parent / link[1]).resolve()
-        if target.parent == ROOT and target.stem in _ON_SITE:
-            target = ROOT / "docs" / f"{_ON_SITE[target.stem]}.md"
+        page_of = ROOT / "docs" / f"{target.stem.lower()}.md".replace("readme", "index")
+        if target.parent == ROOT and page_of.exists():
+            target = page_of
         elif ROOT / "examples" in (target, *target.parents):
             target = ROOT / "docs" / "reference" / "examples.rst"
         return f"]({os.path.relpath(target, page.parent)}"
@@ -54,7 +53,10 @@ def read_include(app: Sphinx, source: Path, docname: str, content: list[str]) ->
 
 
 def link_names(app: Sphinx, page: nodes.document) -> None:
-    """Make links of the classes that a page names, which is plain Markdown in the repository."""
+    """Make links of the public names on a page, which is plain Markdown in the repository.
+
+    Classes are known by their short names, too.
+    """
     for node in page.findall(pending_xref):
         # Else any name that ends like it is taken: "type" would be a field of a bounty.
         node.attributes.pop("refspecific", None)
@@ -63,15 +65,13 @@ def link_names(app: Sphinx, page: nodes.document) -> None:
     entries = find_entries(list_public_names())
     short = {name.rpartition(".")[2]: name for name in reversed([*entries])}
     for literal in list(page.findall(nodes.literal)):
-        name = literal.astext().rpartition(".")[2]
-        if (
-            name not in short
-            or name[0].islower()
-            or not isinstance(literal.parent, nodes.paragraph)
-        ):
+        written = literal.astext()
+        name = written.rpartition(".")[2]
+        is_known = written in entries or (name in short and name[0].isupper())
+        if not is_known or not isinstance(literal.parent, nodes.paragraph):
             continue
-        target = short[name]
-        if any("postback" in anchor for anchor in _anchors_around(literal)):
+        target = written if written in entries else short[name]
+        if written == name and any("postback" in anchor for anchor in _anchors_around(literal)):
             # Both families have some names.
             target = entries.get(f"dubhooks.postbacks.{name}", target)
         link = pending_xref("", literal.deepcopy(), refdomain="py", reftype="obj")
