@@ -50,4 +50,4 @@ html_copy_source = False
 html_show_copyright = False
 html_show_sourcelink = False
 pygments_style = "friendly"
-pygments_dark_style = "native"
+pygments_dark_style = "one-dark"
