@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 SECONDS_A_ROUND = 0.01
-"""Long enough that the clock costs nothing, short enough that both sides of a ratio meet
-the same weather."""
+"""Of CPU time: long enough that the clock costs nothing, short enough that both sides of a ratio
+meet the same weather."""
 
 
 class Times(NamedTuple):
@@ -34,7 +34,7 @@ def ratio_of(times: Sequence[float], base: Sequence[float]) -> float:
 
 
 def measure(calls: Mapping[str, Callable[[], Any]], rounds: int) -> Times:
-    """Take the time of every call, in turns and in another order each round.
+    """Take the CPU time of every call, in turns and in another order each round.
 
     Args:
         calls: what to call, by name.
@@ -47,10 +47,10 @@ def measure(calls: Mapping[str, Callable[[], Any]], rounds: int) -> Times:
         random.shuffle(turns)  # what comes first may leave work behind for what comes next
         for way, call in turns:
             repeats = range(counts[way])
-            start = time.perf_counter()
+            start = time.process_time()
             for _ in repeats:
                 call()
-            spent = time.perf_counter() - start
+            spent = time.process_time() - start
             times.rounds[way].append(spent / len(repeats) * 1e6)
     return times
 
@@ -62,11 +62,11 @@ def percentile(times: Sequence[float], part: float) -> float:
 
 def _calls_a_round(call: Callable[[], Any]) -> int:
     call()  # the first one may build what the others use
-    start = time.perf_counter()
+    start = time.process_time()
     call()
-    once = time.perf_counter() - start
+    once = time.process_time() - start
     repeats = range(max(1, min(20, int(SECONDS_A_ROUND / once))))
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in repeats:
         call()
-    return max(1, int(SECONDS_A_ROUND * len(repeats) / (time.perf_counter() - start)))
+    return max(1, int(SECONDS_A_ROUND * len(repeats) / (time.process_time() - start)))
