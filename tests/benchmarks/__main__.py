@@ -75,7 +75,7 @@ def _choose_measures(quick: bool, peers: Path | None) -> dict[str, Callable[[], 
     def measure_servers() -> Part:
         from tests.benchmarks import serving
 
-        return serving.main(*((1, 0.1) if quick else (9, 0.8)))
+        return serving.main(*((1, 0.1) if quick else (15, 0.5)))
 
     def measure_stores() -> Part:
         from tests.benchmarks import stores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import tempfile
 from collections.abc import Generator
@@ -17,8 +18,10 @@ from tests.benchmarks.served import BARE, OURS, TYPED, UNTYPED, WAYS
 from tests.support.processes import Server, importing, python, serving
 
 PACKAGE = "tests.benchmarks.served"
+# This worker keeps connections open.  With more threads they contend for the interpreter, and the
+# CPU time of a request varies by half from round to round.
 GUNICORN = (
-    *("-m", "gunicorn", "--bind=127.0.0.1:{port}", "--workers=1", "--threads=4"),
+    *("-m", "gunicorn", "--bind=127.0.0.1:{port}", "--worker-class=gthread", "--threads=1"),
     *("--keep-alive=60", "--log-level=warning"),
 )
 UVICORN = ("-m", "uvicorn", "--port={port}", "--no-access-log", "--log-level=warning")
@@ -34,7 +37,7 @@ LEAST = {
 }
 TEXT = (
     "Sales of 2.4 kB, each with an id of its own, over loopback to one worker process: gunicorn "
-    "with four threads for Flask and Django, uvicorn for FastAPI. The ways take turns; medians of "
+    "with one thread for Flask and Django, uvicorn for FastAPI. The ways take turns; medians of "
     "the rounds, and ratios of pairs in one round. *Bare* reads the body and answers. *By hand, "
     "untyped* verifies with `hmac.new` and reads with `json.loads`; *by hand, typed* verifies and "
     "parses into the same pydantic model, for this one event. *dubhooks* is the mounted view or "
@@ -77,8 +80,10 @@ def _measure(framework: str, rounds: int, seconds: float) -> dict[str, list[Rate
     rates: dict[str, list[Rate]] = {way: [] for way in WAYS}
     with ExitStack() as stack:
         servers = {way: stack.enter_context(_served(framework, way)) for way in WAYS}
+        turns = list(servers.items())
         for turn in range(rounds + 1):
-            for way, server in servers.items():
+            random.shuffle(turns)
+            for way, server in turns:
                 rate = send_load(server, deliveries, seconds)
                 if turn:  # the first one builds the parser and opens the store
                     rates[way].append(rate)
