@@ -100,7 +100,7 @@ def test_broker_is_a_broker(broker: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "middleware"), [("retry_when", TimeLimit), ("time_limit", Retries)]
+    ("option", "middleware"), [("max_retries", TimeLimit), ("time_limit", Retries)]
 )
 def test_middleware_is_needed(option: str, middleware: type[Any]) -> None:
     """Without Retries a message whose worker is interrupted is done with; Dramatiq says so."""
