@@ -78,9 +78,9 @@ class QueueContract:
     @pytest.fixture(autouse=True)
     def _shop(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
         monkeypatch.setenv(PLACE, str(tmp_path))
-        self.directory = tmp_path
-        self.queue = self.make_queue()
-        self.shop = QueueShop(self.queue, tmp_path)
+        self.directory: Path = tmp_path
+        self.queue: Queue = self.make_queue()
+        self.shop: QueueShop = QueueShop(self.queue, tmp_path)
         yield
         self.shop.store.close()
 

@@ -59,11 +59,11 @@ class QueueShop:
         given = directory or os.environ.get(PLACE)
         if given is None:
             raise ConfigurationError(f"only a worker of the QueueContract has {PLACE}")
-        self.directory = Path(given)
+        self.directory: Path = Path(given)
         self.directory.mkdir(exist_ok=True)
-        self.store = SQLiteStore(self.directory / "claims.db")
+        self.store: SQLiteStore = SQLiteStore(self.directory / "claims.db")
         letters = DeadLetterDirectory(self.directory / "letters")
-        self.hooks = Webhooks(SECRET, store=self.store, dead_letters=letters, lease=2.0)
+        self.hooks: Webhooks = Webhooks(SECRET, store=self.store, dead_letters=letters, lease=2.0)
         self._inbox = SQLiteInbox()
         with self._connect() as connection:
             connection.executescript(_SCHEMA)
