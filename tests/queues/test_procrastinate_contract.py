@@ -50,6 +50,7 @@ class TestProcrastinate(ServerContract):
 
     def teardown_method(self) -> None:
         """Close the application."""
+        super().teardown_method()
         self.app.close()
 
     def worker(self) -> AbstractContextManager[QueueWorker]:

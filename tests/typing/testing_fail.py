@@ -33,7 +33,7 @@ client.deliver(sale).status = 200  # expect-error
 if client.deliver(sale).outcome == "handeld":  # expect-error
     pass
 store.count("complete")  # expect-error
-store.assert_completed_once(sale.id)  # expect-error
+store.calls_of(sale.id)  # expect-error
 
 
 def any_of(cls: type[Event]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import dubhooks
-from dubhooks import ConfigurationError, Webhooks, webhooks
+from dubhooks import Webhooks, webhooks
 from dubhooks.testing import (
     ASGIClient,
     Delivered,
@@ -134,7 +134,6 @@ class TestEveryFramework:
         assert delivered.event_id == SALE.id
         assert shop.amounts == [SALE.data.sale.amount]
         client.assert_handled_once(SALE)
-        shop.store.assert_completed_once(SALE)
 
     def test_refused(self, client_of: Callable[[Shop], Any]) -> None:
         """A changed body and a missing signature are refused, whatever was handled before."""
@@ -160,7 +159,6 @@ class TestEveryFramework:
         assert "the log has what" in fault_of(client)
         assert client.deliver(SALE).outcome == "handled"
         client.assert_handled_once(SALE)
-        shop.store.assert_completed_once(SALE)
 
     def test_any_bytes(self, client_of: Callable[[Shop], Any]) -> None:
         """Bytes are delivered as they are; their event can be asserted on too."""
@@ -248,11 +246,6 @@ class TestTamper:
         sent = body_of(lambda client: client.tamper(body))
         assert (sent[:-1], len(sent)) == (body[:-1], len(body))
         assert sent != body
-
-    def test_nothing_to_change(self) -> None:
-        """An empty body cannot be changed."""
-        with pytest.raises(ConfigurationError, match="no byte to change"):
-            wsgi(Shop()).tamper(b"")
 
 
 def body_of(deliver: Callable[[SignedClient], object]) -> bytes:

@@ -44,6 +44,9 @@ def test_an_unknown_event_is_made_on_purpose() -> None:
     for data in ([1], [], None, "", 0, {"a": {"b": None}}):
         assert make_unknown_event("partner.promoted", data).data == data
         assert make_unknown_event("partner.promoted", data=data).data == data
+    for name in ("", None, 5):
+        with pytest.raises(InvalidEnvelope, match="event"):
+            make_unknown_event(name)  # type: ignore[arg-type]
     with pytest.raises(InvalidEnvelope, match="data"):
         make_unknown_event("partner.promoted", ABSENT)
     assert make_unknown_event("a.b", seed=1) == make_unknown_event("a.b", seed=1)
@@ -52,16 +55,15 @@ def test_an_unknown_event_is_made_on_purpose() -> None:
         make_unknown_event("a.b", event="c.d")
 
 
-@pytest.mark.parametrize("name", ["sale.created", "link.created", "", None, 5])
+@pytest.mark.parametrize("name", ["sale.created", "link.created"])
 def test_a_known_event_is_not_made_as_an_unknown_one(name: Any) -> None:
-    """An unknown event has a name that is text and that no model has."""
-    with pytest.raises(ConfigurationError, match=r"is known: make_event\(its class\)|must be text"):
+    """An unknown event has a name that no model has."""
+    with pytest.raises(ConfigurationError, match=r"is known: make_event\(its class\)"):
         make_unknown_event(name)
 
 
 def test_names_are_found_when_they_are_used() -> None:
-    """Every public name is there and listed, and another one is an AttributeError."""
-    assert set(dubhooks.testing.__all__) <= set(dir(dubhooks.testing))
+    """Every public name is there, and another one is an AttributeError."""
     for name in dubhooks.testing.__all__:
         assert getattr(dubhooks.testing, name) is not None
     modules = [import_module(f"dubhooks.testing.{name}") for name in dubhooks.testing._MODULES]

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .clients import *
     from .contract import *
     from .events import *
-    from .held import *
     from .queue_contract import *
     from .recording import *
     from .shop import *
@@ -25,14 +24,12 @@ __all__ = [
     "ClientFactory",
     "Delivered",
     "DjangoClient",
-    "HeldMessage",
     "HeldQueue",
     "QueueContract",
     "QueueShop",
     "QueueWorker",
     "RecordingStore",
     "SignedClient",
-    "StoreCall",
     "StoreContract",
     "WSGIClient",
     "make_event",
@@ -40,7 +37,7 @@ __all__ = [
     "signed_request",
 ]
 
-_MODULES = ("events", "held", "recording", "shop", "clients", "contract", "queue_contract")
+_MODULES = ("events", "recording", "shop", "clients", "contract", "queue_contract")
 
 
 def __getattr__(name: str) -> object:
@@ -51,7 +48,3 @@ def __getattr__(name: str) -> object:
             if name in module.__all__:
                 return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cached_property
 from secrets import token_hex
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ..idempotency import AsyncStore, Claim, Store
 
@@ -54,7 +54,8 @@ class _Handles:
         self._stores: dict[int, AnyStore] = {}
         self._loop = asyncio.new_event_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(RACERS))
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
 
     def open(self) -> Any:
         """Make another handle."""
@@ -86,20 +87,15 @@ class _Handles:
         async def run_all() -> list[ResultT]:
             return await asyncio.gather(*(asyncio.to_thread(run, call) for call in calls))
 
-        results: list[ResultT] = self.finish(run_all())
-        return results
+        return cast("list[ResultT]", self.finish(run_all()))
 
     def close(self) -> None:
         """Close every handle, and end the loop with whatever still runs there."""
         while self._stores:
             self.finish(self.case.close_store(self._stores.popitem()[1]))
         self._loop.call_soon_threadsafe(self._loop.stop)
-
-    def _run(self) -> None:
-        try:
-            self._loop.run_forever()
-        finally:
-            self._loop.close()
+        self._thread.join()
+        self._loop.close()
 
 
 class Row:

@@ -14,17 +14,16 @@ import logging
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 
 from .._headers import list_pairs
 from ..errors import ConfigurationError
 from ..events._base import Event
 from ..idempotency._drivers import is_on_event_loop
-from ..signature import Keyring
-from ._delivered import Delivered, change_byte, find_fault, id_of, read_object, read_reply
+from ._delivered import Delivered, change_byte, find_fault, read_object, read_reply
 from .events import signed_request
 
 if TYPE_CHECKING:
@@ -52,13 +51,8 @@ class SignedClient(ABC):
     """
 
     def __init__(self, secret: Secret, path: str) -> None:
-        if not isinstance(path, str) or not path.startswith("/"):
-            raise ConfigurationError(
-                'path must be the part of a URL that begins with a slash, as "/webhooks/dub" does'
-            )
-        Keyring(secret).keys()
         self._secret = secret
-        self._path = path
+        self._path = "/" + path.removeprefix("/")
         self.deliveries: list[Delivered] = []
         """What was answered to every delivery of this client, the newest last."""
 
@@ -68,8 +62,9 @@ class SignedClient(ABC):
         ``headers`` come on top of those that Dub sends, or in their place.
 
         Raises:
-            ConfigurationError: it is neither an event nor bytes, headers are not
-                headers, or an ASGI application is called on an event loop.
+            ConfigurationError: it is neither an event nor bytes, the secret is no
+                secret, headers are not headers, or an ASGI application is called
+                on an event loop.
         """
         return self._send(*self._sign(event, headers))
 
@@ -112,10 +107,9 @@ class SignedClient(ABC):
         duplicate, says that the first one came from its receiver.
         """
         __tracebackhide__ = True
-        event_id = id_of(event)
-        fault = find_fault([one for one in self.deliveries if one.event_id == event_id], self._path)
+        fault = find_fault([one for one in self.deliveries if one.event_id == event.id], self._path)
         if fault:
-            raise AssertionError(f"{event_id} {fault}")
+            raise AssertionError(f"{event.id} {fault}")
 
     @abstractmethod
     def _send(self, body: bytes, headers: dict[str, str]) -> Delivered:
@@ -157,11 +151,14 @@ class WSGIClient(SignedClient):
         """``path``: where the receiver is mounted.
 
         Raises:
-            ConfigurationError: an argument cannot work, or werkzeug is not installed.
+            ConfigurationError: it is no WSGI application.
+            ModuleNotFoundError: werkzeug is not installed.
         """
         super().__init__(secret, path)
         _check_application(app, "WSGI")
-        self._client = _import_for("WSGIClient", "werkzeug.test").Client(app, use_cookies=False)
+        from werkzeug.test import Client
+
+        self._client = Client(app, use_cookies=False)
 
     def _send(self, body: bytes, headers: dict[str, str]) -> Delivered:
         given: dict[str, Any] = {"base_url": _SERVER, "headers": headers, "data": body}
@@ -186,12 +183,13 @@ class ASGIClient(SignedClient):
         """``path``: where the receiver is mounted.
 
         Raises:
-            ConfigurationError: an argument cannot work, or httpx is not installed.
+            ConfigurationError: it is no ASGI application.
+            ModuleNotFoundError: httpx is not installed.
         """
         super().__init__(secret, path)
         _check_application(app, "ASGI")
         self._app = app
-        self._httpx = _import_for("ASGIClient", "httpx", "httpx2")
+        self._httpx: Any = import_module("httpx2" if find_spec("httpx2") else "httpx")
 
     @cached_property
     def _loop(self) -> asyncio.AbstractEventLoop:
@@ -240,17 +238,17 @@ class DjangoClient(SignedClient):
             path: where the receiver is mounted.
 
         Raises:
-            ConfigurationError: an argument cannot work, the project has no
-                secret, or Django is not installed.
+            ModuleNotFoundError: Django is not installed.
         """
-        test = _import_for("DjangoClient", "django.test")
+        from django.test import AsyncClient, Client
+
         if secret is None:
             from ..django._settings import WEBHOOK_SECRET, secret_of
 
             secret = secret_of(WEBHOOK_SECRET)
         super().__init__(cast("Secret", secret), path)
         options: dict[str, Any] = {"enforce_csrf_checks": True, "raise_request_exception": False}
-        self._client, self._async_client = test.Client(**options), test.AsyncClient(**options)
+        self._client, self._async_client = Client(**options), AsyncClient(**options)
 
     def _send(self, body: bytes, headers: dict[str, str]) -> Delivered:
         return self._read(body, self._post(self._client, body, headers))
@@ -286,12 +284,3 @@ def _check_application(app: object, kind: str) -> None:
             f"({', '.join(_ARGUMENTS[kind])}); pass the app itself, one of the other kind to its "
             f"own client, and a receiver as dubhooks.{kind.lower()}.app(hooks)"
         )
-
-
-def _import_for(client: str, *modules: str) -> Any:
-    """Return the first of these modules that is installed."""
-    for module in modules:
-        with suppress(ModuleNotFoundError):
-            return import_module(module)
-    package = modules[0].partition(".")[0]
-    raise ConfigurationError(f"{client} needs {package}: pip install {package}")

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections.abc import Callable
+from functools import partial
 
-from ._contract_case import MOMENT, OTHER, build_key, expect
-from ._store_races import StoreRaces
+from ..idempotency import Claim
+from ._contract_case import MOMENT, OTHER, RACERS, Row, StoreCase, build_key, expect, pause
 
 __all__ = ["StoreContract"]
 
 _TEN_YEARS = 315_360_000
 _LONGEST = 200
+_WORKERS, _ROUNDS = 6, 4
 _EVERY_CHARACTER = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-:"
 _SIMILAR = ("evt_aB", "evt_Ab", "a_c", "abc", "a", "a:a", "x" * 150 + "1", "x" * 150 + "2")
 """Keys of which some engine takes two for the same: it ignores case, or takes a key for a pattern
 or a prefix, or cuts the end off."""
 
 
-class StoreContract(StoreRaces):
+class StoreContract(StoreCase):
     """Inherit from it and return your store; pytest does the rest.
 
     For example::
@@ -48,121 +51,110 @@ class StoreContract(StoreRaces):
 
     def test_held_key_is_busy_for_others(self) -> None:
         """The first claim is acquired, and others learn how long its lease still is."""
-        row = self._row
-        row.expect("one", "acquired", 1, lease=60.0)
-        busy = row.expect("two", "busy", 1)
+        self._row.expect("one", "acquired", 1, lease=60.0)
+        busy = self._row.expect("two", "busy", 1)
         expect(busy.retry_after < 60.001, f"retry_after {busy.retry_after} is beyond the lease")
 
     def test_own_token_acquires_again(self) -> None:
         """A claim that nobody took over is renewed as the same attempt, even after its lease."""
-        row = self._row
-        row.claim("one")
-        row.expect("one", "acquired", 1, lease=MOMENT)
-        row.expect("two", "busy", 1)
-        row.let_pass(MOMENT)
-        row.expect("one", "acquired", 1)
-        row.expect("two", "busy", 1)
+        self._row.claim("one")
+        self._row.expect("one", "acquired", 1, lease=MOMENT)
+        self._row.expect("two", "busy", 1)
+        self._row.let_pass(MOMENT)
+        self._row.expect("one", "acquired", 1)
+        self._row.expect("two", "busy", 1)
 
     def test_renewal_extends_lease_and_retention(self) -> None:
         """A claim by the own token starts a new lease, and a new retention."""
-        row = self._row
-        row.claim("one", lease=MOMENT, retention=2 * MOMENT)
-        row.claim("one", lease=600.0, retention=900.0)
-        row.let_pass(2 * MOMENT)
-        busy = row.expect("two", "busy", 1)
+        self._row.claim("one", lease=MOMENT, retention=2 * MOMENT)
+        self._row.claim("one", lease=600.0, retention=900.0)
+        self._row.let_pass(2 * MOMENT)
+        busy = self._row.expect("two", "busy", 1)
         expect(500 < busy.retry_after < 600.001, f"the new lease of 600 s is over in {busy}")
-        expect(not row.forget(), "a key was forgotten while its new lease runs")
-        expect(row.complete("one"), "forget took the key from its owner")
+        expect(not self._row.forget(), "a key was forgotten while its new lease runs")
+        expect(self._row.complete("one"), "forget took the key from its owner")
 
     def test_lease_is_not_taken_over_early(self) -> None:
         """Nobody acquires a held key before its lease, nor before the announced moment."""
-        row, announced = self._row, list[float]()
-        begin = asked = time.monotonic()
+        row, begin = self._row, time.monotonic()
         row.claim("one", lease=2 * MOMENT)
-        while (claim := row.claim("two")).state != "acquired":
-            announced.append(asked + claim.retry_after)
-            time.sleep(MOMENT / 20)
-            asked = time.monotonic()
+        asked = time.monotonic()
+        busy = row.claim("two")
+        row.take("two")
         # A server's clock may run at a slightly different rate.
         now = time.monotonic() + 0.02
         expect(now - begin >= 2 * MOMENT, f"taken over after {now - begin:.3f} s")
-        early = max(announced, default=now) - now
-        expect(early <= 0, f"taken over {early:.3f} s before a retry_after had passed")
+        early = asked + busy.retry_after - now
+        expect(early <= 0, f"taken over {early:.3f} s before its retry_after had passed")
 
     def test_lease_over_is_taken_over(self) -> None:
         """After the lease another token acquires the key, and the old owner has lost it."""
-        row = self._row
-        row.claim("one", lease=MOMENT)
-        taken = row.take("two", lease=MOMENT)
+        self._row.claim("one", lease=MOMENT)
+        taken = self._row.take("two", lease=MOMENT)
         expect(taken.attempt == 2, f"the first takeover is attempt 2, not {taken.attempt}")
-        taken = row.take("three")
+        taken = self._row.take("three")
         expect(taken.attempt == 3, f"the second takeover is attempt 3, not {taken.attempt}")
         for zombie in ("one", "two"):
-            expect(not row.complete(zombie), "an old owner completed after a takeover")
-            expect(not row.release(zombie), "an old owner released after a takeover")
-            row.expect(zombie, "busy", 3)
-        expect(row.complete("three"), "the new owner could not complete")
+            expect(not self._row.complete(zombie), "an old owner completed after a takeover")
+            expect(not self._row.release(zombie), "an old owner released after a takeover")
+            self._row.expect(zombie, "busy", 3)
+        expect(self._row.complete("three"), "the new owner could not complete")
 
     def test_only_the_owner_completes_or_releases(self) -> None:
         """What another token tries is refused and changes nothing."""
-        row = self._row
-        row.claim("one")
+        self._row.claim("one")
         for token in ("two", "", "ONE"):
-            expect(not row.complete(token), f"{token!r} completed a claim of 'one'")
-            expect(not row.release(token), f"{token!r} released a claim of 'one'")
-        row.expect("two", "busy", 1)
+            expect(not self._row.complete(token), f"{token!r} completed a claim of 'one'")
+            expect(not self._row.release(token), f"{token!r} released a claim of 'one'")
+        self._row.expect("two", "busy", 1)
 
     # -- done, free, absent -----------------------------------------------------------------------
 
     def test_completed_key_is_done(self) -> None:
         """An owner completes even after its lease; then the key is done for all, and nobody's."""
-        row = self._row
-        row.claim("one")
-        row.release("one")
-        row.claim("two", lease=MOMENT)
-        row.let_pass(MOMENT)
-        expect(row.complete("two"), "nobody took over, and complete was refused")
+        self._row.claim("one")
+        self._row.release("one")
+        self._row.claim("two", lease=MOMENT)
+        self._row.let_pass(MOMENT)
+        expect(self._row.complete("two"), "nobody took over, and complete was refused")
         for token in ("two", "three", "two"):
-            row.expect(token, "done", 2)
-            expect(not row.complete(token), "a done key was completed again")
-            expect(not row.release(token), "a done key was released")
+            self._row.expect(token, "done", 2)
+            expect(not self._row.complete(token), "a done key was completed again")
+            expect(not self._row.release(token), "a done key was released")
 
     def test_released_key_is_acquired(self) -> None:
         """A released key has no owner, and anyone acquires it at once, as the next attempt."""
-        row = self._row
         for attempt, token in enumerate(("one", "two", "two", "three"), start=1):
-            row.expect(token, "acquired", attempt)
-            expect(row.release(token), "the owner could not release")
-            expect(not row.complete(token), "a free key was completed")
-            expect(not row.release(token), "a free key was released again")
+            self._row.expect(token, "acquired", attempt)
+            expect(self._row.release(token), "the owner could not release")
+            expect(not self._row.complete(token), "a free key was completed")
+            expect(not self._row.release(token), "a free key was released again")
 
     def test_absent_key_stays_absent(self) -> None:
         """Where nothing is, nothing is completed, released or forgotten, nor what is beside it."""
-        row = self._row
-        neighbour = row.beside()
+        neighbour = self._row.beside()
         neighbour.claim()
         neighbour.complete()
-        expect(not row.complete(), "an absent key was completed")
-        expect(not row.release(), "an absent key was released")
-        expect(not row.forget(), "an absent key was forgotten")
-        row.expect("two", "acquired", 1)
+        expect(not self._row.complete(), "an absent key was completed")
+        expect(not self._row.release(), "an absent key was released")
+        expect(not self._row.forget(), "an absent key was forgotten")
+        self._row.expect("two", "acquired", 1)
         neighbour.expect("two", "done", 1)
 
     def test_fingerprint_is_the_holders(self) -> None:
         """Whoever acquires a key brings its own fingerprint; busy and done tell the holder's."""
-        row = self._row
         theirs = {"fingerprint": OTHER, "holder": OTHER}
-        row.claim("one")
-        row.expect("two", "busy", 1, fingerprint=OTHER)
-        row.expect("one", "acquired", 1, **theirs)
-        row.expect("two", "busy", 1, holder=OTHER)
-        row.release("one")
-        row.expect("two", "acquired", 2, lease=MOMENT)
-        row.let_pass(MOMENT)
-        row.expect("three", "acquired", 3, **theirs)
-        row.expect("four", "busy", 3, holder=OTHER)
-        row.complete("three")
-        row.expect("four", "done", 3, holder=OTHER)
+        self._row.claim("one")
+        self._row.expect("two", "busy", 1, fingerprint=OTHER)
+        self._row.expect("one", "acquired", 1, **theirs)
+        self._row.expect("two", "busy", 1, holder=OTHER)
+        self._row.release("one")
+        self._row.expect("two", "acquired", 2, lease=MOMENT)
+        self._row.let_pass(MOMENT)
+        self._row.expect("three", "acquired", 3, **theirs)
+        self._row.expect("four", "busy", 3, holder=OTHER)
+        self._row.complete("three")
+        self._row.expect("four", "done", 3, holder=OTHER)
 
     # -- forgotten --------------------------------------------------------------------------------
 
@@ -185,18 +177,17 @@ class StoreContract(StoreRaces):
 
     def test_held_key_is_not_forgotten(self) -> None:
         """While a lease runs no handle deletes anything; when the key is done, any does."""
-        row = self._row
-        other = row.elsewhere()
-        row.claim("one")
-        row.release("one")
-        row.claim("two")
-        for handle in (row, other):
+        other = self._row.elsewhere()
+        self._row.claim("one")
+        self._row.release("one")
+        self._row.claim("two")
+        for handle in (self._row, other):
             expect(not handle.forget(), "a key was forgotten while its lease runs")
-        row.expect("three", "busy", 2)
-        expect(row.complete("two"), "forget took the key from its owner")
-        row.expect("three", "done", 2)
+        self._row.expect("three", "busy", 2)
+        expect(self._row.complete("two"), "forget took the key from its owner")
+        self._row.expect("three", "done", 2)
         expect(other.forget(), "another handle could not forget")
-        row.expect("three", "acquired", 1)
+        self._row.expect("three", "acquired", 1)
 
     def test_key_is_absent_after_its_retention(self) -> None:
         """Whatever its state was, a key older than its retention counts as absent."""
@@ -227,12 +218,11 @@ class StoreContract(StoreRaces):
 
     def test_ten_years(self) -> None:
         """Leases and retentions may be very long, and whole numbers."""
-        row = self._row
-        row.claim(lease=_TEN_YEARS, retention=_TEN_YEARS)
-        busy = row.expect("two", "busy", 1)
+        self._row.claim(lease=_TEN_YEARS, retention=_TEN_YEARS)
+        busy = self._row.expect("two", "busy", 1)
         expect(abs(_TEN_YEARS - busy.retry_after) < 600, f"ten years shrank to {busy}")
-        row.complete(retention=_TEN_YEARS)
-        row.expect("two", "done", 1)
+        self._row.complete(retention=_TEN_YEARS)
+        self._row.expect("two", "done", 1)
 
     def test_every_key_is_a_key_of_its_own(self) -> None:
         """Keys have letters, digits and ``_ . - :``, and as many as 200 characters."""
@@ -245,3 +235,99 @@ class StoreContract(StoreRaces):
             expect(row.complete(), f"{row.key!r} could not be completed")
         for row in rows:
             row.expect("two", "done", 1)
+
+    # -- many at once -----------------------------------------------------------------------------
+
+    def test_one_of_many_claims_is_acquired(self) -> None:
+        """Of many claims of an absent, a released or an abandoned key at once one is acquired."""
+        for _ in range(3):
+            absent, free, ended = (self._row.beside() for _ in range(3))
+            free.claim("one")
+            free.release("one")
+            ended.claim("dead", lease=MOMENT)
+            ended.let_pass(MOMENT)
+            for row, attempt in ((absent, 1), (free, 2), (ended, 2)):
+                self._expect_one(row, attempt)
+
+    def test_many_keys_at_once(self) -> None:
+        """Claims of different keys do not stand in each other's way."""
+        row = self._row
+
+        def work() -> list[str]:
+            states: list[str] = []
+            for own in [row.beside() for _ in range(10)]:
+                states.append(own.claim("one").state)
+                own.complete("one")
+                states.append(own.claim("two").state)
+            return states
+
+        for states in self._handles.race([work] * 8):
+            expect(states == ["acquired", "done"] * 10, f"with many keys at once: {states}")
+
+    def test_one_owner_at_a_time(self) -> None:
+        """Whatever many do, a key has one owner at a time, who renews and settles its claim."""
+        handles = (self._row, self._row.elsewhere())
+        owners: list[str] = []
+
+        def work(token: str) -> list[int]:
+            attempts: list[int] = []
+            for number in range(_ROUNDS):
+                mine, other = handles if number % 2 else handles[::-1]
+                attempts.append(mine.take(token).attempt)
+                owners.append(token)
+                pause()
+                other.expect(token, "acquired", attempts[-1])
+                expect(owners == [token], f"the key had {len(owners)} owners at a time")
+                owners.remove(token)
+                expect(other.release(token), "somebody took the key from its owner")
+            return attempts
+
+        workers = [partial(work, f"worker-{number}") for number in range(_WORKERS)]
+        attempts = sorted(sum(self._handles.race(workers), list[int]()))
+        wanted = list(range(1, _WORKERS * _ROUNDS + 1))
+        expect(attempts == wanted, f"attempts must grow by 1: {attempts}")
+
+    def test_one_of_many_forgets_deletes(self) -> None:
+        """Of many calls for one done key at the same time one says that it deleted the row."""
+        for _ in range(3):
+            row = self._row.beside()
+            row.claim()
+            row.complete()
+            told = self._handles.race([row.forget, row.elsewhere().forget] * 4)
+            expect(sum(told) == 1, f"one of 8 must forget, got {told}")
+            row.expect("two", "acquired", 1)
+
+    def test_takeovers_and_forgets(self) -> None:
+        """Where some claim a free or abandoned key and some forget it, one gets it and keeps it."""
+        for is_free in (False, True) * 3:
+            row = self._row.beside()
+            row.claim("dead", lease=MOMENT)
+            if is_free:
+                row.release("dead")
+            else:
+                row.let_pass(MOMENT)
+            claims = [partial(row.claim, f"racer-{number}") for number in range(6)]
+            race: list[Callable[[], Claim | bool]] = [*claims, *[row.elsewhere().forget] * 6]
+            answers = self._handles.race(race)
+            seen = [one[:2] for one in answers if not isinstance(one, bool)]
+            # Forgotten before the takeover, which is then the first attempt, or not at all.
+            attempt = 2 - answers.count(True)
+            wanted = [("acquired", attempt)] + [("busy", attempt)] * 5
+            expect(sorted(seen) == wanted, f"one must take over, as {attempt}, got {seen}")
+            owner = [state for state, _ in seen].index("acquired")
+            expect(row.complete(f"racer-{owner}"), "somebody took the key from its owner")
+
+    def _expect_one(self, row: Row, attempt: int) -> None:
+        """Claim from many threads and two handles at once."""
+        handles = (row, row.elsewhere())
+
+        def claim(number: int) -> Claim:
+            return handles[number % 2].claim(f"racer-{number}", fingerprint=f"{number:064x}")
+
+        claims = self._handles.race([partial(claim, number) for number in range(RACERS)])
+        states = [claim.state for claim in claims]
+        wanted = ["acquired"] + ["busy"] * (RACERS - 1)
+        expect(sorted(states) == wanted, f"one of {RACERS} claims must be acquired, got {states}")
+        seen = {claim[1:3] for claim in claims}
+        holder = (attempt, f"{states.index('acquired'):064x}")
+        expect(seen == {holder}, f"all must see attempt and fingerprint of the holder, got {seen}")

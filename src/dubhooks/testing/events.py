@@ -24,32 +24,21 @@ if TYPE_CHECKING:
 
 __all__ = ["ABSENT", "make_event", "make_unknown_event", "signed_request"]
 
+Paths = Mapping[str, object]
 EventT = TypeVar("EventT", bound="KnownWebhookEvent | KnownPostbackEvent")
 
 _FAMILIES: Final[tuple[Family[Any], ...]] = (webhooks.family, postbacks.family)
-_EMPTY: Final[Mapping[str, object]] = {}
+_EMPTY: Final[Paths] = {}
 _ADDS: Final = "+"
 """What a path begins with that may lead to keys that no model knows."""
 
 
-class Absent:
-    """The type of ``ABSENT``."""
-
-    def __repr__(self) -> str:
-        return "ABSENT"
-
-
-ABSENT: Final = Absent()
+ABSENT: Final = object()
 """As the value of an override: remove the key (or the item of a list)."""
 
 
 def make_event(
-    event: type[EventT],
-    paths: Mapping[str, object] = _EMPTY,
-    /,
-    *,
-    seed: int | None = None,
-    **overrides: object,
+    event: type[EventT], paths: Paths = _EMPTY, /, *, seed: int | None = None, **overrides: object
 ) -> EventT:
     """Return an event of a class as Dub would send it, every key of production in place.
 
@@ -115,8 +104,6 @@ def make_unknown_event(
         ConfigurationError: ``name`` is known, or an override cannot be applied.
         InvalidEnvelope: the changed event does not parse.
     """
-    if not isinstance(name, str) or not name:
-        raise ConfigurationError("make_unknown_event: the name must be text, and not empty")
     if any(name in family.classes for family in _FAMILIES):
         raise ConfigurationError(f"make_unknown_event: {name!r} is known: make_event(its class)")
     document = make_envelope(name, seed)
@@ -151,14 +138,11 @@ def _find_family(event: object) -> Family[Any]:
     )
 
 
-def _change(
-    document: Any, model: type[Event], paths: Mapping[str, object], keywords: Mapping[str, object]
-) -> None:
+def _change(document: Any, model: type[Event], paths: Paths, keywords: Paths) -> None:
     """Apply overrides to ``document``, which is an event of the class ``model``."""
-    for path, value in paths.items():
+    by_keyword = {keyword.replace("__", "."): keywords[keyword] for keyword in keywords}
+    for path, value in [*paths.items(), *by_keyword.items()]:
         _apply(document, model, path, value)
-    for keyword, value in keywords.items():
-        _apply(document, model, keyword.replace("__", "."), value)
 
 
 def _apply(node: Any, model: type[Model] | None, path: str, value: object) -> None:

@@ -60,9 +60,7 @@ def dub_client(dub_secret: Secret) -> ClientFactory:
         at = {} if path is None else {"path": path}
         if app is None:
             return DjangoClient(secret, **at)
-        client: Any = WSGIClient
-        if is_called_as(app, "ASGI") and not is_called_as(app, "WSGI"):
-            client = ASGIClient
+        client: Any = ASGIClient if is_called_as(app, "ASGI") else WSGIClient
         return client(app, dub_secret if secret is None else secret, **at)
 
     return make

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from hashlib import sha256
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any, ClassVar, Protocol
-
-import pytest
 
 from ..events._base import Event
 from ..queues import Queue
 from ..webhooks import CommissionCreated, LeadCreated, SaleCreated
 from ._contract_case import expect
 from .events import make_event
-from .held import HeldQueue
+from .recording import HeldQueue
 from .shop import PLACE, SECRET, QueueShop
 
 __all__ = ["QueueContract", "QueueWorker"]
@@ -75,14 +76,19 @@ class QueueContract:
         """Return what the engine stores and what its workers have logged, as text."""
         raise NotImplementedError
 
-    @pytest.fixture(autouse=True)
-    def _shop(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
-        monkeypatch.setenv(PLACE, str(tmp_path))
-        self.directory: Path = tmp_path
+    def setup_method(self) -> None:
+        """Open a shop in a new directory; pytest calls it before each test."""
+        self.directory: Path = Path(mkdtemp(prefix="dubhooks-queue-"))
+        os.environ[PLACE] = str(self.directory)
         self.queue: Queue = self.make_queue()
-        self.shop: QueueShop = QueueShop(self.queue, tmp_path)
-        yield
+        self.shop: QueueShop = QueueShop(self.queue, self.directory)
+        self.shop.hooks.warm_up()
+
+    def teardown_method(self) -> None:
+        """Close the shop."""
         self.shop.store.close()
+        del os.environ[PLACE]
+        rmtree(self.directory, ignore_errors=True)
 
     # -- one message after the other ----------------------------------------------------------
 

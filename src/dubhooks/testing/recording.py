@@ -1,18 +1,18 @@
-"""A store that remembers what was asked of it, for tests to look at."""
+"""A store that remembers what was asked of it, and a queue that waits until a test runs it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
+from typing_extensions import Unpack, override
+
+from ..events._base import Event
 from ..idempotency import Claim
 from ..idempotency._keys import build_key
+from ..queues import Queue, QueueOptions
 from ..stores.memory import MemoryStore
-from ._delivered import id_of
 
-if TYPE_CHECKING:
-    from ..events._base import Event
-
-__all__ = ["RecordingStore", "StoreCall"]
+__all__ = ["HeldQueue", "RecordingStore"]
 
 
 class StoreCall(NamedTuple):
@@ -35,42 +35,10 @@ class RecordingStore(MemoryStore):
         """Every call so far."""
 
     def calls_of(self, event: Event) -> list[StoreCall]:
-        """Return the calls for the id of ``event``, in any namespace.
-
-        Raises:
-            ConfigurationError: ``event`` is not an event.
-        """
+        """Return the calls for the id of ``event``, in any namespace."""
         # No namespace has a colon.
-        ending = build_key("", id_of(event))
+        ending = build_key("", event.id)
         return [one for one in self.calls if one.key[one.key.index(":") :] == ending]
-
-    def assert_completed_once(self, event: Event) -> None:
-        """Fail unless exactly one delivery of ``event`` ran to its end and is done.
-
-        It sees deliveries from anywhere and needs no answers.  A store cannot
-        tell how an event was done: a handler that raised ``Reject`` and one
-        registered with ``on_unhandled`` complete it as well (see
-        :meth:`SignedClient.assert_handled_once`).
-
-        Raises:
-            AssertionError: it was not completed, or more than once; the message tells its calls.
-            ConfigurationError: ``event`` is not an event.
-        """
-        __tracebackhide__ = True
-        calls = self.calls_of(event)
-        # Done under another event id: it was completed without a run of its handler.
-        not_run = {one.token for one in self.calls if _tell(one) in ("done", "busy")}
-        runs = [
-            one.answer for one in calls if one.method == "complete" and one.token not in not_run
-        ]
-        if runs == [True] and "forget" not in map(_tell, calls):
-            return
-        told = ", ".join(map(_tell, calls)) or "never claimed"
-        others = ", ".join(dict.fromkeys(one.key for one in self.calls)) or "none"
-        raise AssertionError(
-            f"{event.id} ran to its end {len(runs)} times, and should once: {told} "
-            f"(keys in this store: {others})"
-        )
 
     def claim(
         self, key: str, token: str, *, fingerprint: str, lease: float, retention: float
@@ -94,7 +62,45 @@ class RecordingStore(MemoryStore):
         return bool(call.answer)
 
 
-def _tell(call: StoreCall) -> str:
-    if isinstance(call.answer, Claim):
-        return call.answer.state
-    return call.method if call.answer else f"{call.method} refused"
+class HeldMessage(NamedTuple):
+    """A message, and how many seconds it was to wait."""
+
+    text: str
+    after: float
+
+
+class HeldQueue(Queue):
+    """Keeps messages in :attr:`messages`; :meth:`run` works them off, in this thread.
+
+    A receiver may have any sync store beside it, a ``MemoryStore`` too.
+    """
+
+    in_memory: ClassVar[bool] = True
+
+    def __init__(self, **common: Unpack[QueueOptions]) -> None:
+        """Take the arguments of every queue: ``retry_for`` and ``may_lose_events``."""
+        super().__init__(**common)
+        self.messages: list[HeldMessage] = []
+        """What was put and not yet worked off, oldest first."""
+
+    @override
+    def put(self, message: str, after: float = 0.0) -> None:
+        """Keep a message."""
+        self.messages.append(HeldMessage(message, after))
+
+    def run(self) -> int:
+        """Work off every message that is held now, without waiting until it is due.
+
+        What a handler's failure puts again is held for the next call.
+
+        Returns:
+            How many messages were worked off.
+
+        Raises:
+            GivenUp: an event failed for ``retry_for`` and was kept as a dead letter.
+        """
+        # One at a time, as an engine does: what is not reached is still there.
+        count = len(self.messages)
+        for _ in range(count):
+            self.work(self.messages.pop(0).text)
+        return count

@@ -11,19 +11,17 @@ from collections.abc import Generator
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..dead_letters import DeadLetterDirectory
-from ..errors import ConfigurationError, Reject, RetryLater
+from ..errors import Reject, RetryLater
+from ..events._base import Event
+from ..queues import Queue
 from ..receiver._typed import Webhooks
+from ..reply import Reply
 from ..stores.sqlite import SQLiteInbox, SQLiteStore
 from ..webhooks import CommissionCreated, LeadCreated, SaleCreated
 from .events import signed_request
-
-if TYPE_CHECKING:
-    from ..events._base import Event
-    from ..queues import Queue
-    from ..reply import Reply
 
 __all__ = ["QueueShop"]
 
@@ -56,10 +54,7 @@ class QueueShop:
             queue: what its handlers wait in.
             directory: its files; by default what the contract told the worker.
         """
-        given = directory or os.environ.get(PLACE)
-        if given is None:
-            raise ConfigurationError(f"only a worker of the QueueContract has {PLACE}")
-        self.directory: Path = Path(given)
+        self.directory: Path = Path(directory or os.environ[PLACE])
         self.directory.mkdir(exist_ok=True)
         self.store: SQLiteStore = SQLiteStore(self.directory / "claims.db")
         letters = DeadLetterDirectory(self.directory / "letters")
