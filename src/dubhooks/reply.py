@@ -103,6 +103,7 @@ class DeliveryRecord:
     """What an observer gets about a delivery; nothing of its payload."""
 
     outcome: Outcome
+    """What became of the delivery."""
     status: int
     """HTTP status of the reply."""
     family: str
@@ -112,7 +113,9 @@ class DeliveryRecord:
     seconds: float
     """Seconds from receiving the body to the reply."""
     event_name: str | None = None
+    """``sale.created``, once the body was verified and read."""
     event_id: str | None = None
+    """Dub's id of the event."""
     handler: str | None = None
     """The name of the function that took the event."""
     attempt: int | None = None

@@ -1,1 +1,1 @@
-"""How long it takes; each file is a program."""
+"""How long it takes: ``python -m tests.benchmarks``."""

@@ -217,7 +217,7 @@ WRONG_USE = {
     f"{SALE} --set data.sale.amout=1": "did you mean 'amount'?",
     f"{SALE} --set data": "write PATH=VALUE",
     f"{SALE} --set data.sale.amount=much": "must be JSON, as ",
-    f"{SALE} --set data..x=1": "part of the path is empty",
+    f"{SALE} --set data..x=1": "SaleData has no ''",
     f"{SALE} --set data.sale=1": "does not fit",
     f"{SALE} --set data.customer=null": "write it to a file: dubhooks trigger --file FILE",
     f"{SALE} --secret-file missing": "cannot read 'missing'",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from dubhooks import ConfigurationError, DeadLetterDirectory, SQLiteStore, Webhooks
 from dubhooks.queues.celery import CeleryQueue
@@ -76,7 +77,10 @@ def test_refused_before_the_first_202(tmp_path: Path) -> None:
 
 def test_nobody_listens(tmp_path: Path) -> None:
     """A broker that is not there is a 503 at once."""
-    hooks = make_receiver(CeleryQueue(make_app("amqp://127.0.0.1:1//")), tmp_path)
+    queue = CeleryQueue(make_app("amqp://127.0.0.1:1//"))
+    hooks = make_receiver(queue, tmp_path)
+    with pytest.raises(OperationalError):
+        queue.put("a message")
     assert hooks.handle(*signed_request(make_event(SaleCreated), SECRET)).status == 503
 
 

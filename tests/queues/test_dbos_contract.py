@@ -78,8 +78,7 @@ class TestDBOS(ServerContract):
 
     def test_finished_rows_are_collected(self) -> None:
         """Rows do not name a version or a worker that changes; finished ones are deleted."""
-        done, waiting = make_event(SaleCreated), make_event(SaleCreated)
-        self.shop.plan(waiting, "fail")
+        done, waiting = make_event(SaleCreated), make_event(SaleCreated, {"+plan": "fail"})
         with self.worker():
             for event in (done, waiting):
                 assert self.shop.deliver(event).status == 202

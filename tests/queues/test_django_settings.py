@@ -107,16 +107,11 @@ def test_backend_keeps_tasks(backend: str, may_lose_events: bool) -> None:
     assert "django_tasks_db.DatabaseBackend" in said
 
 
-def test_backend_is_there() -> None:
-    """A name that TASKS lacks is refused by Django."""
-    with pytest.raises(Exception, match="jobs"):
-        DjangoQueue(backend="jobs").check()
-
-
-def test_backend_has_the_queue() -> None:
-    """Else each put would fail."""
-    with pytest.raises(Exception, match="'default' is not valid"):
-        DjangoQueue(backend="narrow").check()
+@pytest.mark.parametrize(("backend", "said"), [("jobs", "jobs"), ("narrow", "not valid")])
+def test_backend_has_the_queue(backend: str, said: str) -> None:
+    """Django itself refuses a backend that ``TASKS`` lacks, or a queue that the backend lacks."""
+    with pytest.raises(Exception, match=said):
+        DjangoQueue(backend=backend).check()
     DjangoQueue(backend="narrow", queue_name="mail").check()
 
 

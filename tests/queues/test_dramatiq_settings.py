@@ -99,15 +99,8 @@ def test_broker_is_a_broker(broker: Any) -> None:
         DramatiqQueue(broker)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, "600", None])
-def test_timeout_is_a_duration(timeout: Any) -> None:
-    """Dramatiq would never interrupt a handler, or at once."""
-    with pytest.raises(ConfigurationError, match="timeout"):
-        DramatiqQueue(make_broker(NOWHERE), timeout=timeout)
-
-
 @pytest.mark.parametrize(
-    ("option", "middleware"), [("retry_when", TimeLimit), ("time_limit", Retries)]
+    ("option", "middleware"), [("max_retries", TimeLimit), ("time_limit", Retries)]
 )
 def test_middleware_is_needed(option: str, middleware: type[Any]) -> None:
     """Without Retries a message whose worker is interrupted is done with; Dramatiq says so."""

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from .store import DjangoStore as DjangoStore
 
     hooks: Webhooks
+    """The receiver of webhooks that ``settings.DUBHOOKS`` describes."""
     postback_hooks: Postbacks
+    """The same for partner postbacks."""
 
 __all__ = [
     "DjangoInbox",

@@ -11,10 +11,12 @@ from .link import LinkRef
 from .partner import WebhookPartner
 
 CommissionType = OpenEnum[Literal["click", "lead", "sale", "referral", "custom"]]
+"""What a commission is for."""
 
 CommissionStatus = OpenEnum[
     Literal["pending", "processed", "paid", "refunded", "duplicate", "fraud", "canceled", "hold"]
 ]
+"""What became of a commission."""
 
 
 class Commission(Model, frozen=True):

@@ -20,16 +20,20 @@ EnrollmentStatus = OpenEnum[
         "archived",
     ]
 ]
+"""A partner's place in a program."""
 
 NetworkStatus = OpenEnum[Literal["draft", "submitted", "approved", "rejected", "trusted"]]
+"""A partner's standing in Dub's partner network."""
 
 PayoutMethod = OpenEnum[Literal["connect", "stablecoin", "paypal", "tremendous"]]
+"""How a partner prefers to be paid."""
 
 BannedReason = OpenEnum[
     Literal[
         "tos_violation", "inappropriate_content", "fake_traffic", "fraud", "spam", "brand_abuse"
     ]
 ]
+"""Why a partner was banned."""
 
 
 class PartnerLink(LinkRef, frozen=True):

@@ -15,6 +15,7 @@ from .._headers import find_signature
 from ..events._base import Event
 
 _VERSION: Final = 1
+_MOST_BYTES: Final = 64 * 1_048_576
 
 
 class Message:
@@ -30,7 +31,10 @@ class Message:
         self.event_id = str(content["id"])
         self.received_at = float(content["received_at"])
         """Seconds since 1970, by the clock of the machine that took the delivery."""
-        delivery = zlib.decompress(b64decode(content["delivery"], validate=True))
+        unpacking = zlib.decompressobj()  # bounded, because a few bytes can hold gigabytes of zeros
+        delivery = unpacking.decompress(b64decode(content["delivery"], validate=True), _MOST_BYTES)
+        if not unpacking.eof:
+            raise ValueError
         signature, _, body = delivery.partition(b"\n")
         self.request = Request(body, [(b"dub-signature", signature)])
 

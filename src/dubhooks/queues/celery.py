@@ -46,6 +46,10 @@ class CeleryQueue(Queue):
             common: ``retry_for`` and ``may_lose_events``; with the latter Redis will do.
         """
         super().__init__(**common)
+
+        def work(message: str) -> None:  # of a method Celery would count ``self`` as an argument
+            self.work(message)
+
         self._app = app
         self._queue = queue
         self._task: Any = app.task(
@@ -57,7 +61,7 @@ class CeleryQueue(Queue):
             acks_late=True,
             reject_on_worker_lost=True,
             acks_on_failure_or_timeout=False,
-        )(self.work)
+        )(work)
 
     @override
     def put(self, message: str, after: float = 0.0) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 import sys
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pkgutil import resolve_name
@@ -100,14 +101,13 @@ class DBOSQueue(Queue):
 
         DBOS.listen_queues([self._name])
         DBOS.launch()
+        name, most = self._name, self._concurrency
         DBOS.register_queue(
-            self._name,
-            worker_concurrency=self._concurrency,
-            polling_interval_sec=0.2,
-            on_conflict="always_update",
+            name, worker_concurrency=most, polling_interval_sec=0.2, on_conflict="always_update"
         )
         while not stopped.wait(_DAY.total_seconds()):
-            self.collect(_DAY)
+            with suppress(Exception):  # the file may be locked: then tomorrow
+                self.collect(_DAY)
         DBOS.destroy(workflow_completion_timeout_sec=30)
 
     def collect(self, age: timedelta) -> None:

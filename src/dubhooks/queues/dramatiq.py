@@ -57,7 +57,6 @@ class DramatiqQueue(Queue):
             "throws": GivenUp,
             # For what is left to Dramatiq, which is nothing unless it interrupts a worker twice.
             "max_retries": None,
-            "retry_when": None,
         }
         if "max_age" in broker.actor_options:
             options["max_age"] = None  # messages that waited for long are not dropped

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
 
 import pytest
 from redis import Redis
@@ -17,14 +16,7 @@ from tests.support.servers import RedisServer
 __all__ = ["check_hanging_server", "check_server_settings"]
 
 
-class Check(Protocol):
-    """Makes a queue and checks it."""
-
-    def __call__(self, url: str, **options: Any) -> object:
-        """Check a queue on the server at ``url``."""
-
-
-def check_server_settings(check: Check, log: pytest.LogCaptureFixture) -> None:
+def check_server_settings(check: Callable[..., object], log: pytest.LogCaptureFixture) -> None:
     """Check what a queue refuses, and what it warns about."""
     with RedisServer() as server, Redis.from_url(server.url) as client:
         check(server.url)

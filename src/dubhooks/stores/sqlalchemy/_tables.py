@@ -33,6 +33,7 @@ claims_table: Table = Table(
     Column("keep_until", BigInteger, nullable=False),
     Index(f"{CLAIMS_TABLE}_keep_until", "keep_until"),
 )
+"""What the stores keep; times are milliseconds since 1970, by the server's clock."""
 
 inbox_table: Table = Table(
     INBOX_TABLE,
@@ -40,6 +41,7 @@ inbox_table: Table = Table(
     Column("event_key", _text(255), primary_key=True),
     Column("seen_at", BigInteger, nullable=False),
 )
+"""What the inbox keeps: the events whose effect is committed."""
 
 
 def name_table(table: Table, dialect: Dialect, options: Mapping[str, Any]) -> str:

@@ -1,29 +1,31 @@
-"""Claim and complete with ``DjangoStore``, beside the raw round trips that they need.
-
-Run it with ``python tests/benchmarks/bench_django_store.py``; options are those
-of ``bench_stores.py``.  The same statements go through a cursor of the same
-connection of Django, in turn with the store.
-"""
+"""``DjangoStore`` on its servers; the bare statements go through a cursor of Django's."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from dubhooks.stores._sql import ClaimStatements
+from tests.benchmarks.engines import (
+    FINGERPRINT,
+    LEASE,
+    RETENTION,
+    TOKEN,
+    Engine,
+    Handle,
+    Target,
+)
+from tests.support.adapters import django_setup as django_setup  # before anything of Django's
+from tests.support.servers import MariaDBServer, PostgreSQLServer
+from tests.support.stores import django_project
 
+# isort: split
 from django.core.management import call_command
 from django.db import connections
 
 from dubhooks.django import DjangoStore
-from dubhooks.stores._sql import ClaimStatements
-from tests.benchmarks.bench_stores import FINGERPRINT, LEASE, RETENTION, TOKEN, Target, main
-from tests.support.servers import MariaDBServer, PostgreSQLServer
-from tests.support.stores import django_project
 
 ROW = "'0123456789abcdef', 1, '{fingerprint}', TRUE, 0, 0, 4102444800000"
 POSTGRESQL = (
@@ -44,13 +46,13 @@ SIZE_MARIADB = (
 @contextmanager
 def _postgresql() -> Generator[Target]:
     with PostgreSQLServer("fsync=on", "max_wal_size=4GB") as server:
-        yield _target("DjangoStore, PostgreSQL", server.url(), POSTGRESQL, SIZE_POSTGRESQL)
+        yield _target("Django, PostgreSQL", server.url(), POSTGRESQL, SIZE_POSTGRESQL)
 
 
 @contextmanager
 def _mariadb() -> Generator[Target]:
     with MariaDBServer("--innodb-flush-log-at-trx-commit=1") as server:
-        yield _target("DjangoStore, MariaDB", server.url(), MARIADB, SIZE_MARIADB)
+        yield _target("Django, MariaDB", server.url(), MARIADB, SIZE_MARIADB)
 
 
 def _target(name: str, url: str, rows: str, size: str) -> Target:
@@ -62,7 +64,7 @@ def _target(name: str, url: str, rows: str, size: str) -> Target:
     )
 
 
-def _raw(store: DjangoStore) -> Callable[[str], None]:
+def _raw(store: DjangoStore) -> Handle:
     connection = store._database.connection()
     cursor = connection.cursor()
     statements = ClaimStatements(connection.vendor, "format")
@@ -103,6 +105,7 @@ def _run(alias: str, statement: str) -> Any:
         return cursor.fetchone() if statement.startswith("SELECT") else None
 
 
-if __name__ == "__main__":
-    django_project.configure()
-    main({"postgresql": _postgresql, "mariadb": _mariadb})
+ENGINES: dict[str, Engine] = {
+    "django-postgresql": _postgresql,
+    "django-mariadb": _mariadb,
+}

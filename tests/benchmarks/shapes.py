@@ -1,6 +1,6 @@
 """What a hostile or an odd body costs: time and memory by shape and size, up to 1 MB.
 
-Run it with ``python -m tests.benchmarks.bench_shapes``.  Every body is signed and handled by a
+Run it with ``python -m tests.benchmarks.shapes``.  Every body is signed and handled by a
 receiver in a process of its own, once; the cost must follow the size: 1 s and 400 MB at most.
 """
 
