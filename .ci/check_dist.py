@@ -13,10 +13,14 @@ TOP = {
 }
 
 
+MADE = {"__pycache__", "_build", "reference"}
+"""Folders that Python and the site's builder write."""
+
+
 def list_files(*folders: str) -> set[str]:
-    """Return the files of the tree in ``folders``, but for what Python wrote."""
+    """Return the files of the tree in ``folders``, but for those that were made from others."""
     files = (it for folder in folders for it in (ROOT / folder).rglob("*") if it.is_file())
-    return {str(it.relative_to(ROOT)) for it in files if "__pycache__" not in it.parts}
+    return {str(it.relative_to(ROOT)) for it in files if not MADE.intersection(it.parts)}
 
 
 def check_same(what: str, found: set[str], wanted: set[str]) -> None:
