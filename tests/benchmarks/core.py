@@ -219,7 +219,7 @@ def _add_handlers(part: Part, rounds: int) -> None:
 def _receiver(count: int) -> dubhooks.Webhooks:
     hooks = dubhooks.Webhooks(SECRET)
     hooks.on(SaleCreated)(_handle)
-    classes = [getattr(webhooks, name) for name in webhooks.__all__]
+    classes = [getattr(webhooks, name) for name in dir(webhooks)]
     events = [cls for cls in classes if _is_event(cls) and cls is not SaleCreated]
     for cls in events[: count - 1]:
         hooks.on(cls)(lambda _event: None)

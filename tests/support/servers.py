@@ -36,7 +36,7 @@ from tests.support.fake_clock import FakeClock
 from tests.support.processes import free_port
 from tests.support.processes_of_servers import children_of, ignore_file_limits, is_stopped, kill
 
-_PATIENCE = 30.0
+_PATIENCE = 90.0
 _PLACES = ("/usr/sbin", "/usr/bin", "/usr/lib/postgresql/*/bin", "/usr/local/bin")
 
 

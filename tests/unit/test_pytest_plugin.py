@@ -52,8 +52,12 @@ class TestFixtures:
     """The fixtures, as pytest gives them to this very test run."""
 
     def test_factory(self, dub_event: Any) -> None:
-        """It is make_event."""
-        assert dub_event(SaleCreated, id="evt_1").id == "evt_1"
+        """It makes an event of a class, or the webhook event of a name."""
+        by_class, by_name = dub_event(SaleCreated, id="evt_1"), dub_event("sale.created")
+        assert (type(by_class), by_class.id) == (type(by_name), "evt_1") == (SaleCreated, "evt_1")
+        assert dub_event("external_payout.confirmed").event == "external_payout.confirmed"
+        with pytest.raises(ConfigurationError, match="make_event takes the class of an event"):
+            dub_event("sale.crated")
 
     @pytest.mark.parametrize("mount", [dubhooks.wsgi.app, dubhooks.asgi.app])
     def test_together(
@@ -118,7 +122,7 @@ def test_it_may_be_named_as_well(
 ) -> None:
     """A project that names the plugin, which is found anyway, does not register it twice."""
     pytester.makeconftest(f"pytest_plugins = [{PLUGIN!r}]")
-    pytester.makepyfile("def test_it(dub_secret): assert dub_secret")
+    pytester.makepyfile("def test_it(dub_event): assert dub_event('sale.created').id")
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
     for options in ([], ["-p", PLUGIN]):
         ran = pytester.runpytest_subprocess(*options, "-p", "no:cacheprovider")

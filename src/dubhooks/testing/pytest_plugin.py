@@ -24,10 +24,18 @@ def dub_secret() -> Secret:
 
 @pytest.fixture
 def dub_event() -> Callable[..., Any]:
-    """The function make_event."""
+    """The function make_event, which here takes the name of a webhook event as well."""
+    from .. import webhooks
     from . import make_event
 
-    return make_event
+    def make(event: Any, /, *arguments: Any, **options: Any) -> Any:
+        if event in webhooks.family.classes:
+            # A class may have two names.
+            options = {"event": event, **options}
+            event = webhooks.family.classes[event]
+        return make_event(event, *arguments, **options)
+
+    return make
 
 
 @pytest.fixture
