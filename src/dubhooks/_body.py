@@ -24,8 +24,8 @@ class Request:
     __slots__ = ("body", "headers")
 
     def __init__(self, body: bytes, headers: Headers) -> None:
-        self.body = body
-        self.headers = headers
+        self.body: bytes = body
+        self.headers: Headers = headers
 
     def __repr__(self) -> str:
         return "<Request>"

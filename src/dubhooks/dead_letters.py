@@ -49,7 +49,7 @@ class DeadLetterDirectory:
         Args:
             path: the directory, on a disk that lasts.
         """
-        self.path = Path(path)
+        self.path: Path = Path(path)
 
     def keep(self, body: bytes, headers: Mapping[str, str], error: DubhooksError) -> None:
         """Write one delivery, and flush it to the disk before this returns.

@@ -225,7 +225,9 @@ class RetryLater(DubhooksError):
         Raises:
             ConfigurationError: ``after`` is not a duration of 0 seconds or more.
         """
-        self.after = None if after is None else to_seconds("RetryLater(after=...)", after, least=0)
+        self.after: float | None = None
+        if after is not None:
+            self.after = to_seconds("RetryLater(after=...)", after, least=0)
         self.reason = reason
         super().__init__(_explain("the handler asked for this event later", reason))
 

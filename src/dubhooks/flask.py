@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 try:
     from flask import Response, after_this_request, current_app, request
-except ModuleNotFoundError as error:
-    raise ImportError("dubhooks.flask needs Flask: install dubhooks[flask]") from error
+except ModuleNotFoundError as _error:
+    raise ImportError("dubhooks.flask needs Flask: install dubhooks[flask]") from _error
 
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 

@@ -45,7 +45,7 @@ class FailureWatch:
         """
         self._lock = Lock()
         self._slow = to_seconds("FailureWatch(slow=...)", slow)
-        self.failures = 0
+        self.failures: int = 0
         """Failures in a row, as seen by this process."""
 
     def __call__(self, record: DeliveryRecord) -> None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .events._family import Family as _Family
+from .events._family import Parser as _Parser
 from .events.click import Click as Click
 from .events.commission import CommissionStatus as CommissionStatus
 from .events.commission import CommissionType as CommissionType
@@ -26,7 +27,7 @@ PostbackEvent = KnownPostbackEvent | UnknownEvent
 family: _Family[PostbackEvent] = _Family("postback", KnownPostbackEvent)
 
 # The family's own method, because a function around it would cost a call per event.
-parse = family.parse
+parse: _Parser[PostbackEvent] = family.parse
 
 if not TYPE_CHECKING:  # type checkers read the imports above
     __all__ = [it for it in dir() if it[0].isalpha() and it not in ("TYPE_CHECKING", "family")]

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .events._family import Family as _Family
+from .events._family import Parser as _Parser
 from .events.application import Application as Application
 from .events.application import ApplicationPartner as ApplicationPartner
 from .events.application import FormAnswer as FormAnswer
@@ -93,7 +94,7 @@ WebhookEvent = KnownWebhookEvent | UnknownEvent
 family: _Family[WebhookEvent] = _Family("webhook", KnownWebhookEvent)
 
 # The family's own method, because a function around it would cost a call per event.
-parse = family.parse
+parse: _Parser[WebhookEvent] = family.parse
 
 if not TYPE_CHECKING:  # type checkers read the imports above
     __all__ = [it for it in dir() if it[0].isalpha() and it not in ("TYPE_CHECKING", "family")]

@@ -45,7 +45,6 @@ class TestDBOS(ServerContract):
     """DBOSQueue on a file in the test's directory."""
 
     kills = KILLS
-    queue: DBOSQueue
 
     def make_queue(self) -> DBOSQueue:
         """Return a queue of the test's file, which a worker has made."""
@@ -84,6 +83,7 @@ class TestDBOS(ServerContract):
                 assert self.shop.deliver(event).status == 202
             until(lambda: self.shop.list_effects(done), "one has run")
             until(lambda: self.list_rows() == ["DELAYED", "SUCCESS", "SUCCESS"], "one waits")
+            assert isinstance(self.queue, DBOSQueue)
             self.queue.collect(timedelta(days=1))
             assert len(self.list_rows()) == 3
             self.queue.collect(timedelta(0))

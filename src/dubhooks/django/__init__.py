@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 try:
     import django as _django  # noqa: F401  # pyright: ignore[reportUnusedImport]
-except ModuleNotFoundError as error:
-    raise ImportError("dubhooks.django needs Django: install dubhooks[django]") from error
+except ModuleNotFoundError as _error:
+    raise ImportError("dubhooks.django needs Django: install dubhooks[django]") from _error
 
 if TYPE_CHECKING:
     from ..receiver._typed import Postbacks, Webhooks

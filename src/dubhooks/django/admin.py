@@ -10,15 +10,12 @@ from django.utils.timezone import make_naive
 
 from .models import Claim
 
-__all__ = ["ClaimAdmin"]
-
 
 def _refuse(self: object, request: object, obj: object = None) -> bool:  # noqa: ARG001
     return False
 
 
-@admin.register(Claim)
-class ClaimAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class _ClaimAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Shows claims: whoever wants an event to run again uses ``manage.py dubhooks_forget``."""
 
     list_display = ("claim_key", "state", "attempt", "held_since", "held_until", "kept_until")
@@ -62,3 +59,6 @@ def _to_datetime(milliseconds: int) -> datetime | None:
         return None
     moment = datetime.fromtimestamp(milliseconds / 1000, tz=timezone.utc)
     return moment if settings.USE_TZ else make_naive(moment)
+
+
+admin.site.register(Claim, _ClaimAdmin)

@@ -12,9 +12,9 @@ HANDLERS = "dubhooks_handlers"
 class DubhooksConfig(AppConfig):
     """``"dubhooks.django"`` in ``INSTALLED_APPS``."""
 
-    name = "dubhooks.django"
-    label = "dubhooks"
-    verbose_name = "Dub webhooks"
+    name: str = "dubhooks.django"
+    label: str = "dubhooks"
+    verbose_name: str = "Dub webhooks"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def ready(self) -> None:
         """Register checks, build the receivers and import every app's handlers.

@@ -17,18 +17,20 @@ class Claim(models.Model):
     """
 
     claim_key: models.CharField[str, str] = ExactField(primary_key=True, max_length=255)
-    token = ExactField(max_length=64)
+    token: models.CharField[str, str] = ExactField(max_length=64)
     attempt: models.IntegerField[int, int] = models.IntegerField()
-    fingerprint = ExactField(max_length=64)
+    fingerprint: models.CharField[str, str] = ExactField(max_length=64)
     done: models.BooleanField[bool, bool] = models.BooleanField()
     since: models.BigIntegerField[int, int] = models.BigIntegerField()
     lease_until: models.BigIntegerField[int, int] = models.BigIntegerField()
     keep_until: models.BigIntegerField[int, int] = models.BigIntegerField()
 
     class Meta:
-        app_label = "dubhooks"
-        db_table = CLAIMS_TABLE
-        indexes = (models.Index(fields=["keep_until"], name="dubhooks_claims_keep_until"),)
+        app_label: str = "dubhooks"
+        db_table: str = CLAIMS_TABLE
+        indexes: tuple[models.Index, ...] = (
+            models.Index(fields=["keep_until"], name="dubhooks_claims_keep_until"),
+        )
 
     def __str__(self) -> str:
         return self.claim_key
@@ -41,8 +43,8 @@ class SeenEvent(models.Model):
     seen_at: models.BigIntegerField[int, int] = models.BigIntegerField()
 
     class Meta:
-        app_label = "dubhooks"
-        db_table = INBOX_TABLE
+        app_label: str = "dubhooks"
+        db_table: str = INBOX_TABLE
 
     def __str__(self) -> str:
         return self.event_key

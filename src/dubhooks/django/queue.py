@@ -24,15 +24,15 @@ from ..queues._bounded import call_bounded
 
 try:
     from django_tasks_db import DatabaseBackend
-except (ImportError, ValueError) as error:  # ValueError: neither Django 6 nor django-tasks
+except (ImportError, ValueError) as _error:  # ValueError: neither Django 6 nor django-tasks
     raise ImportError(
         "DjangoQueue needs django-tasks-db: install dubhooks[django-tasks], and before Django 6 "
         "django-tasks-db[compat] as well"
-    ) from error
+    ) from _error
 
 __all__ = ["QUEUES", "DjangoQueue", "run"]
 
-logger = logging.getLogger("dubhooks")
+_logger = logging.getLogger("dubhooks")
 
 # Django 6 has them; before, the package does.
 _tasks: Any = import_module("django.tasks" if find_spec("django.tasks") else "django_tasks")
@@ -158,7 +158,7 @@ class DjangoQueue(Queue):
         try:
             self.requeue()
         except Error as error:
-            logger.warning("killed workers' tasks were not given back: %s", type(error).__name__)
+            _logger.warning("killed workers' tasks were not given back: %s", type(error).__name__)
 
     def _insert(self, message: str, after: float) -> None:
         run_after = timezone.now() + timedelta(seconds=after) if after else None

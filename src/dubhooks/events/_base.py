@@ -52,7 +52,7 @@ class Model(BaseModel, frozen=True):
     what identifies the object, and no personal data.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="allow",
         frozen=True,
         populate_by_name=True,

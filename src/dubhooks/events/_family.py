@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Annotated, Any, Generic, TypeVar, Union, get_args
+from typing import Annotated, Any, Generic, Protocol, TypeVar, Union, get_args
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -24,6 +24,15 @@ from ._drift import Drift
 from .unknown import UnknownEvent
 
 EventT = TypeVar("EventT", bound=Event)
+EventT_co = TypeVar("EventT_co", bound=Event, covariant=True)
+
+
+class Parser(Protocol[EventT_co]):
+    """The type of ``parse``."""
+
+    def __call__(self, body: bytes) -> EventT_co:
+        """Return the typed event in ``body``; see :meth:`Family.parse`."""
+        ...
 
 
 class Family(Generic[EventT]):

@@ -1,6 +1,6 @@
 """Applications to a program, under the old and the new event name."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ from .enrollment import EnrollmentStatus, NetworkStatus, PayoutMethod
 class FormAnswer(Model, frozen=True):
     """One question of the application form and its answer."""
 
-    __shown__ = ()
+    __shown__: ClassVar[tuple[str, ...]] = ()
 
     label: Text = ""
     """The question."""
@@ -59,7 +59,7 @@ class ApplicationPartner(Model, frozen=True):
 class Platform(Model, frozen=True):
     """A site or profile of a partner."""
 
-    __shown__ = ("type",)
+    __shown__: ClassVar[tuple[str, ...]] = ("type",)
 
     type: Filled[
         OpenEnum[Literal["website", "youtube", "twitter", "linkedin", "instagram", "tiktok"]]
@@ -87,7 +87,7 @@ class ProgramApplicationPartner(ApplicationPartner, frozen=True):
 class Application(Model, frozen=True):
     """An application, as ``partner.application_submitted`` reports it."""
 
-    __shown__ = ("id", "partner")
+    __shown__: ClassVar[tuple[str, ...]] = ("id", "partner")
 
     id: str
     """``pga_…``"""

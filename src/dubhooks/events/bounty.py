@@ -1,6 +1,6 @@
 """Bounties (Dub docs: bounty.created)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,7 +20,7 @@ class ObjectRef(Model, frozen=True):
 class PerformanceCondition(Model, frozen=True):
     """The condition that a partner must meet."""
 
-    __shown__ = ("attribute", "operator", "value")
+    __shown__: ClassVar[tuple[str, ...]] = ("attribute", "operator", "value")
 
     attribute: Maybe[
         OpenEnum[Literal["totalLeads", "totalConversions", "totalSaleAmount", "totalCommissions"]]
@@ -35,7 +35,7 @@ class PerformanceCondition(Model, frozen=True):
 class ImageRequirement(Model, frozen=True):
     """Images to submit."""
 
-    __shown__ = ("max",)
+    __shown__: ClassVar[tuple[str, ...]] = ("max",)
 
     max: Maybe[Whole] = None
     """The most images."""
@@ -44,7 +44,7 @@ class ImageRequirement(Model, frozen=True):
 class UrlRequirement(Model, frozen=True):
     """URLs to submit."""
 
-    __shown__ = ("max",)
+    __shown__: ClassVar[tuple[str, ...]] = ("max",)
 
     max: Maybe[Whole] = None
     """The most URLs."""
@@ -55,7 +55,7 @@ class UrlRequirement(Model, frozen=True):
 class IncrementalBonus(Model, frozen=True):
     """The bonus for each further step of a metric."""
 
-    __shown__ = ("increment_count", "bonus_per_increment", "max_count")
+    __shown__: ClassVar[tuple[str, ...]] = ("increment_count", "bonus_per_increment", "max_count")
 
     increment_count: Maybe[Whole] = Field(default=None, alias="incrementCount")
     """How large a step is, in units of the metric."""
@@ -68,7 +68,7 @@ class IncrementalBonus(Model, frozen=True):
 class SocialMetrics(Model, frozen=True):
     """The numbers that a post must reach."""
 
-    __shown__ = ("platform", "metric", "min_count")
+    __shown__: ClassVar[tuple[str, ...]] = ("platform", "metric", "min_count")
 
     platform: Maybe[OpenEnum[Literal["youtube", "tiktok", "instagram", "twitter", "linkedin"]]] = (
         None
@@ -85,7 +85,7 @@ class SocialMetrics(Model, frozen=True):
 class SubmissionRequirements(Model, frozen=True):
     """What a submission must contain; ``None`` is not asked for."""
 
-    __shown__ = ("image", "url", "social_metrics")
+    __shown__: ClassVar[tuple[str, ...]] = ("image", "url", "social_metrics")
 
     image: Maybe[ImageRequirement] = None
     """Images to submit."""

@@ -1,6 +1,6 @@
 """Commissions (Dub docs: commission.created)."""
 
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
@@ -22,7 +22,7 @@ CommissionStatus = OpenEnum[
 class Commission(Model, frozen=True):
     """What a partner earned."""
 
-    __shown__ = ("id", "amount", "earnings", "currency", "partner")
+    __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "earnings", "currency", "partner")
 
     id: Id
     """``cm_…``"""

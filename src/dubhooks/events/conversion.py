@@ -34,7 +34,7 @@ class LeadData(Model, frozen=True):
 class Sale(Model, frozen=True):
     """The money of a sale."""
 
-    __shown__ = ("amount", "currency")
+    __shown__: ClassVar[tuple[str, ...]] = ("amount", "currency")
 
     amount: Cents
     """In cents."""
@@ -53,7 +53,7 @@ class Sale(Model, frozen=True):
 class SaleData(LeadData, frozen=True):
     """What ``sale.created`` reports."""
 
-    __shown__ = ("customer", "click", "link", "partner", "sale")
+    __shown__: ClassVar[tuple[str, ...]] = ("customer", "click", "link", "partner", "sale")
 
     sale: Sale
     """The money."""

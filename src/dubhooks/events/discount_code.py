@@ -1,6 +1,6 @@
 """Discount codes of partners (Dub docs: discount_code.created)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from ._fields import Decisive, Filled, Maybe, OpenEnum, Timestamp, Whole
 class Discount(Model, frozen=True):
     """What a code takes off."""
 
-    __shown__ = ("id", "amount", "type")
+    __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "type")
 
     id: str
     """The discount's id."""

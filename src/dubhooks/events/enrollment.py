@@ -1,6 +1,6 @@
 """Partners joining a program (Dub docs: partner.enrolled)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -56,7 +56,7 @@ class PartnerLink(LinkRef, frozen=True):
 class EnrolledPartner(Model, frozen=True):
     """A partner and the enrolment in one program."""
 
-    __shown__ = ("id", "program_id")
+    __shown__: ClassVar[tuple[str, ...]] = ("id", "program_id")
 
     id: str
     """``pn_…``"""

@@ -1,6 +1,6 @@
 """Links, in full and in short, and the four link events (Dub docs: webhook event types)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,7 +25,7 @@ class LinkTag(Model, frozen=True):
 class LinkVariant(Model, frozen=True):
     """One destination of an A/B test."""
 
-    __shown__ = ("percentage",)
+    __shown__: ClassVar[tuple[str, ...]] = ("percentage",)
 
     url: Maybe[str] = None
     """The destination."""
@@ -158,7 +158,7 @@ class Link(Model, frozen=True):
 class LinkClickedData(Model, frozen=True):
     """What ``link.clicked`` reports."""
 
-    __shown__ = ("click", "link")
+    __shown__: ClassVar[tuple[str, ...]] = ("click", "link")
 
     click: Click
     """The click."""

@@ -1,6 +1,6 @@
 """Messages from partners (Dub docs: message.received)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from ._fields import Items, Maybe, OpenEnum, Text, Timestamp, Whole
 class MessageAttachment(Model, frozen=True):
     """A file attached to a message.  The partner chose every value."""
 
-    __shown__ = ("size", "type")
+    __shown__: ClassVar[tuple[str, ...]] = ("size", "type")
 
     name: Maybe[str] = None
     """The file's name; do not use it as a path."""
@@ -39,7 +39,7 @@ class MessagePartner(Model, frozen=True):
 class Message(Model, frozen=True):
     """A message."""
 
-    __shown__ = ("id", "partner")
+    __shown__: ClassVar[tuple[str, ...]] = ("id", "partner")
 
     id: str
     """``msg_…``"""

@@ -1,6 +1,6 @@
 """The partner of a conversion, and merged partners (Dub docs: webhook event types)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, StrictBool
 
@@ -57,7 +57,7 @@ class MergedPartner(Model, frozen=True):
 class PartnerMergedData(Model, frozen=True):
     """What ``partner.merged`` reports."""
 
-    __shown__ = ("source_partner", "target_partner")
+    __shown__: ClassVar[tuple[str, ...]] = ("source_partner", "target_partner")
 
     source_partner: MergedPartner = Field(alias="sourcePartner")
     """The account that was merged away."""

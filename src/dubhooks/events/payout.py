@@ -1,6 +1,6 @@
 """External payouts: the events whose reply moves money (Dub docs: external payouts)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -31,7 +31,7 @@ class PayoutPartner(Model, frozen=True):
 class Payout(Model, frozen=True):
     """Money that you owe a partner."""
 
-    __shown__ = ("id", "amount", "currency", "partner")
+    __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "currency", "partner")
 
     id: Id
     """``po_…``: use it as the idempotency key of the payment."""

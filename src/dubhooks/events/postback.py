@@ -34,7 +34,7 @@ class PostbackLeadData(Model, frozen=True):
 class PostbackSale(Model, frozen=True):
     """The money of a sale, without processor and invoice."""
 
-    __shown__ = ("amount", "currency")
+    __shown__: ClassVar[tuple[str, ...]] = ("amount", "currency")
 
     amount: Cents
     """In cents."""
@@ -48,7 +48,7 @@ class PostbackSaleData(PostbackLeadData, frozen=True):
     ``click.timestamp`` has lost its milliseconds, unlike in the webhook of the same sale.
     """
 
-    __shown__ = ("customer", "click", "link", "sale")
+    __shown__: ClassVar[tuple[str, ...]] = ("customer", "click", "link", "sale")
 
     sale: PostbackSale
     """The money."""
@@ -57,7 +57,7 @@ class PostbackSaleData(PostbackLeadData, frozen=True):
 class PostbackCommission(Model, frozen=True):
     """What the partner earned.  Dub sends no postback for referral commissions."""
 
-    __shown__ = ("id", "amount", "earnings", "currency")
+    __shown__: ClassVar[tuple[str, ...]] = ("id", "amount", "earnings", "currency")
 
     id: Id
     """``cm_…``"""
@@ -86,7 +86,7 @@ class PostbackCommission(Model, frozen=True):
 class LeadCreated(Event, frozen=True):
     """The partner referred a lead."""
 
-    __family__ = "postback"
+    __family__: ClassVar[str] = "postback"
 
     event: Literal["lead.created"]
     data: PostbackLeadData
@@ -101,7 +101,7 @@ class LeadCreated(Event, frozen=True):
 class SaleCreated(Event, frozen=True):
     """A customer of the partner bought something.  No invoice id, so no natural key."""
 
-    __family__ = "postback"
+    __family__: ClassVar[str] = "postback"
 
     event: Literal["sale.created"]
     data: PostbackSaleData
@@ -110,7 +110,7 @@ class SaleCreated(Event, frozen=True):
 class CommissionCreated(Event, frozen=True):
     """The partner earned or lost a commission."""
 
-    __family__ = "postback"
+    __family__: ClassVar[str] = "postback"
 
     event: Literal["commission.created"]
     data: PostbackCommission

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 try:
     from fastapi import APIRouter
-except ModuleNotFoundError as error:
-    raise ImportError("dubhooks.fastapi needs FastAPI: install dubhooks[fastapi]") from error
+except ModuleNotFoundError as _error:
+    raise ImportError("dubhooks.fastapi needs FastAPI: install dubhooks[fastapi]") from _error
 
 from starlette.routing import Route
 

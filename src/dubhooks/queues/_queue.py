@@ -48,7 +48,7 @@ class Queue(ABC):
         Raises:
             ConfigurationError: ``retry_for`` is not a duration.
         """
-        self.retry_for = to_seconds("retry_for", retry_for)
+        self.retry_for: float = to_seconds("retry_for", retry_for)
         """Seconds."""
         self.may_lose_events = may_lose_events
         self.pipelines: dict[str, Pipeline[Any]] = {}

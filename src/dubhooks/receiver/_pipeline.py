@@ -19,6 +19,7 @@ from ..idempotency import is_async_store
 from ..idempotency._drivers import run_in_thread
 from ..idempotency._keys import build_event_keys, build_fingerprints, build_unhandled_key
 from ..idempotency._lifecycle import ClaimTerms, Ending, Job, run_claimed, run_handler
+from ..idempotency._log import Log
 from ..idempotency._renewal import RenewalThread
 from ..reply import Reply, build_refusal, build_reply
 from ..signature import body_empty_error, check_body, check_request
@@ -66,13 +67,13 @@ class Pipeline(Generic[EventT]):
     def __init__(self, family: Family[EventT], keyring: Keyring, settings: Settings) -> None:
         self.family = family
         self.settings = settings
-        self.log = build_log(family.name, settings.namespace)
-        self.registry = Registry(self.log)
+        self.log: Log = build_log(family.name, settings.namespace)
+        self.registry: Registry = Registry(self.log)
         self.keyring = keyring
         self._reporter = Reporter(family.name, settings.namespace, settings.observers, self.log)
         self._terms: ClaimTerms | None = None
         store = settings.store
-        self.needs_loop = store is not None and is_async_store(store)
+        self.needs_loop: bool = store is not None and is_async_store(store)
         """The store has coroutines, so claims are made on an event loop."""
         if store is not None:
             renewals = None if self.needs_loop else RenewalThread(cast("Store", store))

@@ -172,7 +172,7 @@ class Row:
 class StoreCase:
     """Opens stores, calls them, and closes them."""
 
-    patience = 30.0
+    patience: float = 30.0
     """Seconds to wait for what must happen: only a broken store ever waits that long."""
 
     def make_store(self) -> AnyStore | Awaitable[AnyStore]:

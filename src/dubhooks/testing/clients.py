@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ASGIClient", "ClientFactory", "Delivered", "DjangoClient", "SignedClient", "WSGIClient"]
 
-logger = logging.getLogger("dubhooks.testing")
+_logger = logging.getLogger("dubhooks.testing")
 
 PATH = "/webhooks/dub"
 _SERVER = "https://testserver"
@@ -166,7 +166,7 @@ class WSGIClient(SignedClient):
             response = self._client.post(self._path, buffered=True, **given)
         except Exception:
             # Flask lets exceptions out in its test mode.
-            logger.exception("the application raised, so the delivery is answered with 500")
+            _logger.exception("the application raised, so the delivery is answered with 500")
             return self._note(body, 500, (), b"")
         return self._note(body, response.status_code, response.headers, response.data)
 
@@ -220,7 +220,7 @@ class ASGIClient(SignedClient):
             await self._app(*scope_receive_send)
         except Exception:
             # Starlette raises again what it has answered, so that a server logs it.
-            logger.exception("the application raised")
+            _logger.exception("the application raised")
             raise
 
 

@@ -78,10 +78,10 @@ class QueueContract:
 
     def setup_method(self) -> None:
         """Open a shop in a new directory; pytest calls it before each test."""
-        self.directory = Path(mkdtemp(prefix="dubhooks-queue-"))
+        self.directory: Path = Path(mkdtemp(prefix="dubhooks-queue-"))
         os.environ[PLACE] = str(self.directory)
-        self.queue = self.make_queue()
-        self.shop = QueueShop(self.queue, self.directory)
+        self.queue: Queue = self.make_queue()
+        self.shop: QueueShop = QueueShop(self.queue, self.directory)
         self.shop.hooks.warm_up()
 
     def teardown_method(self) -> None:

@@ -54,11 +54,11 @@ class QueueShop:
             queue: what its handlers wait in.
             directory: its files; by default what the contract told the worker.
         """
-        self.directory = Path(directory or os.environ[PLACE])
+        self.directory: Path = Path(directory or os.environ[PLACE])
         self.directory.mkdir(exist_ok=True)
-        self.store = SQLiteStore(self.directory / "claims.db")
+        self.store: SQLiteStore = SQLiteStore(self.directory / "claims.db")
         letters = DeadLetterDirectory(self.directory / "letters")
-        self.hooks = Webhooks(SECRET, store=self.store, dead_letters=letters, lease=2.0)
+        self.hooks: Webhooks = Webhooks(SECRET, store=self.store, dead_letters=letters, lease=2.0)
         self._inbox = SQLiteInbox()
         with self._connect() as connection:
             connection.executescript(_SCHEMA)

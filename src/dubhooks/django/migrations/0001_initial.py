@@ -14,7 +14,7 @@ from .._fields import ExactField
 class Migration(migrations.Migration):
     """Both tables are small: a row for each delivery of the last 30 days."""
 
-    initial = True
+    initial: ClassVar[bool | None] = True
     operations: ClassVar[Sequence[Operation]] = (
         migrations.CreateModel(
             name="Claim",

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 try:
     from ._database import Database
-except ImportError as error:  # pragma: no cover - tested in a process without SQLAlchemy
-    raise ImportError("the SQL stores need SQLAlchemy 2: install dubhooks[sqlalchemy]") from error
+except ImportError as _error:  # pragma: no cover - tested in a process without SQLAlchemy
+    raise ImportError("the SQL stores need SQLAlchemy 2: install dubhooks[sqlalchemy]") from _error
 
 from sqlalchemy import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine

@@ -17,10 +17,10 @@ def _text(length: int) -> String:
     return String(length).with_variant(exact, "mysql", "mariadb")
 
 
-metadata = MetaData()
+metadata: MetaData = MetaData()
 """Holds the tables; give it to Alembic beside your own to have migrations made."""
 
-claims_table = Table(
+claims_table: Table = Table(
     CLAIMS_TABLE,
     metadata,
     Column("claim_key", _text(255), primary_key=True),
@@ -35,7 +35,7 @@ claims_table = Table(
 )
 """What the stores keep; times are milliseconds since 1970, by the server's clock."""
 
-inbox_table = Table(
+inbox_table: Table = Table(
     INBOX_TABLE,
     metadata,
     Column("event_key", _text(255), primary_key=True),
