@@ -87,7 +87,7 @@ def _build_call(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         try:
             result = function(event)
         except StopIteration as error:
-            # The future of sync_to_async cannot hold it, and would wait for ever (PEP 479).
+            # The future of sync_to_async cannot hold it, and would wait forever (PEP 479).
             raise RuntimeError("the handler raised StopIteration") from error
         return async_to_sync(_await)(result) if inspect.isawaitable(result) else result
 

@@ -1,7 +1,7 @@
 """Renewing claims while their handler runs, so that a lease only measures crashes.
 
 Claims are claimed again with their own token every third of a lease, for ten leases
-at most: a handler that hangs must not hold its event for ever.
+at most: a handler that hangs must not hold its event forever.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class _Work:
         self._put_again(after)
 
     def _postpone(self, problem: str) -> None:
-        """Put back what cannot be worked here; a deployment under way may mend that."""
+        """Put back what cannot be worked here; a deployment under way may fix that."""
         if is_overdue(self._queue, self._letter):
             self._give_up(problem)
         else:

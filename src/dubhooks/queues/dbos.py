@@ -84,7 +84,7 @@ class DBOSQueue(Queue):
         """Write a message to the file."""
         options: dict[str, Any] = {"queue_name": self._name, "workflow_name": self._name}
         options |= {"app_version": _CONSTANT, "delay_seconds": after}
-        # DBOS tries for ever while another program locks the file.
+        # DBOS tries forever while another program locks the file.
         call_bounded(lambda: self._client.enqueue(options, message))
 
     def run_worker(self) -> None:

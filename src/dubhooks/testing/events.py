@@ -47,11 +47,10 @@ def make_event(
     know come from :func:`make_unknown_event`.
 
     Without ``seed`` the ids are random and the times are now, so that a
-    receiver takes it for a new event.  With one, the same name and seed give
-    the same id and the same ``data`` for ever, with times of early 2026 in
-    ``data``; only ``created_at`` is now, and the same in all of a process, so
-    that no receiver refuses the event as too old.  Give it as well for the
-    same bytes for ever.
+    receiver takes it for a new event.  ``seed`` makes the id and ``data``
+    reproducible, with times of early 2026 in ``data``.  ``created_at`` is then
+    the time at which the process began, so that no receiver refuses the event
+    as too old; give it as well to get the same bytes every time.
 
     An override replaces what is at a path of the sample.  Write the path
 

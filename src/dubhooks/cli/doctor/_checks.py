@@ -1,4 +1,4 @@
-"""The checks of ``dubhooks doctor``: what an endpoint must do, and how to mend it.
+"""The checks of ``dubhooks doctor``: what an endpoint must do, and how to fix it.
 
 A check returns what happened when that is a fault, and ``None`` when an answer showed that all is
 well.  When no answer shows either, it raises ``Unseen``.
