@@ -114,7 +114,7 @@ HANDLED, DUPLICATE = Step(None, 200, "handled"), Step(NOT_RUN, 200, "duplicate")
 FAILED = Step(ValueError("no"), 500, "failed", raises=(ValueError,))
 AGAIN = Step(None, 200, "handled", attempt=2)
 REJECTED = Step(Reject(), 489, "rejected", STOPS_QUEUE, logs=(("WARNING", "rejected"),))
-PAYOUT_LOG = ("ERROR", "may be a payout and no handler took it: register one with @hooks.on(Payout")
+PAYOUT_LOG = ("ERROR", "is a payout and no handler took it: register one with @hooks.on(Payout")
 UNHANDLED_PAYOUT = Step(NOT_RUN, 501, "unhandled_payout", attempt=None, logs=(PAYOUT_LOG,))
 
 

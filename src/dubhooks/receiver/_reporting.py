@@ -98,9 +98,10 @@ class Reporter:
             is_unknown = isinstance(event, UnknownEvent)
             name = f'"{event.event:.64}"' if is_unknown else type(event).__name__
             self._log.error(
-                "event %s may be a payout and no handler took it: register one with @hooks.on(%s), "
+                "event %s %s a payout and no handler took it: register one with @hooks.on(%s), "
                 "because Dub marks the payout as failed when the retries run out",
                 which,
+                "may be" if is_unknown else "is",
                 name,
             )
         level = logging.WARNING if reply.outcome == "rejected" else logging.INFO

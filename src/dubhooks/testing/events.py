@@ -49,7 +49,7 @@ def make_event(
     Without ``seed`` the ids are random and the times are now, so that a
     receiver takes it for a new event.  ``seed`` makes the id and ``data``
     reproducible, with times of early 2026 in ``data``.  ``created_at`` is then
-    the time at which the process began, so that no receiver refuses the event
+    one moment of this process, so that no receiver refuses the event
     as too old; give it as well to get the same bytes every time.
 
     An override replaces what is at a path of the sample.  Write the path
