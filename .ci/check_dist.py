@@ -27,7 +27,7 @@ def check_same(what: str, found: set[str], wanted: set[str]) -> None:
     """End with an error that says which files are missing, and which ones should not be there."""
     missing, more = sorted(wanted - found), sorted(found - wanted)
     if missing or more:
-        sys.exit(f"{what}: missing {missing or 'nothing'}, and should not hold {more or 'nothing'}")
+        sys.exit(f"{what}: missing: {missing}; should not be there: {more}")
 
 
 def main(directory: Path) -> None:
