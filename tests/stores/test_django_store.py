@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import unittest
 import time
+import unittest
 from collections.abc import Callable, Iterator
 
 import pytest
