@@ -43,6 +43,17 @@ TEXT = (
     "has models and no verification, so `hmac` stands before it; `svix`, `standardwebhooks` and "
     "`githubkit` leave the JSON untyped; `openai` builds an event of its own from our data. "
     "In brackets: how many times dubhooks takes the same time, the median of paired rounds."
+    "\n\n"
+    "Where dubhooks takes longer than the floor, it does more. Parsing leaves an odd "
+    "descriptive value empty instead of refusing the event, so each field is a union whose last "
+    "branch is a function (about a quarter of the difference for a sale). Text of digits is no "
+    "date (a fifth). Metadata, unknown keys and null lists are looked through in Python, "
+    "because NaN and numbers that overflow are refused (a quarter; nearly all of it in large "
+    "bodies of nested metadata). The rest is the choice among the events, and keeping the body "
+    "out of every frame that an error tracker may send. Verifying also checks the secret and "
+    "the form of the signature. Tried and left out: native types for free JSON (nested metadata "
+    "three times slower), native dates (they take `20250203` for a day of 1970), the JSON "
+    "encoder of C to find NaN (slower)."
 )
 
 
