@@ -57,11 +57,16 @@ class Database:
 
     def create_table(self) -> None:
         """Create the table unless it is there."""
-        try:
-            metadata.create_all(self.engine, tables=[claims_table])
-        except DBAPIError:
-            # Of two workers that start at the same time one is too late: it finds the table now.
-            metadata.create_all(self.engine, tables=[claims_table])
+        for tries_left in (2, 1, 0):
+            try:
+                metadata.create_all(self.engine, tables=[claims_table])
+            except DBAPIError:
+                # Of workers that start at the same time one waits for a lock, and another one is
+                # too late: both find the table with one of their next tries.
+                if not tries_left:
+                    raise
+            else:
+                return
 
     def close(self) -> None:
         """Close the connections of an engine that was made here."""
