@@ -63,6 +63,8 @@ def test_redis_may_lose() -> None:
     app = Celery(broker="redis://127.0.0.1:1/0")
     assert "may_lose_events=True" in refuse(app)
     assert "socket_timeout" in refuse(app, may_lose_events=True)
+    app.conf.broker_transport_options = {"socket_timeout": 60}
+    assert "15 s at most" in refuse(app, may_lose_events=True)
     app.conf.broker_transport_options = {"socket_timeout": 5}
     CeleryQueue(app, may_lose_events=True).check()
 

@@ -92,8 +92,8 @@ class CeleryQueue(Queue):
             )
         options: dict[str, Any] = self._app.conf.broker_transport_options or {}
         needed = _NEEDED.get(broker, ())
-        if not all(map(options.get, needed)):
+        if not all(isinstance(it, int | float) and 0 < it <= 15 for it in map(options.get, needed)):
             raise ConfigurationError(
                 "publishing could lose a message silently, or hang: set "
-                f"app.conf.broker_transport_options, with {', '.join(needed)}"
+                f"app.conf.broker_transport_options, with {', '.join(needed)}, to 15 s at most"
             )

@@ -106,9 +106,9 @@ class Pipeline(Generic[EventT]):
         opened = self._open(request, started)
         if not isinstance(opened, DubhooksError):
             return opened
-        is_kept = isinstance(opened, InvalidEvent) and await run_in_thread(
-            lambda _: self._keep(request, opened), self.log
-        )
+        is_kept = False
+        if isinstance(opened, InvalidEvent) and self.settings.dead_letters is not None:
+            is_kept = await run_in_thread(lambda _: self._keep(request, opened), self.log)
         return self._refuse(opened, started, is_kept=is_kept)
 
     def refuse(self, error: Refusal) -> Reply:

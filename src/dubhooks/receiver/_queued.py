@@ -33,7 +33,7 @@ def run_queued(pipeline: Pipeline[Any], request: Request, received_at: float) ->
     handler = pipeline.registry.find(event)
     if handler is None:
         return "no handler takes it in this worker"
-    delivery = Delivery(event, started, request)
+    delivery, queued_seconds = Delivery(event, started, request), time() - received_at
     ending = pipeline.run_job(delivery, handler)
-    pipeline.report(delivery, handler, ending, time() - received_at)
+    pipeline.report(delivery, handler, ending, queued_seconds)
     return ending
